@@ -1,0 +1,58 @@
+package tree
+
+import (
+	"go/ast"
+	"slices"
+	"testing"
+)
+
+// The budgets, in lines. Lines of a function count from "func" to the closing brace.
+const (
+	functionMax = 100  // none longer outside tests
+	functionP90 = 45   // nine of ten, over the whole module
+	fileMax     = 700  // files of the program
+	testFileMax = 1000 // files of tests
+	packageMax  = 5000 // the non-test files of one folder
+)
+
+// TestBudgets holds functions, files and packages to their lengths.
+func TestBudgets(t *testing.T) {
+	var lengths []int
+	packages := make(map[string]int)
+	for _, s := range sources(t) {
+		limit := fileMax
+		if s.test {
+			limit = testFileMax
+		} else {
+			packages[s.dir] += s.lines()
+		}
+		if n := s.lines(); n > limit {
+			t.Errorf("%s has %d lines, over %d", s.path, n, limit)
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Body == nil {
+				continue
+			}
+			n := s.line(f.End()) - s.line(f.Type.Pos()) + 1
+			if s.test {
+				continue
+			}
+			lengths = append(lengths, n)
+			if n > functionMax {
+				t.Errorf("%s:%d: %s has %d lines, over %d", s.path, s.line(f.Pos()), f.Name.Name, n, functionMax)
+			}
+		}
+	}
+	for dir, n := range packages {
+		if n > packageMax {
+			t.Errorf("package in %s has %d lines, over %d", dir, n, packageMax)
+		}
+	}
+	slices.Sort(lengths)
+	if len(lengths) >= 20 {
+		if p90 := lengths[len(lengths)*9/10]; p90 > functionP90 {
+			t.Errorf("one function in ten is longer than %d lines (the 90th percentile is %d)", functionP90, p90)
+		}
+	}
+}

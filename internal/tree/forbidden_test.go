@@ -1,0 +1,194 @@
+package tree
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pure packages compute from what they are given: no clock, no chance, no I/O,
+// no cancellation.
+var pure = []string{"internal/fault", "internal/lease", "internal/blob", "internal/auth"}
+
+// impureImports may not be imported by pure packages. net/http is not among them
+// for its types, such as http.Header; its clients and servers are impureCalls.
+var impureImports = []string{
+	"context", "crypto/rand", "log", "log/slog", "math/rand", "math/rand/v2", "net", "os", "os/exec", "syscall",
+}
+
+var impureCalls = []string{
+	"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick",
+	"http.Get", "http.Post", "http.PostForm", "http.Head", "http.Client", "http.Server", "http.ListenAndServe",
+}
+
+// TestPure holds the pure packages to their name.
+func TestPure(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || !slices.Contains(pure, s.dir) {
+			continue
+		}
+		for _, p := range s.imports() {
+			if slices.Contains(impureImports, p) {
+				t.Errorf("%s: pure package imports %s", s.path, p)
+			}
+		}
+		for pos, call := range qualified(s) {
+			if slices.Contains(impureCalls, call) {
+				t.Errorf("%s:%d: pure package uses %s", s.path, s.line(pos), call)
+			}
+		}
+	}
+}
+
+// qualified returns every use of a name of an imported package, such as time.Now,
+// under the package's last path element even where it is imported under another name.
+func qualified(s *source) map[token.Pos]string {
+	names := make(map[string]string)
+	for _, spec := range s.file.Imports {
+		base := path.Base(strings.Trim(spec.Path.Value, `"`))
+		if spec.Name != nil {
+			names[spec.Name.Name] = base
+		} else {
+			names[base] = base
+		}
+	}
+	uses := make(map[token.Pos]string)
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := sel.X.(*ast.Ident); ok && names[x.Name] != "" {
+				uses[sel.Pos()] = names[x.Name] + "." + sel.Sel.Name
+			}
+		}
+		return true
+	})
+	return uses
+}
+
+// TestNoSleepInTests: a test that waits for real time is slow and, on a busy
+// machine, wrong. In a function passed to synctest.Test time is virtual.
+func TestNoSleepInTests(t *testing.T) {
+	for _, s := range sources(t) {
+		if !s.test && !strings.HasPrefix(s.dir, "test/") {
+			continue
+		}
+		bubbles := bubbles(s)
+		for pos, call := range qualified(s) {
+			inBubble := slices.ContainsFunc(bubbles, func(b ast.Node) bool { return b.Pos() <= pos && pos < b.End() })
+			if call == "time.Sleep" && !inBubble {
+				t.Errorf("%s:%d: time.Sleep in a test; step a clock, or run in synctest.Test", s.path, s.line(pos))
+			}
+		}
+	}
+	foreign := regexp.MustCompile(`\b(time\.sleep|asyncio\.sleep|Thread\.sleep|setTimeout|timers/promises)\b`)
+	root := root(t)
+	for _, f := range files(t, root) {
+		if !strings.HasPrefix(f, "test/") || !slices.Contains([]string{".py", ".js", ".mjs", ".java"}, path.Ext(f)) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := foreign.Find(text); m != nil {
+			t.Errorf("%s: %s in a test", f, m)
+		}
+	}
+}
+
+// bubbles returns the function literals passed to synctest.Test.
+func bubbles(s *source) []ast.Node {
+	var found []ast.Node
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		sel, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || sel.Sel.Name != "Test" {
+			return true
+		}
+		if x, ok := sel.X.(*ast.Ident); ok && x.Name == "synctest" {
+			found = append(found, call)
+		}
+		return true
+	})
+	return found
+}
+
+// TestSkipsGiveReasons: a skipped test says why.
+func TestSkipsGiveReasons(t *testing.T) {
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			bare := sel.Sel.Name == "SkipNow" || sel.Sel.Name == "Skip" && len(call.Args) == 0
+			if x, isName := sel.X.(*ast.Ident); isName && bare && (x.Name == "t" || x.Name == "b" || x.Name == "f" || x.Name == "tb") {
+				t.Errorf("%s:%d: skip without a reason", s.path, s.line(call.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+// TestText looks through every text file of the tree for what does not belong
+// into it: notes of unfinished work, and paths of one person's machine.
+func TestText(t *testing.T) {
+	root := root(t)
+	unfinished := []string{"TO" + "DO", "FIX" + "ME", "XX" + "X", "not " + "implemented", "unimpl" + "emented"}
+	machine := regexp.MustCompile(`(^|[\s"'=(:` + "`" + `])/(work|root|home/\w+)/`)
+	for _, f := range files(t, root) {
+		if f == "LICENSE" || strings.HasSuffix(f, ".sum") || strings.HasSuffix(f, "package-lock.json") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.IndexByte(text, 0) >= 0 {
+			continue // not a text file
+		}
+		for i, line := range bytes.Split(text, []byte("\n")) {
+			where := fmt.Sprintf("%s:%d", f, i+1)
+			for _, w := range unfinished {
+				if bytes.Contains(line, []byte(w)) && strings.HasSuffix(f, ".go") {
+					t.Errorf("%s: %q", where, w)
+				}
+			}
+			if m := machine.Find(line); m != nil {
+				t.Errorf("%s: path of one machine: %q", where, m)
+			}
+		}
+	}
+}
+
+// TestLockfile: the lockfile of the JavaScript tests names no registry host, so
+// that it works behind any mirror.
+func TestLockfile(t *testing.T) {
+	root := root(t)
+	for _, f := range files(t, root) {
+		if path.Base(f) != "package-lock.json" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte(`"resolved"`)) {
+			t.Errorf("%s records download addresses; make it with npm's omit-lockfile-registry-resolved", f)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package tree
+
+import (
+	"strings"
+	"testing"
+)
+
+// A layer says what the non-test files of one folder may import beside the
+// standard library.
+type layer struct {
+	dir      string   // folder, or "x/*" for every folder below x without a row of its own
+	internal []string // folders of this module; a "/*" covers what is below
+	external []string // prefixes of import paths of other modules; "*" for any
+}
+
+// layers is the import table: downward only. A new folder needs a row, and a new
+// library in a package without "*" needs an entry, each with the reason in the commit.
+var layers = []layer{
+	{dir: "internal/fault"},
+	{dir: "internal/kv"},
+	{dir: "internal/segment"},
+	{dir: "internal/lease", internal: []string{"internal/fault"}},
+	{dir: "internal/blob", internal: []string{"internal/fault", "internal/lease"}},
+	{
+		dir:      "internal/meta",
+		internal: []string{"internal/blob", "internal/fault", "internal/lease", "internal/kv", "internal/segment"},
+		external: []string{"github.com/fxamacker/cbor/"},
+	},
+	{dir: "internal/auth", internal: []string{"internal/fault", "internal/blob"}},
+	{dir: "internal/wire", internal: []string{"internal/fault"}},
+	{
+		dir: "internal/service",
+		internal: []string{
+			"internal/fault", "internal/lease", "internal/blob", "internal/meta",
+			"internal/kv", "internal/segment", "internal/auth", "internal/wire",
+		},
+		external: []string{"github.com/minio/crc64nvme"},
+	},
+	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/", "github.com/golang-jwt/jwt/"}},
+	{dir: "internal/console", internal: []string{"internal/service"}},
+	{
+		dir: "internal/server",
+		internal: []string{
+			"internal/service", "internal/wire", "internal/auth", "internal/identity", "internal/console",
+		},
+		external: []string{"github.com/prometheus/client_golang/"},
+	},
+	{dir: "internal/kv/kvtest", internal: []string{"internal/kv", "internal/kv/mem"}},
+	{dir: "internal/segment/segmenttest", internal: []string{"internal/segment", "internal/segment/mem"}},
+	{dir: "internal/kv/*", internal: []string{"internal/kv"}, external: []string{"*"}},
+	{dir: "internal/segment/*", internal: []string{"internal/segment"}, external: []string{"*"}},
+	{dir: "internal/tree"},
+	{dir: "cmd/*", internal: []string{"internal/*", "hold", "test/proxy"}, external: []string{"*"}},
+	{dir: "hold", external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
+	{dir: "hold/*", internal: []string{"hold"}, external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
+	{dir: "test/proxy"},
+	{dir: "test/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
+	{dir: "bench/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
+	{dir: "bench", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
+}
+
+// covers reports whether pattern names folder: exactly, or, ending in "/*",
+// anything below.
+func covers(pattern, folder string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(folder, prefix)
+	}
+	return pattern == folder
+}
+
+func layerOf(dir string) (layer, bool) {
+	for _, l := range layers {
+		if l.dir == dir {
+			return l, true
+		}
+	}
+	for _, l := range layers {
+		if covers(l.dir, dir) {
+			return l, true
+		}
+	}
+	return layer{}, false
+}
+
+// allows reports whether a file of the layer may import the path.
+func (l layer) allows(imported string) bool {
+	if folder, ok := strings.CutPrefix(imported, module+"/"); ok {
+		for _, p := range l.internal {
+			if covers(p, folder) {
+				return true
+			}
+		}
+		return false
+	}
+	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
+		return true // standard library
+	}
+	for _, p := range l.external {
+		if p == "*" || strings.HasPrefix(imported, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestImports holds the tree to the table. Test files may import what they like,
+// except that nothing imports test folders from below.
+func TestImports(t *testing.T) {
+	for _, s := range sources(t) {
+		l, ok := layerOf(s.dir)
+		if !ok {
+			t.Errorf("%s: folder %s has no row in the import table", s.path, s.dir)
+			continue
+		}
+		if s.test {
+			continue
+		}
+		for _, p := range s.imports() {
+			if !l.allows(p) {
+				t.Errorf("%s: %s may not import %s", s.path, s.dir, p)
+			}
+		}
+	}
+}
+
+// TestTable checks the table's own logic on cases that must be told apart.
+func TestTable(t *testing.T) {
+	cases := []struct {
+		dir, imported string
+		want          bool
+	}{
+		{"internal/lease", module + "/internal/fault", true},
+		{"internal/lease", module + "/internal/kv", false},
+		{"internal/lease", "golang.org/x/text/cases", false},
+		{"internal/lease", "strings", true},
+		{"internal/kv/pebble", "github.com/cockroachdb/pebble/v2", true},
+		{"internal/kv/pebble", module + "/internal/meta", false},
+		{"internal/kv", "github.com/cockroachdb/pebble/v2", false},
+		{"hold", module + "/internal/lease", false},
+		{"hold", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", true},
+		{"internal/server", module + "/internal/kv", false},
+		{"cmd/leasehold", module + "/internal/kv/pebble", true},
+	}
+	for _, c := range cases {
+		l, ok := layerOf(c.dir)
+		if got := ok && l.allows(c.imported); got != c.want {
+			t.Errorf("%s importing %s: allowed = %t, want %t", c.dir, c.imported, got, c.want)
+		}
+	}
+}
