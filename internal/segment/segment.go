@@ -26,6 +26,8 @@ var (
 	// ErrFull is wrapped by Write when the store can't write for a reason that
 	// may pass (no space, read-only file system). Nothing is left listed.
 	ErrFull = errors.New("segment: store cannot write")
+	// ErrClosed is returned by every other method after Close.
+	ErrClosed = errors.New("segment: store is closed")
 )
 
 // ID names a segment. IDs are random: no two segments of a store ever share one.
@@ -52,10 +54,24 @@ type Ref struct {
 	Size int64 // bytes
 }
 
+// CheckRange returns an error unless n bytes from offset off lie inside the
+// segment. An empty range may begin anywhere up to the end.
+func (r Ref) CheckRange(off, n int64) error {
+	if off < 0 || n < 0 || off > r.Size || n > r.Size-off {
+		return fmt.Errorf("segment: range of %d bytes at %d lies outside %s of %d bytes", n, off, r.ID, r.Size)
+	}
+	return nil
+}
+
 // Info is what List tells of a segment.
 type Info struct {
 	Ref
 	Written time.Time // when its writing ended, by the store's own clock; good for a grace period only
+	// Incomplete tells of bytes that do not end as a finished segment does: a
+	// crash cut their writing short, or they were damaged since. Only whether a
+	// record refers to them tells which. Open and Verify refuse them, Delete
+	// removes them; Size is a guess.
+	Incomplete bool
 }
 
 // Store keeps immutable byte segments. It is safe for concurrent use.
@@ -65,17 +81,20 @@ type Store interface {
 	// nothing is left listed. The error of r is returned as it is.
 	Write(ctx context.Context, r io.Reader) (Ref, error)
 	// Open reads n bytes from offset off. A range outside the segment is an error.
-	// The reader stays good when the segment is deleted while it is read. It may
-	// implement io.WriterTo, so that a file can be sent without copying.
+	// The reader stays good when the segment is deleted while it is read, and ends
+	// with an error when ctx does. It is for one goroutine, and its Close may be called
+	// twice. It may implement io.WriterTo, so that a file can be sent without copying.
 	Open(ctx context.Context, ref Ref, off, n int64) (io.ReadCloser, error)
 	// Delete removes segments; one that is not there is no error.
 	Delete(ctx context.Context, ids ...ID) error
 	// List yields every stored segment once, in no order. Segments written or deleted
-	// meanwhile may or may not be seen.
+	// meanwhile may or may not be seen; one that is being written is not. The
+	// sequence ends after its first error.
 	List(ctx context.Context) iter.Seq2[Info, error]
 	// Verify reads the whole segment and returns ErrCorrupt or ErrNotFound if it
 	// is not what was written.
 	Verify(ctx context.Context, ref Ref) error
-	// Close releases the store.
+	// Close releases the store. Readers that are still open stay good; a second Close
+	// does nothing.
 	Close() error
 }
