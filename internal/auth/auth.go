@@ -1,0 +1,82 @@
+// Package auth decides who asks and what they may do: Shared Key and Shared Key Lite, shared access signatures of all kinds,
+// bearer tokens, anonymous access, roles, and the matching of CORS rules.
+//
+// Everything here is a function of the request, the keys and the time, all of which are given: no I/O, no clock, no randomness.
+// Failures are fault codes, with the details the service gives. A request is judged in two steps: [Authenticate] turns its
+// credentials into a [Grant], and [Grant.Allow] holds the [Permission] that the operation declares against it.
+package auth
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// Request holds the facts of a request that credentials are judged by. It is only read, and must stay unchanged as long as a
+// Grant made from it is in use.
+type Request struct {
+	Method        string      // upper case
+	RawPath       string      // as it stands in the request line, percent-encoding untouched, without the query
+	RawQuery      string      // as it stands in the request line, without '?'
+	Header        http.Header // names in canonical form
+	ContentLength int64       // bytes of the body; -1 when unknown
+	TLS           bool        // came over HTTPS
+	Remote        netip.Addr  // address of the client
+	Version       string      // protocol version the request is served by; "" stands for the oldest
+
+	Account   string // account the target names, without "-secondary"
+	Container string // "" for the account itself; "$root" is written out
+	Blob      string // decoded; "" for a container or the account
+	Secondary bool   // the target is the secondary endpoint
+	PathStyle bool   // the account is the first segment of RawPath
+}
+
+// Account is a storage account as far as credentials are concerned.
+type Account struct {
+	Name              string
+	Keys              []*Key // either may sign; two by custom
+	RequireHTTPS      bool   // refuse plain HTTP
+	KeysDisabled      bool   // refuse Shared Key, account SAS and service SAS
+	AllowPublicAccess bool   // let the public access levels of containers count
+}
+
+// Env is what a request is judged against. What is optional and left at its zero value is not offered.
+type Env struct {
+	Account *Account  // the one Request.Account names; nil when there is no such account
+	Now     time.Time // moment of the request
+
+	// ReencodedPaths accepts Shared Key signatures over a path that differs from the request line only in which characters are
+	// percent-encoded, as proxies and some HTTP stacks leave it. Optional.
+	ReencodedPaths bool
+}
+
+// Authenticate finds the credentials of a request, verifies them and returns what they grant. A request without credentials
+// gets the grant of the public, which never fails here. Failures carry the code and the detail of the service, among them 400
+// [fault.InvalidAuthenticationInfo] for an Authorization header that cannot be read, 403 [fault.AuthenticationFailed] for
+// credentials that do not verify, 400 [fault.AccountRequiresHTTPS], and 404 [fault.ResourceNotFound] for an unknown account.
+func Authenticate(req *Request, env *Env) (Grant, error) {
+	if env.Account == nil {
+		return Grant{}, fault.ResourceNotFound
+	}
+	if env.Account.RequireHTTPS && !req.TLS {
+		return Grant{}, fault.AccountRequiresHTTPS
+	}
+	values := req.Header["Authorization"]
+	if len(values) == 0 {
+		return Grant{req: req, env: env}, nil
+	}
+	if len(values) > 1 {
+		return Grant{}, fault.InvalidAuthenticationInfo
+	}
+	scheme, credentials, _ := strings.Cut(values[0], " ")
+	switch {
+	case strings.EqualFold(scheme, "SharedKey"):
+		return authenticateKey(req, env, credentials, false)
+	case strings.EqualFold(scheme, "SharedKeyLite"):
+		return authenticateKey(req, env, credentials, true)
+	}
+	return Grant{}, fault.InvalidAuthenticationInfo
+}
