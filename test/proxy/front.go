@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// BlobSuffix is the public suffix behind which clients that have no endpoint
+// setting expect an account's blobs.
+const BlobSuffix = "blob.core.windows.net"
+
+// FrontOptions says what stands behind a Front.
+type FrontOptions struct {
+	Listen string  // address of the proxy; empty for any free port of 127.0.0.1
+	Plain  string  // host:port that speaks plain HTTP and serves *.blob.core.windows.net
+	Extra  []Route // further public names, served by local plain ports the same way
+	Dir    string  // existing folder for the authority's certificate, ca.pem
+}
+
+// A Front is a running Tunnel with a TLS end of its own. Its listeners are on the
+// loopback interface only.
+type Front struct {
+	URL    string     // of the proxy, for HTTPS_PROXY
+	CAFile string     // certificate of the authority
+	CA     *Authority // the authority itself
+
+	proxy     *http.Server
+	listeners []net.Listener
+}
+
+// NewFront starts a proxy and, for each public name, a TLS listener before the
+// plain port.
+func NewFront(o FrontOptions) (_ *Front, err error) {
+	ca, err := NewAuthority(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	f := &Front{CA: ca, CAFile: filepath.Join(o.Dir, "ca.pem")}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if err := os.WriteFile(f.CAFile, ca.PEM(), 0o644); err != nil {
+		return nil, err
+	}
+	tunnel := &Tunnel{}
+	for _, r := range append([]Route{{Host: "*." + BlobSuffix, Target: o.Plain}}, o.Extra...) {
+		secure, err := f.terminate(r)
+		if err != nil {
+			return nil, err
+		}
+		tunnel.Routes = append(tunnel.Routes, Route{Host: r.Host, Target: secure})
+	}
+	listen := o.Listen
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	ln, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, err
+	}
+	f.URL = "http://" + ln.Addr().String()
+	f.proxy = &http.Server{Handler: tunnel, ReadHeaderTimeout: headerTimeout}
+	go f.proxy.Serve(ln)
+	return f, nil
+}
+
+// terminate starts the TLS listener for a route and returns its address.
+func (f *Front) terminate(r Route) (string, error) {
+	cert, err := f.CA.Issue(r.Host)
+	if err != nil {
+		return "", err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	f.listeners = append(f.listeners, ln)
+	// The bytes go to a plain HTTP/1.1 port, so nothing newer may be negotiated.
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}
+	go Terminate(ln, config, r.Target)
+	return ln.Addr().String(), nil
+}
+
+// Env returns the environment that sends the common SDKs and tools through the
+// front and has them trust it.
+func (f *Front) Env() []string {
+	return []string{
+		"HTTPS_PROXY=" + f.URL,
+		"https_proxy=" + f.URL,
+		"NO_PROXY=127.0.0.1,localhost",
+		"no_proxy=127.0.0.1,localhost",
+		"SSL_CERT_FILE=" + f.CAFile,
+		"REQUESTS_CA_BUNDLE=" + f.CAFile,
+		"NODE_EXTRA_CA_CERTS=" + f.CAFile,
+	}
+}
+
+// Close stops accepting; connections that stand are left to end by themselves.
+func (f *Front) Close() error {
+	var errs []error
+	if f.proxy != nil {
+		errs = append(errs, f.proxy.Close())
+	}
+	for _, ln := range f.listeners {
+		errs = append(errs, ln.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close proxy: %w", err)
+	}
+	return nil
+}

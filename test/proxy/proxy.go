@@ -1,0 +1,149 @@
+// Package proxy lets unmodified clients reach a local server under the public
+// names of the Blob service, https://ACCOUNT.blob.core.windows.net, without
+// root, DNS or a real certificate.
+//
+// A client that honours HTTPS_PROXY asks a proxy on the loopback interface to
+// connect it to the public name. The proxy connects it to a local TLS listener
+// instead, which shows a certificate of a private authority for that name and
+// passes the bytes on, unchanged, to the server's plain port. Names that are not
+// mapped are refused: nothing leaves the machine.
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// dialTimeout bounds the connection to a local port, which succeeds at once or
+// not at all.
+const dialTimeout = 5 * time.Second
+
+// headerTimeout bounds how long a client may take to send its CONNECT request.
+const headerTimeout = 30 * time.Second
+
+// A Route sends connections for a host name to a local address.
+type Route struct {
+	Host   string // a DNS name without port, or "*." and a suffix for one or more labels before it
+	Target string // host:port to connect to
+}
+
+func (r Route) matches(host string) bool {
+	host = strings.ToLower(host)
+	if suffix, ok := strings.CutPrefix(r.Host, "*"); ok {
+		return len(host) > len(suffix) && strings.HasSuffix(host, suffix)
+	}
+	return host == r.Host
+}
+
+// Tunnel is an HTTP proxy that knows only CONNECT, only port 443, and only the
+// hosts of its routes. The first route that matches is taken.
+type Tunnel struct {
+	Routes []Route
+}
+
+// ServeHTTP answers CONNECT with 200 and a two-way pipe, 403 for a host without a
+// route, 502 when the target does not answer, and 405 for any other method.
+func (t *Tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		http.Error(w, "this proxy only connects", http.StatusMethodNotAllowed)
+		return
+	}
+	target, ok := t.target(r.Host)
+	if !ok {
+		http.Error(w, "no route to "+r.Host, http.StatusForbidden)
+		return
+	}
+	server, err := net.DialTimeout("tcp", target, dialTimeout)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	client, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		server.Close()
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		client.Close()
+		server.Close()
+		return
+	}
+	pipe(client, buffered, server)
+}
+
+func (t *Tunnel) target(hostport string) (string, bool) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil || port != "443" {
+		return "", false
+	}
+	for _, r := range t.Routes {
+		if r.matches(host) {
+			return r.Target, true
+		}
+	}
+	return "", false
+}
+
+// Terminate accepts TLS connections on ln and copies their decrypted bytes to and
+// from target, so that the request line and every header arrive as they were sent.
+// It returns nil after ln is closed.
+func Terminate(ln net.Listener, config *tls.Config, target string) error {
+	for {
+		conn, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept: %w", err)
+		}
+		go terminate(tls.Server(conn, config), target)
+	}
+}
+
+func terminate(client *tls.Conn, target string) {
+	// A client that doesn't trust the certificate ends here, before the
+	// server has seen anything of it.
+	if err := client.Handshake(); err != nil {
+		client.Close()
+		return
+	}
+	server, err := net.DialTimeout("tcp", target, dialTimeout)
+	if err != nil {
+		client.Close()
+		return
+	}
+	pipe(client, client, server)
+}
+
+// pipe copies both ways, hands on each half-close, and closes both ends when both
+// directions are done. Bytes of the client are read from fromClient.
+func pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
+	defer client.Close()
+	defer server.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		forward(server, fromClient)
+	}()
+	forward(client, server)
+	<-done
+}
+
+// forward copies until src ends, then ends dst's direction. A failure ends both
+// directions of dst: what was lost can't be announced in any other way.
+func forward(dst net.Conn, src io.Reader) {
+	_, err := io.Copy(dst, src)
+	half, ok := dst.(interface{ CloseWrite() error })
+	if err != nil || !ok {
+		dst.Close()
+		return
+	}
+	half.CloseWrite()
+}

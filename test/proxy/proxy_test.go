@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// echo is a plain server that answers every connection with the request head
+// it received, byte for byte, as the body.
+func echo(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				var head strings.Builder
+				r := bufio.NewReader(conn)
+				for !strings.HasSuffix(head.String(), "\r\n\r\n") {
+					line, err := r.ReadString('\n')
+					if err != nil {
+						return
+					}
+					head.WriteString(line)
+				}
+				io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n"+head.String())
+			}()
+		}
+	}()
+	return ln.Addr().String()
+}
+
+func front(t *testing.T) *Front {
+	t.Helper()
+	f, err := NewFront(FrontOptions{
+		Plain: echo(t),
+		Extra: []Route{{Host: "login.example", Target: echo(t)}},
+		Dir:   t.TempDir(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func client(t *testing.T, f *Front) *http.Client {
+	t.Helper()
+	u, err := url.Parse(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{
+		Proxy:           http.ProxyURL(u),
+		TLSClientConfig: &tls.Config{RootCAs: f.CA.Pool()},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestFrontHandsOnTheRequestUnchanged(t *testing.T) {
+	c := client(t, front(t))
+	for _, host := range []string{"acct.blob.core.windows.net", "acct-secondary.blob.core.windows.net", "login.example"} {
+		req, err := http.NewRequest("PUT", "https://"+host+"/box/a%2Fb//..%20c?comp=lease&x=%2b", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header["x-ms-meta-fooBar"] = []string{"one  two"}
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			"PUT /box/a%2Fb//..%20c?comp=lease&x=%2b HTTP/1.1\r\n",
+			"\r\nHost: " + host + "\r\n",
+			"\r\nx-ms-meta-fooBar: one  two\r\n",
+		} {
+			if !strings.Contains(string(body), want) {
+				t.Errorf("%s: %q is not in the request as it arrived:\n%s", host, want, body)
+			}
+		}
+	}
+}
+
+func TestTunnelRefuses(t *testing.T) {
+	f := front(t)
+	c := client(t, f)
+	for _, target := range []string{
+		"https://example.com/", "https://blob.core.windows.net/", "https://acct.blob.core.windows.net:8443/",
+		"https://acct.blob.core.windows.net.example.com/",
+	} {
+		if res, err := c.Get(target); err == nil {
+			res.Body.Close()
+			t.Errorf("%s: connected, want a refusal", target)
+		} else if !strings.Contains(err.Error(), "Forbidden") {
+			t.Errorf("%s: %v, want Forbidden", target, err)
+		}
+	}
+	res, err := http.Get(f.URL + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET at the proxy: %s, want 405", res.Status)
+	}
+}
+
+func TestTunnelReportsADeadServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := ln.Addr().String()
+	ln.Close()
+	f, err := NewFront(FrontOptions{Plain: dead, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if res, err := client(t, f).Get("https://acct.blob.core.windows.net/"); err == nil {
+		res.Body.Close()
+		t.Errorf("a dead server answered %s", res.Status)
+	}
+}
+
+func TestCertificateIsTrustedForItsNamesOnly(t *testing.T) {
+	f := front(t)
+	u, err := url.Parse(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u)}}
+	if res, err := stranger.Get("https://acct.blob.core.windows.net/"); err == nil {
+		res.Body.Close()
+		t.Error("a client without the authority trusted the certificate")
+	}
+	// Two labels before the suffix reach the listener, but no wildcard covers them.
+	if res, err := client(t, f).Get("https://a.b.blob.core.windows.net/"); err == nil {
+		res.Body.Close()
+		t.Error("the wildcard covered two labels")
+	}
+}
