@@ -86,6 +86,7 @@ type Reader interface {
 	Get(key []byte) ([]byte, error)
 	// Scan yields the pairs with start <= key < end in ascending order, the
 	// transaction's own writes included; a nil end means no bound. An error ends it.
+	// Writes made while it runs, say to remove what it yields, it does not show.
 	// Scans within one reader may follow each other but not nest. Beginning a new
 	// scan after another was left early is cheap (one seek).
 	Scan(start, end []byte) iter.Seq2[Pair, error]
@@ -103,5 +104,7 @@ type Tx interface {
 // RangeDeleter is implemented by a Tx that can drop a whole range at a cost that
 // does not grow with it. DeleteRange falls back to single deletes without it.
 type RangeDeleter interface {
+	// DeleteRange removes every key with start <= key < end; a nil end means no
+	// bound. As a write it needs no declared key.
 	DeleteRange(start, end []byte) error
 }
