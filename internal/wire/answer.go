@@ -1,0 +1,141 @@
+package wire
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// ServerName is the value of the Server header, which clients know.
+const ServerName = "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0"
+
+const (
+	// maxEcho is how long an x-ms-client-request-id may be to be sent back.
+	maxEcho = 1024
+	// errorCodeSince is the first version that tells the error code in a header.
+	errorCodeSince Version = "2017-07-29"
+	// maxDrain is how much of an unread body is read and dropped before an error is answered. A client that sends without
+	// waiting for "100 Continue" loses the answer if the connection is closed while it still sends; this much covers the
+	// blocks that SDKs cut uploads into. Beyond it, closing is cheaper.
+	maxDrain = 16 << 20
+)
+
+// setCommon sets the headers that every answer has.
+func (r *Request) setCommon(h http.Header) {
+	r.setHeader(h, "Server", ServerName)
+	r.setHeader(h, "x-ms-request-id", r.ID)
+	if r.Version != "" {
+		r.setHeader(h, "x-ms-version", string(r.Version))
+	}
+	if id := headerValue(r.Header, "X-Ms-Client-Request-Id"); echoable(id) {
+		r.setHeader(h, "x-ms-client-request-id", id)
+	}
+	r.setHeader(h, "Date", dates.of(r.Received))
+}
+
+// echoable reports whether a client's request ID is sent back: visible ASCII of bounded length.
+func echoable(id string) bool {
+	for i := range len(id) {
+		if id[i] < ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxEcho
+}
+
+// dates keeps the text of the last second that was asked for.
+var dates dateCache
+
+type dateCache struct{ last atomic.Pointer[dateText] }
+
+type dateText struct {
+	second int64
+	text   string
+}
+
+// of returns the HTTP date of a moment.
+func (c *dateCache) of(t time.Time) string {
+	second := t.Unix()
+	if d := c.last.Load(); d != nil && d.second == second {
+		return d.text
+	}
+	d := &dateText{second, string(AppendHTTPTime(make([]byte, 0, httpTimeLen), t))}
+	c.last.Store(d)
+	return d.text
+}
+
+// WriteError answers a request with a failure: its status, the common headers, x-ms-error-code, and the XML body that says
+// the same, except for HEAD and 304. What is no fault is told as [fault.InternalError], and nothing of it is shown. Nothing
+// may have been written yet; headers that were set for a success are dropped, those of cross-origin rules and Vary kept.
+func WriteError(r *Request, err error) {
+	e, _ := fault.Of(err)
+	if e == nil {
+		e, _ = fault.Of(fault.InternalError)
+	}
+	h := r.Writer.Header()
+	keepCrossOrigin(h)
+	r.nvalues = 0
+	r.setCommon(h)
+	if r.Version == "" || r.Version.AtLeast(errorCodeSince) {
+		r.setHeader(h, "x-ms-error-code", string(e.Code))
+	}
+	for _, extra := range e.Header {
+		r.setHeader(h, extra.Name, extra.Value)
+	}
+	r.drain(h)
+	if r.Method == http.MethodHead || e.Status == http.StatusNotModified {
+		r.Writer.WriteHeader(e.Status)
+		return
+	}
+	body := appendError(make([]byte, 0, 512), r, e)
+	r.setHeader(h, "Content-Type", "application/xml")
+	r.setHeader(h, "Content-Length", strconv.Itoa(len(body)))
+	r.Writer.WriteHeader(e.Status)
+	r.Writer.Write(body)
+}
+
+// keepCrossOrigin removes all headers but those that let a browser see the answer.
+func keepCrossOrigin(h http.Header) {
+	for name := range h {
+		if name != "Vary" && !strings.HasPrefix(name, "Access-Control-") {
+			delete(h, name)
+		}
+	}
+}
+
+// appendError appends the XML body of a failure.
+func appendError(dst []byte, r *Request, e *fault.Error) []byte {
+	dst = append(dst, XMLHeader+"<Error>"...)
+	dst = AppendXMLElement(dst, "Code", string(e.Code))
+	dst = append(dst, "<Message>"...)
+	dst = AppendXMLText(dst, e.Message)
+	dst = append(append(dst, "\nRequestId:"...), r.ID...)
+	dst = append(dst, "\nTime:"...)
+	dst = r.Received.UTC().AppendFormat(dst, "2006-01-02T15:04:05.0000000Z")
+	dst = append(dst, "</Message>"...)
+	for _, d := range e.Details {
+		dst = AppendXMLElement(dst, d.Name, d.Value)
+	}
+	return append(dst, "</Error>"...)
+}
+
+// drain gets rid of what the client still sends, so that it reads the answer instead of a reset connection; if that is too
+// much, the connection will be closed. A client that waits for "100 Continue" is not asked to send.
+func (r *Request) drain(h http.Header) {
+	if r.ContentLength == 0 || r.Body == nil || r.ProtoMajor > 1 {
+		return // nothing to come, or a stream that can be reset by itself
+	}
+	waits := r.bodyRead == 0 && strings.EqualFold(headerValue(r.Header, "Expect"), "100-continue")
+	if waits || r.ContentLength-r.bodyRead > maxDrain {
+		r.setHeader(h, "Connection", "close")
+		return
+	}
+	if _, err := io.CopyN(io.Discard, r.Request.Body, maxDrain+1); err != io.EOF {
+		r.setHeader(h, "Connection", "close")
+	}
+}

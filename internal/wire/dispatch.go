@@ -1,0 +1,225 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// Selector says which requests belong to a row of a [Table].
+type Selector struct {
+	// Method is a method, or several with commas between. Rows for OPTIONS match whatever restype and comp are, because a
+	// preflight carries those of the request it asks for.
+	Method   string
+	Level    Level
+	AnyLevel bool // every level; Level is ignored
+	// Restype and Comp are the values of these parameters, compared without case; "" stands for absent or empty.
+	Restype, Comp string
+	// Query names parameters, in lower case, that must be present.
+	Query []string
+	// Header holds conditions on header fields, all of which must hold.
+	Header []HeaderIs
+}
+
+// HeaderIs is a condition on a header field.
+type HeaderIs struct {
+	Name string
+	// Value is "" if the field must be present, "-" if it must be absent or empty, else what it must be, without regard to
+	// case.
+	Value string
+}
+
+// holds reports whether the condition holds. Name is canonical by now.
+func (c HeaderIs) holds(h http.Header) bool {
+	sent := headerValue(h, c.Name)
+	switch c.Value {
+	case "":
+		return sent != ""
+	case "-":
+		return sent == ""
+	}
+	return strings.EqualFold(sent, c.Value)
+}
+
+// headerValue returns the first value of a field whose name is canonical, or "".
+func headerValue(h http.Header, canonical string) string {
+	if v := h[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// place is what a request is looked up by.
+type place struct {
+	method        string
+	level         Level
+	restype, comp string
+}
+
+// candidate is a row that belongs to a place, with what else it asks for.
+type candidate[T any] struct {
+	row    *T
+	query  []string
+	header []HeaderIs
+}
+
+// matches reports whether a request meets the conditions of the row.
+func (c *candidate[T]) matches(r *Request) bool {
+	for _, name := range c.query {
+		if !r.Query.Has(name) {
+			return false
+		}
+	}
+	for _, h := range c.header {
+		if !h.holds(r.Header) {
+			return false
+		}
+	}
+	return true
+}
+
+// covers reports whether every request that matches d matches c as well, so that d behind c would never be reached.
+func (c *candidate[T]) covers(d *candidate[T]) bool {
+	for _, name := range c.query {
+		if !slices.Contains(d.query, name) {
+			return false
+		}
+	}
+	for _, h := range c.header {
+		implied := slices.ContainsFunc(d.header, func(e HeaderIs) bool {
+			return e.Name == h.Name && (strings.EqualFold(e.Value, h.Value) || h.Value == "" && e.Value != "-")
+		})
+		if !implied {
+			return false
+		}
+	}
+	return true
+}
+
+// area is a level with a restype.
+type area struct {
+	level   Level
+	restype string
+}
+
+// Table finds the row that a request belongs to.
+type Table[T any] struct {
+	places   map[place][]candidate[T]
+	restypes map[area]bool // that have a row at all
+}
+
+// methods are those that may have rows; others are told to be unknown.
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch,
+}
+
+// NewTable builds the table of rows, whose selectors sel returns. Rows for the same method, level, restype and comp are tried
+// in the order of rows, so the specific ones come first; a row that could never be reached because an earlier one takes all
+// its requests is a mistake in the program and panics.
+func NewTable[T any](rows []T, sel func(*T) Selector) *Table[T] {
+	t := &Table[T]{places: map[place][]candidate[T]{}, restypes: map[area]bool{}}
+	for i := range rows {
+		s := sel(&rows[i])
+		c := candidate[T]{row: &rows[i], query: s.Query}
+		for _, h := range s.Header {
+			c.header = append(c.header, HeaderIs{textproto.CanonicalMIMEHeaderKey(h.Name), h.Value})
+		}
+		for method := range strings.SplitSeq(s.Method, ",") {
+			for l := range Level(levels) {
+				if s.AnyLevel || l == s.Level {
+					t.add(place{method, l, strings.ToLower(s.Restype), strings.ToLower(s.Comp)}, c)
+				}
+			}
+		}
+	}
+	return t
+}
+
+// add appends a row to those of a place.
+func (t *Table[T]) add(p place, c candidate[T]) {
+	if !slices.Contains(methods, p.method) {
+		panic(fmt.Sprintf("wire: row for method %q", p.method))
+	}
+	for _, earlier := range t.places[p] {
+		if earlier.covers(&c) {
+			panic(fmt.Sprintf("wire: %v %v can never be reached behind %v", p, c.header, earlier.header))
+		}
+	}
+	t.places[p] = append(t.places[p], c)
+	t.restypes[area{p.level, p.restype}] = true
+}
+
+// Match returns the row that a request belongs to. If there is none, the error says what of the request is to blame: the
+// method ([fault.UnsupportedHTTPVerb]), restype or comp ([fault.InvalidQueryParameterValue]), or a parameter or header by
+// which the rows of the place differ, which is missing or has a value of no row; the last row of the place names it.
+func (t *Table[T]) Match(r *Request) (*T, error) {
+	p := place{r.Method, r.Level, lowered(r.Query.Get("restype")), lowered(r.Query.Get("comp"))}
+	if r.Method == http.MethodOptions {
+		p.restype, p.comp = "", ""
+	}
+	found := t.places[p]
+	for i := range found {
+		if found[i].matches(r) {
+			return found[i].row, nil
+		}
+	}
+	if len(found) == 0 {
+		return nil, t.misplaced(p, r)
+	}
+	return nil, found[len(found)-1].refuse(r)
+}
+
+// lowered is strings.ToLower, but does not look at the short values that nearly all requests carry more than once.
+func lowered(s string) string {
+	for i := range len(s) {
+		if c := s[i]; c < 'a' || c > 'z' {
+			return strings.ToLower(s)
+		}
+	}
+	return s
+}
+
+// misplaced tells why no row has the place of a request.
+func (t *Table[T]) misplaced(p place, r *Request) error {
+	for _, m := range methods {
+		if p.method = m; m != http.MethodOptions && len(t.places[p]) > 0 {
+			return fault.UnsupportedHTTPVerb
+		}
+	}
+	if !slices.Contains(methods, r.Method) {
+		return fault.UnsupportedHTTPVerb
+	}
+	name := "comp"
+	if p.restype != "" && (p.comp == "" || !t.restypes[area{p.level, p.restype}]) {
+		name = "restype"
+	}
+	return fault.InvalidQuery(name, r.Query.Get(name), "")
+}
+
+// refuse tells which condition of the row a request does not meet.
+func (c *candidate[T]) refuse(r *Request) error {
+	for _, name := range c.query {
+		if !r.Query.Has(name) {
+			return fault.MissingQuery(name)
+		}
+	}
+	for _, h := range c.header {
+		if h.holds(r.Header) {
+			continue
+		}
+		name := strings.ToLower(h.Name)
+		switch sent := headerValue(r.Header, h.Name); {
+		case sent == "":
+			return fault.MissingHeader(name)
+		case h.Value == "-":
+			return fault.UnsupportedHeaderNamed(name, sent)
+		default:
+			return fault.InvalidHeader(name, sent)
+		}
+	}
+	return fault.InternalError
+}

@@ -1,0 +1,74 @@
+package wire
+
+import (
+	"encoding/hex"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// Request is one request with everything about it that any operation needs, and the place where its answer goes.
+type Request struct {
+	*http.Request
+	// Writer is the bare writer of the HTTP server: copying a file to it uses sendfile.
+	Writer http.ResponseWriter
+	// ID identifies the request in its answer and in the log. It is never empty.
+	ID string
+	// Received is when the request arrived; answers are dated with it.
+	Received time.Time
+	// Version is the version the request asks for; "" if it could not be told.
+	Version Version
+	Target
+	Query Query
+	// MetaNames, if not nil, returns a header name as the client spelled it, given its canonical form. Without it metadata
+	// names are in lower case.
+	MetaNames func(canonical string) string
+
+	bodyRead int64                // bytes of the body that went through Body or a decoder
+	values   [headerValues]string // backing of the one-element header values of the answer
+	nvalues  int
+	scratch  [64]byte // for values on their way into UnmarshalText
+}
+
+// headerValues is how many header fields of an answer do without an allocation; the largest answer, that of Get Blob with
+// everything set, has a few more.
+const headerValues = 24
+
+// NewRequest reads target, version and query of a request that arrived at now. The Request is usable for rendering an answer
+// even if an error is returned. Nothing of the body is read. o may be nil.
+func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addressing) (*Request, error) {
+	req := &Request{Request: r, Writer: w, ID: newID(), Received: now}
+	var err error
+	if req.Target, err = ParseTarget(r.Host, r.URL.EscapedPath(), o); err != nil {
+		return req, err
+	}
+	if req.Query, err = ParseQuery(r.URL.RawQuery); err != nil {
+		return req, err
+	}
+	if req.Level == LevelContainer && req.Query.Get("restype") == "" {
+		if req.Target, err = req.InRoot(); err != nil {
+			return req, err
+		}
+	}
+	req.Version, err = versionOf(r.Header.Get("x-ms-version"), req.Query, o)
+	return req, err
+}
+
+// newID returns a fresh ID in the shape of a GUID, ending in six zeros as those of the service do.
+func newID() string {
+	var raw [16]byte
+	hi, lo := rand.Uint64(), rand.Uint64()
+	for i := range 8 {
+		raw[i] = byte(hi >> (8 * i))
+		raw[8+i] = byte(lo >> (8 * i))
+	}
+	raw[13], raw[14], raw[15] = 0, 0, 0
+	var text [36]byte
+	hex.Encode(text[0:8], raw[0:4])
+	hex.Encode(text[9:13], raw[4:6])
+	hex.Encode(text[14:18], raw[6:8])
+	hex.Encode(text[19:23], raw[8:10])
+	hex.Encode(text[24:36], raw[10:16])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
+}

@@ -1,0 +1,202 @@
+package wire
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// Level says what a path names.
+type Level int
+
+// The levels, from the whole account down.
+const (
+	LevelService Level = iota
+	LevelContainer
+	LevelBlob
+
+	levels = iota
+)
+
+// String returns "service", "container" or "blob".
+func (l Level) String() string { return [levels]string{"service", "container", "blob"}[l] }
+
+// RootContainer is the container of the blobs that are addressed without one.
+const RootContainer = "$root"
+
+// secondarySuffix follows the name of an account where its read-only secondary is addressed.
+const secondarySuffix = "-secondary"
+
+// Target is what a URL names. Names are decoded but not judged: whether an account, container or blob may be called so is a
+// rule of the data model.
+type Target struct {
+	Account   string
+	Secondary bool // the account's secondary endpoint
+	Container string
+	Blob      string
+	Level     Level
+	PathStyle bool // the account was the first segment of the path, not of the host
+}
+
+// DefaultSuffixes are the host names below which the first label is an account.
+var DefaultSuffixes = []string{"blob.core.windows.net", "blob.localhost"}
+
+// Addressing says which hosts carry the account in their name. The zero value knows the suffixes of [DefaultSuffixes] only.
+type Addressing struct {
+	// Suffixes are further host names, in lower case and without a leading dot, below which the first label is an account.
+	Suffixes []string
+	// IsAccount, if not nil, reports whether a name is an account; a host that begins with one is host style under any
+	// suffix.
+	IsAccount func(name string) bool
+	// DefaultVersion serves requests that name no version; "" stands for [DefaultVersion].
+	DefaultVersion Version
+}
+
+// ParseTarget tells what a request names from its Host header and its path as sent (percent-encoded). A host that is an IP
+// literal, a single label, or of unknown suffix is path style. The path is decoded once and never cleaned. A single segment
+// is reported as a container; whether it is a blob of the root container instead depends on the query ([Target.InRoot]).
+// What names nothing is [fault.InvalidURI]. o may be nil.
+func ParseTarget(host, escapedPath string, o *Addressing) (Target, error) {
+	var t Target
+	if escapedPath != "" && escapedPath[0] != '/' {
+		return t, fault.InvalidURI
+	}
+	path := strings.TrimPrefix(escapedPath, "/")
+	account, ok := o.accountOf(host)
+	if !ok {
+		t.PathStyle = true
+		account, path, _ = strings.Cut(path, "/")
+	}
+	t.Account, t.Secondary = strings.CutSuffix(account, secondarySuffix)
+	if t.Account == "" || strings.ContainsRune(t.Account, '%') {
+		return t, fault.InvalidURI
+	}
+	if path == "" {
+		return t, nil
+	}
+	container, blob, deep := strings.Cut(path, "/")
+	var err error
+	if t.Container, err = decodeName(container); err != nil {
+		return t, err
+	}
+	t.Level = LevelContainer
+	if !deep {
+		return t, nil
+	}
+	t.Level = LevelBlob
+	t.Blob, err = decodeName(blob)
+	t.Blob = strings.ReplaceAll(t.Blob, `\`, "/")
+	return t, err
+}
+
+// InRoot returns a container target as the blob of that name in the root container, which is what a single segment means
+// without a restype. Such a name holds no slash, not even an encoded one.
+func (t Target) InRoot() (Target, error) {
+	t.Container, t.Blob, t.Level = RootContainer, t.Container, LevelBlob
+	if strings.ContainsAny(t.Blob, `/\`) {
+		return t, fault.InvalidURI
+	}
+	return t, nil
+}
+
+// accountOf returns the account that a host carries; ok is false if the host carries none.
+func (o *Addressing) accountOf(host string) (account string, ok bool) {
+	host = hostname(host)
+	if _, err := netip.ParseAddr(host); err == nil {
+		return "", false
+	}
+	label, rest, dotted := strings.Cut(host, ".")
+	if !dotted || label == "" {
+		return "", false
+	}
+	if below(rest, DefaultSuffixes) {
+		return label, true
+	}
+	if o == nil {
+		return "", false
+	}
+	if below(rest, o.Suffixes) || o.IsAccount != nil && o.IsAccount(strings.TrimSuffix(label, secondarySuffix)) {
+		return label, true
+	}
+	return "", false
+}
+
+// below reports whether name is one of the suffixes or lies below one.
+func below(name string, suffixes []string) bool {
+	for _, s := range suffixes {
+		if front, ok := strings.CutSuffix(name, s); ok && s != "" && (front == "" || front[len(front)-1] == '.') {
+			return true
+		}
+	}
+	return false
+}
+
+// hostname returns a Host header in lower case without port, brackets and final dot.
+func hostname(host string) string {
+	if strings.HasPrefix(host, "[") || strings.LastIndexByte(host, ':') >= 0 {
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		} else {
+			host = strings.Trim(host, "[]")
+		}
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// decodeName decodes a part of the path that has to be a name.
+func decodeName(escaped string) (string, error) {
+	name, ok := unescape(escaped, false)
+	if !ok || name == "" || !utf8.ValidString(name) {
+		return "", fault.InvalidURI
+	}
+	return name, nil
+}
+
+// unescape decodes percent escapes once and, in a query, plus signs. ok is false for a broken escape.
+func unescape(s string, query bool) (string, bool) {
+	i := 0
+	for i < len(s) && s[i] != '%' && !(query && s[i] == '+') {
+		i++
+	}
+	if i == len(s) {
+		return s, true
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	b.WriteString(s[:i])
+	for ; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '+' && query:
+			b.WriteByte(' ')
+		case c != '%':
+			b.WriteByte(c)
+		default:
+			if i+2 >= len(s) {
+				return "", false
+			}
+			hi, lo := unhex(s[i+1]), unhex(s[i+2])
+			if hi|lo > 0xF {
+				return "", false
+			}
+			b.WriteByte(hi<<4 | lo)
+			i += 2
+		}
+	}
+	return b.String(), true
+}
+
+// unhex returns the value of a hexadecimal digit, or 0xFF.
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 0xFF
+}

@@ -1,0 +1,160 @@
+package wire
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+func TestParseTarget(t *testing.T) {
+	o := &Addressing{Suffixes: []string{"blob.example.test"}, IsAccount: func(n string) bool { return n == "known" }}
+	tests := []struct {
+		host, path string
+		want       Target
+	}{
+		{"acct.blob.core.windows.net", "/", Target{Account: "acct"}},
+		{"acct.blob.core.windows.net", "", Target{Account: "acct"}},
+		{"ACCT.Blob.Core.Windows.Net.:443", "/c", Target{Account: "acct", Container: "c", Level: LevelContainer}},
+		{"acct-secondary.blob.core.windows.net", "/c/b", Target{Account: "acct", Secondary: true, Container: "c", Blob: "b", Level: LevelBlob}},
+		{"acct.z01.blob.example.test", "/c", Target{Account: "acct", Container: "c", Level: LevelContainer}},
+		{"known.internal:8080", "/c", Target{Account: "known", Container: "c", Level: LevelContainer}},
+		{"known-secondary.internal", "/c", Target{Account: "known", Secondary: true, Container: "c", Level: LevelContainer}},
+		{"unknown.internal", "/a/c", Target{Account: "a", Container: "c", Level: LevelContainer, PathStyle: true}},
+		{"127.0.0.1:10000", "/a", Target{Account: "a", PathStyle: true}},
+		{"127.0.0.1:10000", "/a/", Target{Account: "a", PathStyle: true}},
+		{"localhost", "/a-secondary/c/b", Target{Account: "a", Secondary: true, Container: "c", Blob: "b", Level: LevelBlob, PathStyle: true}},
+		{"[::1]:10000", "/a/c", Target{Account: "a", Container: "c", Level: LevelContainer, PathStyle: true}},
+		{"[::1]", "/a/c", Target{Account: "a", Container: "c", Level: LevelContainer, PathStyle: true}},
+		{"localhost", "/a/c/x//../.", Target{Account: "a", Container: "c", Blob: "x//../.", Level: LevelBlob, PathStyle: true}},
+		{"localhost", "/a/c//x/", Target{Account: "a", Container: "c", Blob: "/x/", Level: LevelBlob, PathStyle: true}},
+		{"localhost", "/a/c/d%2Fe+f%20g", Target{Account: "a", Container: "c", Blob: "d/e+f g", Level: LevelBlob, PathStyle: true}},
+		{"localhost", `/a/c/d%5Ce\f`, Target{Account: "a", Container: "c", Blob: "d/e/f", Level: LevelBlob, PathStyle: true}},
+		{"localhost", "/a/c/%2525", Target{Account: "a", Container: "c", Blob: "%25", Level: LevelBlob, PathStyle: true}},
+		{"localhost", "/a/$root/%C3%A9", Target{Account: "a", Container: "$root", Blob: "é", Level: LevelBlob, PathStyle: true}},
+	}
+	for _, tt := range tests {
+		if got, err := ParseTarget(tt.host, tt.path, o); err != nil || got != tt.want {
+			t.Errorf("%s%s: got %+v, %v", tt.host, tt.path, got, err)
+		}
+	}
+	for _, path := range []string{"", "/", "//c", "/a//b", "/a/c/", "/a/c/%", "/a/c/%4", "/a/c/%zz", "/a/c/%FF", "/a%2Fb/c", "*", "/-secondary/c"} {
+		if got, err := ParseTarget("localhost", path, nil); !errors.Is(err, fault.InvalidURI) {
+			t.Errorf("%q: got %+v, %v", path, got, err)
+		}
+	}
+}
+
+func TestInRoot(t *testing.T) {
+	got, err := Target{Account: "a", Container: "b.txt", Level: LevelContainer}.InRoot()
+	if want := (Target{Account: "a", Container: "$root", Blob: "b.txt", Level: LevelBlob}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, name := range []string{"a/b", `a\b`} {
+		if _, err := (Target{Container: name, Level: LevelContainer}).InRoot(); !errors.Is(err, fault.InvalidURI) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestParseQuery(t *testing.T) {
+	q, err := ParseQuery("&Comp=list&prefix=a%2Bb+c;d&include=&flag&include=x%3Dy=z&&")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Query{{"comp", "list"}, {"prefix", "a+b c;d"}, {"include", ""}, {"flag", ""}, {"include", "x=y=z"}}
+	if len(q) != len(want) {
+		t.Fatalf("got %q", q)
+	}
+	for i := range q {
+		if q[i] != want[i] {
+			t.Errorf("parameter %d is %q", i, q[i])
+		}
+	}
+	if q.Get("comp") != "list" || q.Get("none") != "" || !q.Has("flag") || q.Has("none") || strings.Join(q.Values("include"), "|") != "|x=y=z" {
+		t.Error("look-ups disagree with the parameters")
+	}
+	for raw, code := range map[string]fault.Code{"%=1": fault.InvalidURI, "a=%": fault.InvalidQueryParameterValue, "a=%FF": fault.InvalidQueryParameterValue, "%FF": fault.InvalidURI} {
+		if _, err := ParseQuery(raw); !errors.Is(err, code) {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for _, s := range []string{"2012-02-12", "2021-12-02", "2009-09-19", "2999-12-31", "2026-12-06"} {
+		if v, err := ParseVersion(s); err != nil || string(v) != s {
+			t.Errorf("%s: %v, %v", s, v, err)
+		}
+	}
+	for _, s := range []string{"", "2011-01-01", "2021-13-02", "2021-12-00", "2021-12-2", "2021/12/02", "x", "2021-12-02 ", "20a1-12-02"} {
+		if _, err := ParseVersion(s); !errors.Is(err, fault.InvalidHeaderValue) {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	if !Version("2021-12-02").AtLeast("2021-12-02") || Version("2019-12-12").AtLeast("2021-12-02") {
+		t.Error("versions compare as dates")
+	}
+	tests := []struct{ header, query, want string }{
+		{"2019-12-12", "api-version=2020-10-02", "2019-12-12"},
+		{"", "sv=2019-02-02&api-version=2020-10-02", "2020-10-02"},
+		{"", "sv=2019-02-02", "2019-02-02"},
+		{"", "sv=bad", string(DefaultVersion)},
+		{"", "", string(DefaultVersion)},
+	}
+	for _, tt := range tests {
+		q, _ := ParseQuery(tt.query)
+		if v, err := versionOf(tt.header, q, nil); err != nil || string(v) != tt.want {
+			t.Errorf("%+v: got %v, %v", tt, v, err)
+		}
+	}
+	if _, err := versionOf("", Query{{"api-version", "x"}}, nil); !errors.Is(err, fault.InvalidQueryParameterValue) {
+		t.Error(err)
+	}
+	if v, _ := versionOf("", nil, &Addressing{DefaultVersion: "2020-10-02"}); v != "2020-10-02" {
+		t.Error("the configured default is not used")
+	}
+}
+
+func FuzzParseTarget(f *testing.F) {
+	f.Add("localhost:10000", "/a/c/b%2Fc")
+	f.Add("acct.blob.core.windows.net", "/c/..//x%5C")
+	f.Add("[::1]:1", "/a-secondary")
+	f.Add("1.2.3.4", "//")
+	f.Fuzz(func(t *testing.T, host, path string) {
+		got, err := ParseTarget(host, path, nil)
+		if err != nil {
+			if !errors.Is(err, fault.InvalidURI) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if got.Account == "" || (got.Level >= LevelContainer) != (got.Container != "") || (got.Level == LevelBlob) != (got.Blob != "") {
+			t.Fatalf("%+v", got)
+		}
+		if !utf8.ValidString(got.Container+got.Blob) || strings.Contains(got.Blob, `\`) {
+			t.Fatalf("%+v", got)
+		}
+	})
+}
+
+func FuzzParseQuery(f *testing.F) {
+	f.Add("a=b&C=%20+&&=;x")
+	f.Add("restype=container&comp=list&include=")
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, err := ParseQuery(raw)
+		if err != nil {
+			if _, ok := fault.Of(err); !ok {
+				t.Fatal(err)
+			}
+			return
+		}
+		for _, p := range q {
+			if p.Name != strings.ToLower(p.Name) || !utf8.ValidString(p.Name+p.Value) {
+				t.Fatalf("%q", p)
+			}
+		}
+	})
+}
