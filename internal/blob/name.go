@@ -1,0 +1,74 @@
+package blob
+
+import (
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// Limits of names (operations.md 2.1).
+const (
+	minContainerName = 3
+	maxContainerName = 63
+	maxBlobName      = 1024 // UTF-16 code units
+	maxBlobSegments  = 254  // parts between slashes
+)
+
+// Special containers, whose names do not follow the ordinary rule.
+const (
+	RootContainer = "$root" // its blobs may be addressed without it
+	WebContainer  = "$web"  // static website content
+	LogsContainer = "$logs"
+)
+
+// CheckContainerName reports why name can't be that of a container:
+// OutOfRangeInput for its length, InvalidResourceName for its characters, and
+// InvalidQueryParameterValue for an empty name (operations.md 2.1).
+func CheckContainerName(name string) error {
+	switch name {
+	case "":
+		return fault.InvalidQuery("restype", "container", "The container name is empty.")
+	case RootContainer, WebContainer, LogsContainer:
+		return nil
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		alnum := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+		dash := c == '-' && i > 0 && i < len(name)-1 && name[i-1] != '-'
+		if !alnum && !dash {
+			return fault.InvalidResourceName
+		}
+	}
+	if len(name) < minContainerName || len(name) > maxContainerName {
+		return fault.OutOfRangeInput
+	}
+	return nil
+}
+
+// CheckBlobName reports why name can't be that of a blob in container:
+// InvalidUri for an empty name or one over 1,024 characters or 254 segments,
+// InvalidResourceName for characters that the service refuses (operations.md 2.1).
+func CheckBlobName(container, name string) error {
+	if name == "" || !utf8.ValidString(name) {
+		return fault.InvalidURI
+	}
+	if container == RootContainer && strings.Contains(name, "/") {
+		return fault.InvalidURI
+	}
+	units, segments := 0, 1
+	for _, r := range name {
+		units += utf16.RuneLen(r)
+		if r == '/' {
+			segments++
+		}
+		if r < 0x20 || r == 0x81 || r == 0xE000 {
+			return fault.InvalidResourceName
+		}
+	}
+	if units > maxBlobName || segments > maxBlobSegments {
+		return fault.InvalidURI
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package blob
+
+import "github.com/leasehold/leasehold/internal/lease"
+
+// Type is the kind of a blob, fixed when it is created.
+type Type uint8
+
+// The three types.
+const (
+	BlockBlob  Type = iota + 1 // made of blocks, replaced as a whole
+	PageBlob                   // random access in pages of 512 bytes
+	AppendBlob                 // grows at its end
+)
+
+var typeNames = [...]string{BlockBlob: "BlockBlob", PageBlob: "PageBlob", AppendBlob: "AppendBlob"}
+
+// String returns the name on the wire; empty for the zero value.
+func (t Type) String() string {
+	if int(t) < len(typeNames) {
+		return typeNames[t]
+	}
+	return ""
+}
+
+// MarshalText is String.
+func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// Blob is the record of one blob, snapshot or version: everything but its bytes.
+// The integer keys of its encoding are for good; new fields take new numbers.
+type Blob struct {
+	Type     Type        `cbor:"1,keyasint,omitempty"`
+	ETag     ETag        `cbor:"2,keyasint,omitempty"`
+	Created  Time        `cbor:"3,keyasint,omitempty"`
+	Modified Time        `cbor:"4,keyasint,omitempty"` // whole seconds
+	Size     int64       `cbor:"5,keyasint,omitempty"` // bytes of content
+	HTTP     HTTPHeaders `cbor:"6,keyasint"`
+	Metadata Metadata    `cbor:"7,keyasint,omitempty"`
+	Tags     Tags        `cbor:"8,keyasint,omitempty"`
+	Lease    lease.Lease `cbor:"9,keyasint"`
+	Content  Content     `cbor:"10,keyasint"`
+	// Uncommitted marks a blob that exists only as uncommitted blocks: it can be
+	// leased, and listed when asked for, and is not found by reads.
+	Uncommitted bool `cbor:"11,keyasint,omitempty"`
+	// LastStaged is when the last block was staged; uncommitted blocks are kept for
+	// a week after it.
+	LastStaged Time `cbor:"12,keyasint,omitempty"`
+}
+
+// HTTPHeaders are the standard headers that are kept with a blob and returned by
+// reads, as they were given; empty for absent.
+type HTTPHeaders struct {
+	ContentType        string `cbor:"1,keyasint,omitempty"`
+	ContentEncoding    string `cbor:"2,keyasint,omitempty"`
+	ContentLanguage    string `cbor:"3,keyasint,omitempty"`
+	ContentDisposition string `cbor:"4,keyasint,omitempty"`
+	CacheControl       string `cbor:"5,keyasint,omitempty"`
+	ContentMD5         []byte `cbor:"6,keyasint,omitempty"` // 16 bytes, or none
+}
+
+// Metadata is the user's metadata in the order and with the names given; names are
+// unique without regard to case.
+type Metadata []MetadataPair
+
+// MetadataPair is one entry of Metadata.
+type MetadataPair struct {
+	_     struct{} `cbor:",toarray"`
+	Name  string
+	Value string
+}
+
+// Tags are the index tags of a blob, sorted by key.
+type Tags []Tag
+
+// Tag is one index tag.
+type Tag struct {
+	_     struct{} `cbor:",toarray"`
+	Key   string
+	Value string
+}
+
+// ObjectID names a stored object: a run of inline bytes, a segment, a block list.
+// IDs are random, and no two objects of a store share one.
+type ObjectID [16]byte
+
+// Chunk is a run of stored bytes.
+type Chunk struct {
+	_      struct{} `cbor:",toarray"`
+	Object ObjectID
+	Inline bool  // lies in the key-value store rather than in a segment
+	Offset int64 // of the run in the object
+	Length int64
+}
+
+// Block is one entry of a block list: the bytes of one Put Block, Append Block or
+// Put Blob.
+type Block struct {
+	_     struct{} `cbor:",toarray"`
+	ID    string   // decoded from Base64; empty for content that was not given as blocks
+	Chunk Chunk
+}
+
+// Content says where the bytes of a blob are.
+type Content struct {
+	// Holder names this content among the holders of shared objects.
+	Holder ObjectID `cbor:"1,keyasint,omitempty"`
+	// Blocks is the whole list when it is short.
+	Blocks []Block `cbor:"2,keyasint,omitempty"`
+	// List names the list of blocks, or of pages, that is stored under keys of its own.
+	List ObjectID `cbor:"3,keyasint,omitempty"`
+	// Listed tells that List is used.
+	Listed bool `cbor:"4,keyasint,omitempty"`
+	// Count is the number of blocks.
+	Count int `cbor:"5,keyasint,omitempty"`
+	// Shared tells that an object of this content may have another holder: a
+	// snapshot, a version or a copy.
+	Shared bool `cbor:"6,keyasint,omitempty"`
+}
+
+// MaxInlineBlocks is the longest list of blocks that lies in the blob's own record.
+// Renewing a lease rewrites the record, so it has to stay short: this many take
+// some 400 bytes.
+const MaxInlineBlocks = 8
+
+// Version returns what conditional headers are judged against. b may be nil.
+func (b *Blob) Version() Version {
+	if b == nil || b.Uncommitted {
+		return Version{}
+	}
+	return Version{Committed: true, ETag: b.ETag, Modified: b.Modified, Tags: b.Tags}
+}
+
+// Touch gives b the ETag and Last-Modified of a change made at now.
+func (b *Blob) Touch(now Time) {
+	b.ETag = NextETag(b.ETag, now)
+	b.Modified = now.Second()
+}
+
+// PublicAccess is how much of a container may be read without credentials.
+type PublicAccess uint8
+
+// The three levels.
+const (
+	Private         PublicAccess = iota // nothing
+	PublicBlobs                         // reads of its blobs
+	PublicContainer                     // the same, its properties and its listing
+)
+
+var publicAccessNames = [...]string{Private: "", PublicBlobs: "blob", PublicContainer: "container"}
+
+// String returns the name on the wire; empty for Private.
+func (p PublicAccess) String() string { return publicAccessNames[min(int(p), 2)] }
+
+// MarshalText is String.
+func (p PublicAccess) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// Container is the record of one container.
+type Container struct {
+	// Generation is part of the keys of the container's blobs and never used again: a
+	// container made under the name of a deleted one shares nothing with it.
+	Generation uint64       `cbor:"1,keyasint"`
+	ETag       ETag         `cbor:"2,keyasint"`
+	Created    Time         `cbor:"3,keyasint"`
+	Modified   Time         `cbor:"4,keyasint"` // whole seconds
+	Metadata   Metadata     `cbor:"5,keyasint,omitempty"`
+	Lease      lease.Lease  `cbor:"6,keyasint"`
+	Access     PublicAccess `cbor:"7,keyasint,omitempty"`
+}
+
+// Touch gives c the ETag and Last-Modified of a change made at now.
+func (c *Container) Touch(now Time) {
+	c.ETag = NextETag(c.ETag, now)
+	c.Modified = now.Second()
+}
+
+// Version returns what conditional headers are judged against.
+func (c *Container) Version() Version {
+	return Version{Committed: true, ETag: c.ETag, Modified: c.Modified}
+}

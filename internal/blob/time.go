@@ -1,0 +1,132 @@
+package blob
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Time is an instant in ticks of 100 nanoseconds since 1970-01-01 UTC: the
+// resolution of the service's time stamps. The zero value stands for no time.
+type Time int64
+
+const ticksPerSecond = int64(time.Second / 100)
+
+// TimeOf returns the last tick that is not after t.
+func TimeOf(t time.Time) Time {
+	return Time(t.Unix()*ticksPerSecond + int64(t.Nanosecond()/100))
+}
+
+// Std returns t as a time.Time in UTC.
+func (t Time) Std() time.Time {
+	s, rest := int64(t)/ticksPerSecond, int64(t)%ticksPerSecond
+	return time.Unix(s, rest*100).UTC()
+}
+
+// IsZero tells whether there is no time.
+func (t Time) IsZero() bool { return t == 0 }
+
+// Second returns t cut to the whole second, the granularity of Last-Modified
+// (conditions-and-errors.md 2.1).
+func (t Time) Second() Time { return t - t%Time(ticksPerSecond) }
+
+const stampLayout = "2006-01-02T15:04:05.0000000Z"
+
+// Stamp returns t in the form of snapshot and version IDs, with seven
+// fractional digits.
+func (t Time) Stamp() string { return t.Std().Format(stampLayout) }
+
+// ParseStamp reads what Stamp writes, and only that.
+func ParseStamp(s string) (Time, error) {
+	std, err := time.Parse(stampLayout, s)
+	if err != nil || len(s) != len(stampLayout) {
+		return 0, fmt.Errorf("%q is not of the form %s", s, stampLayout)
+	}
+	return TimeOf(std), nil
+}
+
+// MarshalText writes the RFC 1123 form of HTTP headers; nothing for no time.
+func (t Time) MarshalText() ([]byte, error) { return t.AppendText(nil) }
+
+// AppendText is MarshalText onto b.
+func (t Time) AppendText(b []byte) ([]byte, error) {
+	if t.IsZero() {
+		return b, nil
+	}
+	return t.AppendHTTP(b), nil
+}
+
+const (
+	weekdays = "SunMonTueWedThuFriSat"
+	months   = "JanFebMarAprMayJunJulAugSepOctNovDec"
+)
+
+// AppendHTTP appends t in RFC 1123 form with the zone GMT. It is a hot path of
+// every answer and listing, so it does without time.Format.
+func (t Time) AppendHTTP(b []byte) []byte {
+	std := t.Std()
+	year, month, day := std.Date()
+	hour, minute, second := std.Clock()
+	w, m := 3*int(std.Weekday()), 3*(int(month)-1)
+	b = append(b, weekdays[w:w+3]...)
+	b = append(b, ',', ' ')
+	b = append(two(b, day), ' ')
+	b = append(b, months[m:m+3]...)
+	b = append(b, ' ')
+	if year < 1000 {
+		b = append(b, fmt.Sprintf("%04d", year)...)
+	} else {
+		b = strconv.AppendInt(b, int64(year), 10)
+	}
+	b = append(two(append(b, ' '), hour), ':')
+	b = append(two(b, minute), ':')
+	return append(two(b, second), " GMT"...)
+}
+
+func two(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
+
+// ETag is the version stamp of a blob or container: a count of 100 ns ticks
+// that only rises for one name. It is written as the service writes it, as the
+// hexadecimal number of ticks since the year 1.
+type ETag uint64
+
+// ticksToUnix is the number of ticks from year 1 to 1970.
+const ticksToUnix = 621355968000000000
+
+// NextETag returns the ETag of a change made at now on a thing whose ETag was
+// previous (0 for none): new in every case, also when now stands still.
+func NextETag(previous ETag, now Time) ETag {
+	return max(previous+1, ETag(int64(now)+ticksToUnix))
+}
+
+const upperHex = "0123456789ABCDEF"
+
+// AppendBare appends the ETag without quotation marks, as listings show it.
+func (e ETag) AppendBare(b []byte) []byte {
+	b = append(b, '0', 'x')
+	digits := 15
+	if e>>60 != 0 {
+		digits = 16
+	}
+	for i := digits - 1; i >= 0; i-- {
+		b = append(b, upperHex[e>>(4*i)&0xF])
+	}
+	return b
+}
+
+// AppendText appends the ETag in quotation marks, as headers show it.
+func (e ETag) AppendText(b []byte) ([]byte, error) {
+	if e == 0 {
+		return b, nil
+	}
+	return append(e.AppendBare(append(b, '"')), '"'), nil
+}
+
+// MarshalText is AppendText; nothing for no ETag.
+func (e ETag) MarshalText() ([]byte, error) { return e.AppendText(nil) }
+
+// String returns the quoted form.
+func (e ETag) String() string {
+	b, _ := e.AppendText(make([]byte, 0, 20))
+	return string(b)
+}
