@@ -1,0 +1,175 @@
+package meta
+
+import (
+	"iter"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+)
+
+// listPage is the number of blocks under one key of a stored list: reading a range
+// of a blob of 50,000 blocks decodes one page of some 20 KiB, not 2 MiB.
+const listPage = 256
+
+// StoreBlocks stores the list of the blocks of a new content, in the record that is
+// to hold the content if it is short, else under keys of its own.
+func StoreBlocks(tx kv.Tx, holder blob.ObjectID, blocks []blob.Block) (blob.Content, error) {
+	c := blob.Content{Holder: holder, Count: len(blocks)}
+	if len(blocks) <= blob.MaxInlineBlocks {
+		c.Blocks = blocks
+		return c, nil
+	}
+	c.List, c.Listed = holder, true
+	var end int64
+	for len(blocks) > 0 {
+		page := blocks[:min(listPage, len(blocks))]
+		blocks = blocks[len(page):]
+		end += blob.BlocksSize(page)
+		if err := put(tx, listKey(c.List, end), &page); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// Placed is a block and the offset of its first byte in the content.
+type Placed struct {
+	blob.Block
+	Start int64
+}
+
+// Blocks yields the blocks of a content that hold any of the bytes from start to
+// end, in order.
+func Blocks(r kv.Reader, c blob.Content, start, end int64) iter.Seq2[Placed, error] {
+	return func(yield func(Placed, error) bool) {
+		if !c.Listed {
+			yieldBlocks(c.Blocks, 0, start, end, yield)
+			return
+		}
+		prefix := objectKey(tagList, c.List)
+		for p, err := range r.Scan(listKey(c.List, start+1), after(prefix)) {
+			if err != nil {
+				yield(Placed{}, err)
+				return
+			}
+			page, err := decode[[]blob.Block](p.Key, p.Value)
+			if err != nil {
+				yield(Placed{}, err)
+				return
+			}
+			first := listEnd(p.Key) - blob.BlocksSize(*page)
+			if first >= end || !yieldBlocks(*page, first, start, end, yield) {
+				return
+			}
+		}
+	}
+}
+
+// yieldBlocks yields the blocks, of which the first lies at offset at, that touch
+// start to end; it returns false when the consumer has had enough.
+func yieldBlocks(blocks []blob.Block, at, start, end int64, yield func(Placed, error) bool) bool {
+	for _, b := range blocks {
+		next := at + b.Chunk.Length
+		if at < end && next > start && !yield(Placed{b, at}, nil) {
+			return false
+		}
+		at = next
+	}
+	return true
+}
+
+// Garbage is what a transaction has let go of, for Sweep to remove after it.
+type Garbage struct {
+	Since   blob.Time     `cbor:"1,keyasint"`
+	Segment bool          `cbor:"2,keyasint,omitempty"` // the object is a segment that nobody holds
+	Gen     uint64        `cbor:"3,keyasint,omitempty"`
+	Content *blob.Content `cbor:"4,keyasint,omitempty"` // a content that has lost its record
+}
+
+// Release lets go of a content that no record holds any more. What is short and
+// unshared goes in the same transaction, the rest is left to Sweep.
+func Release(tx kv.Tx, gen uint64, now blob.Time, c blob.Content) error {
+	if c.Listed || c.Shared {
+		return put(tx, objectKey(tagGarbage, c.Holder), &Garbage{Since: now, Gen: gen, Content: &c})
+	}
+	return ReleaseBlocks(tx, gen, now, c.Blocks, nil)
+}
+
+// ReleaseBlocks lets go of the bytes of blocks that nothing else shares, except those
+// that are in kept as well.
+func ReleaseBlocks(tx kv.Tx, gen uint64, now blob.Time, blocks, kept []blob.Block) error {
+	keeps := make(map[blob.ObjectID]bool, len(kept))
+	for i := range kept {
+		keeps[kept[i].Chunk.Object] = true
+	}
+	for i := range blocks {
+		c := &blocks[i].Chunk
+		if c.Length == 0 || keeps[c.Object] {
+			continue
+		}
+		var err error
+		if c.Inline {
+			err = tx.Delete(inlineKey(gen, c.Object))
+		} else {
+			err = put(tx, objectKey(tagGarbage, c.Object), &Garbage{Since: now, Segment: true})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Recommit lets go of a content, whose blocks are old, in favour of a new one that is
+// held by keeper and made of some of the same blocks. It tells whether the new
+// content shares objects with others from now on.
+func Recommit(tx kv.Tx, gen uint64, now blob.Time, c blob.Content, old, blocks []blob.Block, keeper blob.ObjectID) (shared bool, err error) {
+	if !c.Shared {
+		if err := deleteList(tx, c, old); err != nil {
+			return false, err
+		}
+		return false, ReleaseBlocks(tx, gen, now, old, blocks)
+	}
+	had := make(map[blob.ObjectID]bool, len(old))
+	for i := range old {
+		had[old[i].Chunk.Object] = true
+	}
+	for i := range blocks {
+		if id := blocks[i].Chunk.Object; had[id] {
+			shared = true
+			if err := tx.Put(holderKey(id, keeper), nil); err != nil {
+				return shared, err
+			}
+		}
+	}
+	return shared, Release(tx, gen, now, c)
+}
+
+// deleteList removes the pages of a stored list whose blocks are known.
+func deleteList(tx kv.Tx, c blob.Content, blocks []blob.Block) error {
+	var end int64
+	for c.Listed && len(blocks) > 0 {
+		page := blocks[:min(listPage, len(blocks))]
+		blocks = blocks[len(page):]
+		end += blob.BlocksSize(page)
+		if err := tx.Delete(listKey(c.List, end)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PutSegment records that a segment is referenced.
+func PutSegment(tx kv.Tx, id blob.ObjectID) error {
+	return tx.Put(objectKey(tagSegment, id), nil)
+}
+
+// IndexLease keeps the index of leases: whether a blob, or with an empty name a
+// container, has one.
+func IndexLease(tx kv.Tx, account, container string, gen uint64, name string, leased bool) error {
+	key := append(appendGen(named(tagLease, account, container), gen), name...)
+	if leased {
+		return tx.Put(key, nil)
+	}
+	return tx.Delete(key)
+}

@@ -1,0 +1,127 @@
+// Package meta keeps the records of Leasehold in a kv store: the layout of the
+// keys, the encoding of the values, and typed access to both.
+//
+// # Key layout
+//
+// The first byte of a key says what it is. gen is the generation of a container in
+// eight bytes, big-endian; object and holder are 16 random bytes; 0x00 ends a name,
+// which is why names can't contain it. Keys marked * are the ones that updates
+// declare; they cover everything that begins with them and form a prefix-free set.
+//
+//	m "format"                              the version of this layout, as text
+//	m "secret" name                         a secret of the store
+//	s account 0                           * properties of the account's Blob service
+//	c account 0 container 0               * Container
+//	b gen name 0                          * (nothing; covers the blob)
+//	b gen name 0 0x01                       Staging: what is known of the uncommitted blocks
+//	b gen name 0 0x01 block-id              an uncommitted block
+//	b gen name 0 0xFF                       Blob: the current one
+//	d gen object                            inline bytes of up to MaxInline
+//	e list end                              a page of a block list; end: offset behind its last byte
+//	l account 0 container 0 gen name        a blob or (without a name) container that may be leased
+//	o object                                a segment that is referenced
+//	g object                                Garbage: what is to be released behind the scenes
+//	h object holder                         holder shares object with others
+//	x gen                                 * a deleted container whose blobs are still to be removed
+//
+// What belongs to a blob sorts before its record, so that a listing that meets
+// such a key passes it by one seek, and one that wants it meets it in the order in
+// which it is shown.
+package meta
+
+import (
+	"encoding/binary"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+)
+
+const (
+	tagMeta      = 'm'
+	tagService   = 's'
+	tagContainer = 'c'
+	tagBlob      = 'b'
+	tagInline    = 'd'
+	tagList      = 'e'
+	tagLease     = 'l'
+	tagSegment   = 'o'
+	tagGarbage   = 'g'
+	tagHolder    = 'h'
+	tagDead      = 'x'
+
+	subStaged  = 0x01
+	subCurrent = 0xFF
+)
+
+func named(tag byte, parts ...string) []byte {
+	n := 1 + len(parts)
+	for _, p := range parts {
+		n += len(p)
+	}
+	k := append(make([]byte, 0, n+1), tag)
+	for _, p := range parts {
+		k = append(append(k, p...), 0)
+	}
+	return k
+}
+
+func generation(tag byte, gen uint64, room int) []byte {
+	k := append(make([]byte, 0, 9+room), tag)
+	return binary.BigEndian.AppendUint64(k, gen)
+}
+
+// ServiceKey is the key to declare for an account's service properties.
+func ServiceKey(account string) kv.Key { return named(tagService, account) }
+
+// ContainerKey is the key to declare for a container.
+func ContainerKey(account, container string) kv.Key {
+	return named(tagContainer, account, container)
+}
+
+// BlobKey is the key to declare for a blob and all that belongs to it.
+func BlobKey(gen uint64, name string) kv.Key {
+	k := append(generation(tagBlob, gen, len(name)+2), name...)
+	return append(k, 0)
+}
+
+// DeadKey is the key to declare for removing what a deleted container left.
+func DeadKey(gen uint64) kv.Key { return generation(tagDead, gen, 0) }
+
+func currentKey(gen uint64, name string) []byte { return append(BlobKey(gen, name), subCurrent) }
+
+func stagingKey(gen uint64, name string) []byte { return append(BlobKey(gen, name), subStaged) }
+
+func inlineKey(gen uint64, id blob.ObjectID) []byte {
+	return append(generation(tagInline, gen, len(id)), id[:]...)
+}
+
+func objectKey(tag byte, id blob.ObjectID) []byte {
+	return append(append(make([]byte, 0, 1+len(id)), tag), id[:]...)
+}
+
+func holderKey(id, holder blob.ObjectID) []byte {
+	return append(objectKey(tagHolder, id), holder[:]...)
+}
+
+func listKey(list blob.ObjectID, end int64) []byte {
+	return binary.BigEndian.AppendUint64(objectKey(tagList, list), uint64(end))
+}
+
+// after returns the first key that does not begin with prefix, or nil when there
+// is none.
+func after(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
+
+func listEnd(key []byte) int64 { return int64(binary.BigEndian.Uint64(key[len(key)-8:])) }
+
+func appendGen(k []byte, gen uint64) []byte { return binary.BigEndian.AppendUint64(k, gen) }
+
+// NameAfter returns the first name that does not begin with prefix.
+func NameAfter(prefix []byte) string { return string(after(prefix)) }

@@ -1,0 +1,289 @@
+package meta
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+)
+
+// ErrDamaged is wrapped by every error about a record that can't be what was
+// written. It is a fault of the store, never of a request.
+var ErrDamaged = errors.New("meta: damaged record")
+
+// Records are CBOR maps with integer keys: short, self-describing, and open to
+// new fields. Times are whole ticks or nanoseconds, so no option about them is
+// needed.
+var (
+	encoding = must(cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode())
+	decoding = must(cbor.DecOptions{}.DecMode())
+)
+
+func must[M any](mode M, err error) M {
+	if err != nil {
+		panic(err)
+	}
+	return mode
+}
+
+func get[T any](r kv.Reader, key []byte) (*T, error) {
+	raw, err := r.Get(key)
+	if raw == nil || err != nil {
+		return nil, err
+	}
+	return decode[T](key, raw)
+}
+
+func decode[T any](key, raw []byte) (*T, error) {
+	v := new(T)
+	if err := decoding.Unmarshal(raw, v); err != nil {
+		return nil, fmt.Errorf("%w under key %q: %v", ErrDamaged, key, err)
+	}
+	return v, nil
+}
+
+func put[T any](tx kv.Tx, key []byte, v *T) error {
+	raw, err := encoding.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("meta: encoding %T: %w", v, err)
+	}
+	return tx.Put(key, raw)
+}
+
+// Container returns the record of a container, nil when there is none.
+func Container(r kv.Reader, account, container string) (*blob.Container, error) {
+	return get[blob.Container](r, ContainerKey(account, container))
+}
+
+// PutContainer stores the record of a container.
+func PutContainer(tx kv.Tx, account, container string, c *blob.Container) error {
+	return put(tx, ContainerKey(account, container), c)
+}
+
+// DeleteContainer removes a container at once and leaves its blobs, which nobody
+// can reach any more, to be removed behind the scenes.
+func DeleteContainer(tx kv.Tx, account, container string, c *blob.Container) error {
+	if err := tx.Put(DeadKey(c.Generation), named(tagContainer, account, container)); err != nil {
+		return err
+	}
+	return tx.Delete(ContainerKey(account, container))
+}
+
+// Blob returns the current record of a blob, nil when there is none.
+func Blob(r kv.Reader, gen uint64, name string) (*blob.Blob, error) {
+	return get[blob.Blob](r, currentKey(gen, name))
+}
+
+// PutBlob stores the current record of a blob.
+func PutBlob(tx kv.Tx, gen uint64, name string, b *blob.Blob) error {
+	return put(tx, currentKey(gen, name), b)
+}
+
+// DeleteBlob removes the current record of a blob and nothing else.
+func DeleteBlob(tx kv.Tx, gen uint64, name string) error {
+	return tx.Delete(currentKey(gen, name))
+}
+
+// Staging is what is known of the uncommitted blocks of a blob as a whole.
+type Staging struct {
+	Count    int       `cbor:"1,keyasint"`
+	IDLength int       `cbor:"2,keyasint"` // bytes, the same for all of them
+	Last     blob.Time `cbor:"3,keyasint"` // when the last block was staged
+}
+
+// StagedBlocks returns what is known of the uncommitted blocks, nil when there are
+// none.
+func StagedBlocks(r kv.Reader, gen uint64, name string) (*Staging, error) {
+	return get[Staging](r, stagingKey(gen, name))
+}
+
+// StagedBlock returns one uncommitted block, nil when it is not there.
+func StagedBlock(r kv.Reader, gen uint64, name, id string) (*blob.Block, error) {
+	return get[blob.Block](r, append(stagingKey(gen, name), id...))
+}
+
+// PutStagedBlock stores an uncommitted block and what is known of all of them.
+func PutStagedBlock(tx kv.Tx, gen uint64, name string, b *blob.Block, all *Staging) error {
+	key := stagingKey(gen, name)
+	if err := put(tx, key, all); err != nil {
+		return err
+	}
+	return put(tx, append(key, b.ID...), b)
+}
+
+// AllStagedBlocks returns the uncommitted blocks in the order of their IDs.
+func AllStagedBlocks(r kv.Reader, gen uint64, name string) ([]blob.Block, error) {
+	var blocks []blob.Block
+	prefix := stagingKey(gen, name)
+	for p, err := range r.Scan(append(prefix, 0), after(prefix)) {
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Key) == len(prefix) {
+			continue
+		}
+		b, err := decode[blob.Block](p.Key, p.Value)
+		if err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, *b)
+	}
+	return blocks, nil
+}
+
+// DeleteStagedBlocks forgets all of blocks, which must be all that are staged. Their
+// bytes are left alone.
+func DeleteStagedBlocks(tx kv.Tx, gen uint64, name string, blocks []blob.Block) error {
+	prefix := stagingKey(gen, name)
+	for i := range blocks {
+		key := append(append([]byte(nil), prefix...), blocks[i].ID...)
+		if err := tx.Delete(key); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(prefix)
+}
+
+// Inline returns the bytes that lie in the store itself under id.
+func Inline(r kv.Reader, gen uint64, id blob.ObjectID) ([]byte, error) {
+	raw, err := r.Get(inlineKey(gen, id))
+	if raw == nil && err == nil {
+		err = fmt.Errorf("%w: inline bytes %x are missing", ErrDamaged, id)
+	}
+	return raw, err
+}
+
+// PutInline stores bytes under id.
+func PutInline(tx kv.Tx, gen uint64, id blob.ObjectID, data []byte) error {
+	return tx.Put(inlineKey(gen, id), data)
+}
+
+// Step tells a walk how to go on.
+type Step uint8
+
+const (
+	Next Step = iota // to the next entry
+	Stop             // end the walk
+	Skip             // to the name that the visitor set
+)
+
+// WalkContainers visits the containers of an account whose name begins with prefix,
+// from the name start on, in order, until visit returns Stop.
+func WalkContainers(r kv.Reader, account, prefix, start string, visit func(name string, c *blob.Container) (Step, error)) error {
+	base := named(tagContainer, account)
+	first := append(append([]byte(nil), base...), max(prefix, start)...)
+	for p, err := range r.Scan(first, after(append(append([]byte(nil), base...), prefix...))) {
+		if err != nil {
+			return err
+		}
+		c, err := decode[blob.Container](p.Key, p.Value)
+		if err != nil {
+			return err
+		}
+		name := string(p.Key[len(base) : len(p.Key)-1])
+		if step, err := visit(name, c); err != nil || step == Stop {
+			return err
+		}
+	}
+	return nil
+}
+
+// Entry is one current blob met by WalkBlobs. Name and the raw record are valid
+// until the walk goes on.
+type Entry struct {
+	Name []byte
+	key  []byte
+	raw  []byte
+}
+
+// Decode returns the record.
+func (e *Entry) Decode() (*blob.Blob, error) { return decode[blob.Blob](e.key, e.raw) }
+
+// DecodeInto decodes the record into b, which is cleared before.
+func (e *Entry) DecodeInto(b *blob.Blob) error {
+	*b = blob.Blob{}
+	if err := decoding.Unmarshal(e.raw, b); err != nil {
+		return fmt.Errorf("%w under key %q: %v", ErrDamaged, e.key, err)
+	}
+	return nil
+}
+
+// WalkBlobs visits the current blobs of a container whose name begins with prefix,
+// from the name start on, in byte order. The visitor returns Skip together with the
+// name to go on from, which costs one seek however many names lie between.
+func WalkBlobs(r kv.Reader, gen uint64, prefix, start string, visit func(*Entry) (Step, string, error)) error {
+	base := generation(tagBlob, gen, 0)
+	end := after(append(append([]byte(nil), base...), prefix...))
+	from := append(append([]byte(nil), base...), max(prefix, start)...)
+	for from != nil {
+		next, err := walkFrom(r, len(base), from, end, visit)
+		if err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// walkFrom visits until a seek is needed, and returns the key to seek to.
+func walkFrom(r kv.Reader, base int, from, end []byte, visit func(*Entry) (Step, string, error)) ([]byte, error) {
+	for p, err := range r.Scan(from, end) {
+		if err != nil {
+			return nil, err
+		}
+		zero := bytes.IndexByte(p.Key[base:], 0)
+		if zero < 0 || base+zero+1 >= len(p.Key) {
+			return nil, fmt.Errorf("%w: key %q", ErrDamaged, p.Key)
+		}
+		sub := base + zero + 1
+		if p.Key[sub] != subCurrent {
+			return append(append([]byte(nil), p.Key[:sub]...), subCurrent), nil
+		}
+		step, to, err := visit(&Entry{Name: p.Key[base : base+zero], key: p.Key, raw: p.Value})
+		switch {
+		case err != nil || step == Stop:
+			return nil, err
+		case step == Skip:
+			return append(append([]byte(nil), p.Key[:base]...), to...), nil
+		}
+	}
+	return nil, nil
+}
+
+// NewGeneration derives the generation of a container made at now from a random
+// number: rising with time, so that the keys of a young container lie together, and
+// never the same twice.
+func NewGeneration(now blob.Time, random uint16) uint64 {
+	return uint64(now)<<8&^0xFFFF | uint64(random)
+}
+
+// FormatVersion is the version of the key layout and the encoding that this
+// program writes.
+const FormatVersion = 1
+
+var formatKey = []byte{tagMeta, 'f'}
+
+// Format returns the version of the store, 0 for an empty one.
+func Format(r kv.Reader) (uint32, error) {
+	raw, err := r.Get(formatKey)
+	if raw == nil || err != nil {
+		return 0, err
+	}
+	if len(raw) != 4 {
+		return 0, fmt.Errorf("%w: format version %q", ErrDamaged, raw)
+	}
+	return binary.BigEndian.Uint32(raw), nil
+}
+
+// FormatKey is the key to declare for PutFormat.
+func FormatKey() kv.Key { return formatKey }
+
+// PutFormat marks a new store with FormatVersion.
+func PutFormat(tx kv.Tx) error {
+	return tx.Put(formatKey, binary.BigEndian.AppendUint32(nil, FormatVersion))
+}
