@@ -1,0 +1,265 @@
+package service
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"slices"
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+type putBlock struct {
+	guarded
+	upload
+	BlockID string `query:"blockid,required"`
+}
+
+func (*putBlock) limit(v wire.Version) int64 {
+	return bySize(v, maxBlock, maxBlock2016, maxBlockOld)
+}
+
+func (a *putBlock) checkForm() error {
+	if a.Body.Length == 0 {
+		return fault.InvalidHeader("Content-Length", "0")
+	}
+	if _, err := blob.ParseBlockID("blockid", a.BlockID); err != nil {
+		return err
+	}
+	return a.checked.checkForm()
+}
+
+type stagedBlock struct {
+	checked
+	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
+}
+
+func doPutBlock(s *scope, a *putBlock, in *body) (*stagedBlock, error) {
+	id, err := blob.ParseBlockID("blockid", a.BlockID)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.enterStaging(); err != nil {
+		return nil, err
+	}
+	all, err := s.admitBlock(id)
+	if err != nil {
+		return nil, err
+	}
+	chunk, err := in.chunk(s)
+	if err != nil {
+		return nil, err
+	}
+	block := &blob.Block{ID: id, Chunk: chunk}
+	if err := meta.PutStagedBlock(s.tx, s.container.Generation, s.req.Blob, block, all); err != nil {
+		return nil, err
+	}
+	return &stagedBlock{a.answered(&in.sums), true}, nil
+}
+
+// enterStaging makes sure that there is a blob to stage blocks for: a new one that
+// exists only as its uncommitted blocks, or a committed block blob.
+func (s *scope) enterStaging() error {
+	switch {
+	case s.blob == nil:
+		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
+			return err
+		}
+		s.blob = &blob.Blob{Type: blob.BlockBlob, Created: s.now, Uncommitted: true}
+		s.blob.Touch(s.now)
+	case s.blob.Type != blob.BlockBlob:
+		return fault.InvalidBlobType
+	case s.leased == present(s.blob.Lease):
+		return nil
+	}
+	return s.putBlob(s.blob)
+}
+
+// admitBlock counts one more uncommitted block in, in place of one with the same ID,
+// and returns the new count. IDs of different lengths are InvalidBlobOrBlock.
+func (s *scope) admitBlock(id string) (*meta.Staging, error) {
+	gen, name := s.container.Generation, s.req.Blob
+	all, err := meta.StagedBlocks(s.r, gen, name)
+	if err != nil {
+		return nil, err
+	}
+	if all == nil {
+		return &meta.Staging{Count: 1, IDLength: len(id), Last: s.now}, nil
+	}
+	if all.IDLength != len(id) {
+		return nil, fault.InvalidBlobOrBlock
+	}
+	old, err := meta.StagedBlock(s.r, gen, name, id)
+	if err != nil {
+		return nil, err
+	}
+	all.Last = s.now
+	if old != nil {
+		return all, meta.ReleaseBlocks(s.tx, gen, s.now, []blob.Block{*old}, nil)
+	}
+	if all.Count++; all.Count > blob.MaxUncommittedBlocks {
+		return nil, &fault.Error{Code: fault.BlockCountExceedsLimit,
+			Message: "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks."}
+	}
+	return all, nil
+}
+
+type putBlockList struct {
+	conditional
+	guarded
+	properties
+	metadata
+	checked
+	List blockListXML `body:"xml,max=12582912"`
+}
+
+// blockListXML is the body of Put Block List: the order of its elements, whatever
+// their names, is the order of the content.
+type blockListXML struct {
+	XMLName xml.Name `xml:"BlockList"`
+	Blocks  []struct {
+		XMLName xml.Name
+		ID      string `xml:",chardata"`
+	} `xml:",any"`
+}
+
+func (l *blockListXML) refs() ([]blob.BlockRef, error) {
+	sources := map[string]blob.BlockSource{
+		"Latest": blob.Latest, "Committed": blob.Committed, "Uncommitted": blob.Uncommitted,
+	}
+	refs := make([]blob.BlockRef, len(l.Blocks))
+	for i, b := range l.Blocks {
+		source, ok := sources[b.XMLName.Local]
+		if !ok {
+			return nil, fault.UnsupportedXML(b.XMLName.Local, b.ID)
+		}
+		id, err := base64.StdEncoding.DecodeString(strings.TrimSpace(b.ID))
+		if err != nil {
+			return nil, fault.InvalidXML(b.XMLName.Local, b.ID)
+		}
+		refs[i] = blob.BlockRef{Source: source, ID: string(id)}
+	}
+	return refs, nil
+}
+
+func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
+	refs, err := a.List.refs()
+	if err != nil {
+		return nil, err
+	}
+	if s.blob == nil {
+		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
+			return nil, err
+		}
+	}
+	b, err := s.newBlob(blob.BlockBlob)
+	if err != nil {
+		return nil, err
+	}
+	committed, staged, err := s.blockLists()
+	if err != nil {
+		return nil, err
+	}
+	blocks, err := blob.CommitBlockList(refs, committed, staged)
+	if err != nil {
+		return nil, err
+	}
+	b.HTTP, b.Metadata = a.properties.record(), a.metadata.record()
+	if err := s.recommit(b, committed, blocks); err != nil {
+		return nil, err
+	}
+	if err := s.dropStaged(blocks); err != nil {
+		return nil, err
+	}
+	b.Touch(s.now)
+	return &writtenBlob{version: versionOf(b.Version()), Encrypted: true}, s.putBlob(b)
+}
+
+// blockLists returns the committed and the uncommitted blocks of the blob.
+func (s *scope) blockLists() (committed, staged []blob.Block, err error) {
+	if s.blob != nil && !s.blob.Uncommitted {
+		for placed, err := range meta.Blocks(s.r, s.blob.Content, 0, s.blob.Size) {
+			if err != nil {
+				return nil, nil, err
+			}
+			committed = append(committed, placed.Block)
+		}
+	}
+	staged, err = meta.AllStagedBlocks(s.r, s.container.Generation, s.req.Blob)
+	return committed, staged, err
+}
+
+type getBlockList struct {
+	guarded
+	IfTags tagCondition `header:"x-ms-if-tags"`
+	Which  string       `query:"blocklisttype"`
+}
+
+func (a *getBlockList) conditions() blob.Conditions {
+	return blob.Conditions{IfTags: a.IfTags.TagCondition}
+}
+
+func (a *getBlockList) checkForm() error {
+	if a.Which = strings.ToLower(a.Which); a.Which == "" {
+		a.Which = "committed"
+	}
+	if !slices.Contains([]string{"committed", "uncommitted", "all"}, a.Which) {
+		return fault.InvalidQuery("blocklisttype", a.Which, "")
+	}
+	return nil
+}
+
+type blockLists struct {
+	version
+	ContentLength int64         `header:"x-ms-blob-content-length,always"`
+	List          blockListsXML `body:"xml"`
+}
+
+type blockListsXML struct {
+	XMLName     xml.Name      `xml:"BlockList"`
+	Committed   *blockEntries `xml:"CommittedBlocks"`
+	Uncommitted *blockEntries `xml:"UncommittedBlocks"`
+}
+
+type blockEntries struct {
+	Blocks []blockEntry `xml:"Block"`
+}
+
+type blockEntry struct {
+	Name string
+	Size int64
+}
+
+func entriesOf(blocks []blob.Block) *blockEntries {
+	out := &blockEntries{}
+	for _, b := range blocks {
+		if b.ID != "" {
+			out.Blocks = append(out.Blocks, blockEntry{base64.StdEncoding.EncodeToString([]byte(b.ID)), b.Chunk.Length})
+		}
+	}
+	return out
+}
+
+func doGetBlockList(s *scope, a *getBlockList) (*blockLists, error) {
+	if s.blob.Type != blob.BlockBlob {
+		return nil, fault.InvalidBlobType
+	}
+	if s.blob.Uncommitted && a.Which == "committed" {
+		return nil, fault.BlobNotFound
+	}
+	committed, staged, err := s.blockLists()
+	if err != nil {
+		return nil, err
+	}
+	out := &blockLists{version: versionOf(s.blob.Version()), ContentLength: s.blob.Size}
+	if a.Which != "uncommitted" {
+		out.List.Committed = entriesOf(committed)
+	}
+	if a.Which != "committed" {
+		out.List.Uncommitted = entriesOf(staged)
+	}
+	return out, nil
+}

@@ -1,0 +1,213 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"hash"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/minio/crc64nvme"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/segment"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// MaxInline is the longest body in bytes that lies in the key-value store beside
+// its record. Storing it there and storing it as a file cost the same between 16 and
+// 64 KiB.
+const MaxInline = 32 << 10
+
+// upload is the body of a request that stores bytes, with the hashes that guard it.
+type upload struct {
+	checked
+	Structured string    `header:"x-ms-structured-body"`
+	Body       wire.Body `body:"stream"`
+}
+
+func (u *upload) input() *upload { return u }
+
+// admit refuses a body that can't be taken, before any of it is read.
+func (u *upload) admit(limit int64) error {
+	switch {
+	case u.Structured != "":
+		return fault.UnsupportedHeaderNamed("x-ms-structured-body", u.Structured)
+	case u.Body.Length > limit:
+		return fault.BodyTooLarge(limit)
+	}
+	return nil
+}
+
+// rehearsed tells whether it is worth to find out first if the request would be
+// refused: its body is long, or the client waits for leave to send it.
+func (u *upload) rehearsed(r *http.Request) bool {
+	return u.Body.Length < 0 || u.Body.Length > MaxInline || r.Header.Get("Expect") != ""
+}
+
+// sums are the hashes of a body that was received.
+type sums struct {
+	MD5   []byte // nil unless asked for
+	CRC64 uint64
+}
+
+// body is what an ingest stores. Before it is received only its size is known, or
+// -1, and what is stored of it is not looked at by anyone.
+type body struct {
+	Size int64
+	sums
+	object blob.ObjectID
+	inline []byte // of a short body
+}
+
+// chunk returns where the body lies, after putting it there if it is short.
+func (b *body) chunk(s *scope) (blob.Chunk, error) {
+	c := blob.Chunk{Object: b.object, Inline: b.inline != nil, Length: b.Size}
+	switch {
+	case b.Size <= 0:
+		return blob.Chunk{Inline: true}, nil
+	case c.Inline:
+		return c, meta.PutInline(s.tx, s.container.Generation, c.Object, b.inline)
+	}
+	return c, meta.PutSegment(s.tx, c.Object)
+}
+
+// blocks returns the content that is the body alone.
+func (b *body) blocks(s *scope) ([]blob.Block, error) {
+	c, err := b.chunk(s)
+	if err != nil || c.Length == 0 {
+		return nil, err
+	}
+	return []blob.Block{{Chunk: c}}, nil
+}
+
+// receive reads the body, hashes it, and stores it unless it is short enough to be
+// stored by the transaction itself.
+func (c *call) receive(u *upload, limit int64) (*body, error) {
+	h := hashing{crc: crc64nvme.New()}
+	if u.MD5 != nil || c.op.HashesMD5 {
+		h.md5 = md5.New()
+	}
+	in := &bounded{r: u.Body, left: limit, limit: limit}
+	b := &body{}
+	head := make([]byte, headSize(u.Body.Length))
+	n, err := io.ReadFull(in, head)
+	switch {
+	case err == nil && u.Body.Length == int64(n):
+		err = c.keepInline(b, head[:n], &h)
+	case err == nil:
+		err = c.keepSegment(b, head[:n], in, &h)
+	case (err == io.EOF || err == io.ErrUnexpectedEOF) && u.Body.Length < 0:
+		err = c.keepInline(b, head[:n], &h)
+	}
+	if err != nil {
+		return nil, incomplete(err)
+	}
+	b.sums = h.sums()
+	if err := u.verify(&b.sums); err != nil {
+		c.discard(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+// headSize is how much of a body is read before it is decided where it goes.
+func headSize(length int64) int64 {
+	if length < 0 || length > MaxInline {
+		return MaxInline
+	}
+	return length
+}
+
+func (c *call) keepInline(b *body, data []byte, h *hashing) error {
+	h.Write(data)
+	b.Size = int64(len(data))
+	if len(data) > 0 {
+		b.inline, b.object = data, blob.ObjectID(c.NewGUID())
+	}
+	return nil
+}
+
+func (c *call) keepSegment(b *body, head []byte, rest io.Reader, h *hashing) error {
+	ref, err := c.Segments.Write(c.ctx(), h.tee(head, rest))
+	if err != nil {
+		return err
+	}
+	b.Size, b.object = ref.Size, blob.ObjectID(ref.ID)
+	return nil
+}
+
+// discard removes what was stored of a body that no transaction made visible. If
+// it fails, the segment is swept later.
+func (c *call) discard(b *body) {
+	if b == nil || b.inline != nil || b.Size <= 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), discardTimeout)
+	defer cancel()
+	if err := c.Segments.Delete(ctx, segment.ID(b.object)); err != nil {
+		c.Log.Warn("a segment that nothing refers to was left behind", "segment", segment.ID(b.object).String(), "error", err)
+	}
+}
+
+const discardTimeout = 10 * time.Second
+
+// incomplete turns the end of a connection in the middle of a body into an error of
+// the client; what the server itself could not do stays what it is.
+func incomplete(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return &fault.Error{Code: fault.InvalidInput, Message: "The request body ended before its announced length.", Cause: err}
+	}
+	return err
+}
+
+// bounded reads at most left bytes and fails with RequestBodyTooLarge beyond.
+type bounded struct {
+	r           io.Reader
+	left, limit int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, fault.BodyTooLarge(b.limit)
+	}
+	return n, err
+}
+
+// hashing computes the hashes of a body on its way.
+type hashing struct {
+	crc hash.Hash64
+	md5 hash.Hash
+}
+
+// Write never fails.
+func (h *hashing) Write(p []byte) (int, error) {
+	h.crc.Write(p)
+	if h.md5 != nil {
+		h.md5.Write(p)
+	}
+	return len(p), nil
+}
+
+// tee returns head followed by rest, hashed as it is read.
+func (h *hashing) tee(head []byte, rest io.Reader) io.Reader {
+	h.Write(head)
+	return io.MultiReader(bytes.NewReader(head), io.TeeReader(rest, h))
+}
+
+func (h *hashing) sums() sums {
+	s := sums{CRC64: h.crc.Sum64()}
+	if h.md5 != nil {
+		s.MD5 = h.md5.Sum(nil)
+	}
+	return s
+}

@@ -1,0 +1,133 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// call is one request on its way through its operation.
+type call struct {
+	*Service
+	req   *wire.Request
+	op    *Operation
+	grant auth.Grant
+}
+
+func (c *call) ctx() context.Context { return c.req.Context() }
+
+// checkForm judges what can be told from the arguments alone.
+func (c *call) checkForm(args any) error {
+	if g, ok := args.(interface{ conditions() blob.Conditions }); ok {
+		conditions := g.conditions()
+		if err := conditions.CheckForm(c.op.Use.effect); err != nil {
+			return err
+		}
+	}
+	if g, ok := args.(interface{ checkForm() error }); ok {
+		return g.checkForm()
+	}
+	return nil
+}
+
+// answered marks an error of an answer that was begun.
+func answered(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrBroken, err)
+}
+
+// handler runs an operation and writes its answer. An error that it returns has
+// not been answered yet, unless it is ErrBroken.
+type handler func(*call) error
+
+// The three ways an operation runs: view, update and ingest.
+
+// view makes a handler of a function that reads in one snapshot.
+func view[A, R any](f func(*scope, *A) (*R, error)) handler {
+	return single((*call).view, f)
+}
+
+// update makes a handler of a function that reads and writes in one transaction.
+// The function may run more than once.
+func update[A, R any](f func(*scope, *A) (*R, error)) handler {
+	return single((*call).change, f)
+}
+
+type transaction func(c *call, ctx context.Context, args any, fn func(*scope) error) error
+
+func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
+	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
+	return func(c *call) error {
+		a := new(A)
+		if err := args.Decode(c.req, a); err != nil {
+			return err
+		}
+		if err := c.checkForm(a); err != nil {
+			return err
+		}
+		var result *R
+		err := run(c, c.ctx(), a, func(s *scope) (err error) {
+			result, err = f(s, a)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return answered(results.Write(c.req, c.op.Status, result))
+	}
+}
+
+// uploads is implemented by the arguments of an operation that takes a body.
+type uploads interface {
+	input() *upload
+	limit(wire.Version) int64 // the longest body in bytes
+}
+
+// ingest makes a handler of a function that stores a body: the body is streamed
+// first, then one transaction makes it visible. The function runs twice for a long
+// body, before it is read, to refuse early, and after, to be right; it must
+// treat both alike.
+func ingest[A, R any, P interface {
+	*A
+	uploads
+}](f func(*scope, *A, *body) (*R, error)) handler {
+	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
+	return func(c *call) error {
+		a := new(A)
+		if err := args.Decode(c.req, a); err != nil {
+			return err
+		}
+		if err := c.checkForm(a); err != nil {
+			return err
+		}
+		in, limit := P(a).input(), P(a).limit(c.req.Version)
+		if err := in.admit(limit); err != nil {
+			return err
+		}
+		var result *R
+		b := &body{Size: in.Body.Length}
+		run := func(s *scope) (err error) {
+			result, err = f(s, a, b)
+			return err
+		}
+		if in.rehearsed(c.req.Request) {
+			if err := c.rehearse(c.ctx(), a, run); err != nil {
+				return err
+			}
+		}
+		b, err := c.receive(in, limit)
+		if err != nil {
+			return err
+		}
+		if err := c.change(c.ctx(), a, run); err != nil {
+			c.discard(b)
+			return err
+		}
+		return answered(results.Write(c.req, c.op.Status, result))
+	}
+}

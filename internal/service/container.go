@@ -1,0 +1,124 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/meta"
+)
+
+type createContainer struct {
+	metadata
+	Access publicAccess `header:"x-ms-blob-public-access"`
+}
+
+// publicAccess reads the level of public access that a request asks for.
+type publicAccess blob.PublicAccess
+
+// UnmarshalText accepts "container" and "blob".
+func (p *publicAccess) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "container":
+		*p = publicAccess(blob.PublicContainer)
+	case "blob":
+		*p = publicAccess(blob.PublicBlobs)
+	default:
+		return fault.InvalidHeader("x-ms-blob-public-access", string(text))
+	}
+	return nil
+}
+
+func doCreateContainer(s *scope, a *createContainer) (*version, error) {
+	if err := blob.CheckContainerName(s.req.Container); err != nil {
+		return nil, err
+	}
+	if s.container != nil {
+		return nil, fault.ContainerAlreadyExists
+	}
+	if a.Access != 0 && !s.Accounts(s.req.Account).AllowPublicAccess {
+		return nil, fault.PublicAccessNotPermitted
+	}
+	c := &blob.Container{
+		Generation: meta.NewGeneration(s.now, s.random16()),
+		Created:    s.now,
+		Metadata:   a.record(),
+		Access:     blob.PublicAccess(a.Access),
+	}
+	c.Touch(s.now)
+	v := versionOf(c.Version())
+	return &v, s.putContainer(c)
+}
+
+type deleteContainer struct {
+	dated
+	guarded
+}
+
+type nothing struct{}
+
+func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
+	err := meta.DeleteContainer(s.tx, s.req.Account, s.req.Container, s.container)
+	if err == nil {
+		err = s.indexLease(false)
+	}
+	return &nothing{}, err
+}
+
+type getContainer struct {
+	guarded
+}
+
+type containerProperties struct {
+	version
+	metadata
+	leaseState
+	Access                blob.PublicAccess `header:"x-ms-blob-public-access"`
+	HasImmutabilityPolicy bool              `header:"x-ms-has-immutability-policy,always,since=2017-11-09"`
+	HasLegalHold          bool              `header:"x-ms-has-legal-hold,always,since=2017-11-09"`
+	DefaultScope          string            `header:"x-ms-default-encryption-scope,since=2019-07-07"`
+	DenyScopeOverride     bool              `header:"x-ms-deny-encryption-scope-override,always,since=2019-07-07"`
+	VersionedWORM         bool              `header:"x-ms-immutable-storage-with-versioning-enabled,always,since=2020-06-12"`
+}
+
+// defaultScope is the encryption scope of a container that names none.
+const defaultScope = "$account-encryption-key"
+
+func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
+	c := s.container
+	return &containerProperties{
+		version:      versionOf(c.Version()),
+		metadata:     metadataOf(c.Metadata),
+		leaseState:   leaseStateOf(c.Lease, s.r.Now()),
+		Access:       c.Access,
+		DefaultScope: defaultScope,
+	}, nil
+}
+
+type describedVersion struct {
+	version
+	metadata
+}
+
+func doGetContainerMetadata(s *scope, _ *getContainer) (*describedVersion, error) {
+	return &describedVersion{versionOf(s.container.Version()), metadataOf(s.container.Metadata)}, nil
+}
+
+type setContainerMetadata struct {
+	guarded
+	metadata
+	IfModifiedSince conditionDate `header:"If-Modified-Since"`
+}
+
+func (a *setContainerMetadata) conditions() blob.Conditions {
+	return blob.Conditions{IfModifiedSince: blob.Time(a.IfModifiedSince)}
+}
+
+func doSetContainerMetadata(s *scope, a *setContainerMetadata) (*version, error) {
+	s.container.Metadata = a.record()
+	s.container.Touch(s.now)
+	v := versionOf(s.container.Version())
+	return &v, s.putContainer(s.container)
+}
+
+// present tells whether a lease has to be found by those who look for leases.
+func present(l lease.Lease) bool { return l.Kind != lease.None }

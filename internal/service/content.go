@@ -1,0 +1,156 @@
+package service
+
+import (
+	"context"
+	"io"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/segment"
+)
+
+// setContent gives b the content that is made of blocks, none of which it had before,
+// and releases what it had.
+func (s *scope) setContent(b *blob.Blob, blocks []blob.Block) error {
+	if err := meta.Release(s.tx, s.container.Generation, s.now, b.Content); err != nil {
+		return err
+	}
+	content, err := meta.StoreBlocks(s.tx, s.newObject(), blocks)
+	if err != nil {
+		return err
+	}
+	b.Content, b.Size = content, blob.BlocksSize(blocks)
+	return nil
+}
+
+func (s *scope) newObject() blob.ObjectID { return blob.ObjectID(s.NewGUID()) }
+
+// recommit gives b the content that is made of blocks, some of which may be among
+// its committed ones.
+func (s *scope) recommit(b *blob.Blob, committed, blocks []blob.Block) error {
+	holder := s.newObject()
+	shared, err := meta.Recommit(s.tx, s.container.Generation, s.now, b.Content, committed, blocks, holder)
+	if err != nil {
+		return err
+	}
+	content, err := meta.StoreBlocks(s.tx, holder, blocks)
+	if err != nil {
+		return err
+	}
+	content.Shared = shared
+	b.Content, b.Size = content, blob.BlocksSize(blocks)
+	return nil
+}
+
+// dropStaged forgets the uncommitted blocks of the blob and releases their bytes,
+// except those that are in used.
+func (s *scope) dropStaged(used []blob.Block) error {
+	gen, name := s.container.Generation, s.req.Blob
+	all, err := meta.StagedBlocks(s.r, gen, name)
+	if all == nil || err != nil {
+		return err
+	}
+	staged, err := meta.AllStagedBlocks(s.r, gen, name)
+	if err != nil {
+		return err
+	}
+	if err := meta.DeleteStagedBlocks(s.tx, gen, name, staged); err != nil {
+		return err
+	}
+	return meta.ReleaseBlocks(s.tx, gen, s.now, staged, used)
+}
+
+// stream is the bytes of a blob on their way to a client: a range of its content.
+type stream struct {
+	segments segment.Store
+	ctx      context.Context
+	size     int64
+	parts    []part
+	first    io.ReadCloser // of the first part that is a segment, opened inside the transaction
+}
+
+// part is one run of bytes of a stream.
+type part struct {
+	inline []byte
+	ref    segment.Ref
+	off, n int64
+}
+
+// open prepares n bytes of content from offset off. What lies in the store is copied;
+// the first segment is opened, so that a segment that is deleted meanwhile is noticed
+// before the answer begins.
+func (s *scope) open(b *blob.Blob, off, n int64) (*stream, error) {
+	out := &stream{segments: s.Segments, ctx: s.ctx(), size: n}
+	for placed, err := range meta.Blocks(s.r, b.Content, off, off+n) {
+		if err != nil {
+			return nil, err
+		}
+		c := placed.Chunk
+		from := max(off-placed.Start, 0)
+		p := part{off: c.Offset + from, n: min(c.Length, off+n-placed.Start) - from}
+		if c.Inline {
+			data, err := meta.Inline(s.r, s.container.Generation, c.Object)
+			if err != nil {
+				return nil, err
+			}
+			p.inline = append([]byte(nil), data[p.off:p.off+p.n]...)
+		} else {
+			p.ref = segment.Ref{ID: segment.ID(c.Object), Size: c.Offset + c.Length}
+		}
+		out.parts = append(out.parts, p)
+	}
+	return out, out.openFirst()
+}
+
+func (s *stream) openFirst() (err error) {
+	if len(s.parts) > 0 && s.parts[0].inline == nil {
+		p := s.parts[0]
+		s.first, err = s.segments.Open(s.ctx, p.ref, p.off, p.n)
+	}
+	return err
+}
+
+// Length is the number of bytes.
+func (s *stream) Length() int64 { return s.size }
+
+// WriteTo sends the bytes. An error in the middle ends the connection, which is how
+// the client learns that the answer is not whole.
+func (s *stream) WriteTo(w io.Writer) (total int64, err error) {
+	for i := range s.parts {
+		n, err := s.send(w, i)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func (s *stream) send(w io.Writer, i int) (int64, error) {
+	p := &s.parts[i]
+	if p.inline != nil {
+		n, err := w.Write(p.inline)
+		return int64(n), err
+	}
+	r := s.first
+	if i > 0 {
+		opened, err := s.segments.Open(s.ctx, p.ref, p.off, p.n)
+		if err != nil {
+			return 0, err
+		}
+		defer opened.Close()
+		r = opened
+	}
+	if to, ok := r.(io.WriterTo); ok {
+		return to.WriteTo(w)
+	}
+	return io.CopyN(w, r, p.n)
+}
+
+// Close releases what was opened.
+func (s *stream) Close() error {
+	if s.first == nil {
+		return nil
+	}
+	return s.first.Close()
+}

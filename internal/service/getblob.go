@@ -1,0 +1,172 @@
+package service
+
+import (
+	"crypto/md5"
+	"errors"
+	"io"
+
+	"github.com/minio/crc64nvme"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/segment"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// maxHashedRange is the longest range in bytes whose hash can be asked for.
+const maxHashedRange = 4 * mib
+
+type getBlob struct {
+	conditional
+	guarded
+	Range      wire.Range `header:"x-ms-range|Range"`
+	RangeMD5   bool       `header:"x-ms-range-get-content-md5"`
+	RangeCRC64 bool       `header:"x-ms-range-get-content-crc64"`
+}
+
+func (a *getBlob) checkForm() error {
+	if a.RangeMD5 && a.RangeCRC64 {
+		return fault.InvalidHeader("x-ms-range-get-content-crc64", "true")
+	}
+	return nil
+}
+
+// blobHeaders are what Get Blob and Get Blob Properties tell of a blob.
+type blobHeaders struct {
+	version
+	metadata
+	leaseState
+	ContentType        string    `header:"Content-Type"`
+	ContentEncoding    string    `header:"Content-Encoding"`
+	ContentLanguage    string    `header:"Content-Language"`
+	ContentDisposition string    `header:"Content-Disposition"`
+	CacheControl       string    `header:"Cache-Control"`
+	ContentMD5         md5Hash   `header:"Content-MD5"`
+	AcceptRanges       string    `header:"Accept-Ranges"`
+	Created            blob.Time `header:"x-ms-creation-time,since=2017-11-09"`
+	Type               blob.Type `header:"x-ms-blob-type"`
+	Encrypted          bool      `header:"x-ms-server-encrypted,always,since=2015-12-11"`
+}
+
+const defaultContentType = "application/octet-stream"
+
+func blobHeadersOf(s *scope) blobHeaders {
+	b := s.blob
+	h := blobHeaders{
+		version:            versionOf(b.Version()),
+		metadata:           metadataOf(b.Metadata),
+		leaseState:         leaseStateOf(b.Lease, s.r.Now()),
+		ContentType:        b.HTTP.ContentType,
+		ContentEncoding:    b.HTTP.ContentEncoding,
+		ContentLanguage:    b.HTTP.ContentLanguage,
+		ContentDisposition: b.HTTP.ContentDisposition,
+		CacheControl:       b.HTTP.CacheControl,
+		ContentMD5:         b.HTTP.ContentMD5,
+		AcceptRanges:       "bytes",
+		Created:            b.Created.Second(),
+		Type:               b.Type,
+		Encrypted:          true,
+	}
+	if h.ContentType == "" {
+		h.ContentType = defaultContentType
+	}
+	return h
+}
+
+type gotBlob struct {
+	blobHeaders
+	Status  int          `status:""`
+	Range   string       `header:"Content-Range"`
+	BlobMD5 md5Hash      `header:"x-ms-blob-content-md5,since=2016-05-31"`
+	CRC64   crcHash      `header:"x-ms-content-crc64"`
+	Content wire.Content `body:"stream"`
+}
+
+func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
+	out := &gotBlob{blobHeaders: blobHeadersOf(s)}
+	off, n, err := a.Range.Clamp(s.blob.Size)
+	if err != nil {
+		return nil, err
+	}
+	ranged := !a.Range.IsZero()
+	if ranged {
+		out.Status, out.Range = 206, wire.ContentRange(off, n, s.blob.Size)
+		out.BlobMD5, out.ContentMD5 = out.ContentMD5, nil
+	}
+	content, err := s.open(s.blob, off, n)
+	if err != nil {
+		return nil, err
+	}
+	out.Content = content
+	if a.RangeMD5 || a.RangeCRC64 {
+		if err := s.hashRange(out, a, content, ranged); err != nil {
+			content.Close()
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// hashRange reads the range to answer with its hash, and makes it ready to be sent.
+func (s *scope) hashRange(out *gotBlob, a *getBlob, content *stream, ranged bool) error {
+	if !ranged || content.Length() > maxHashedRange {
+		name := "x-ms-range-get-content-md5"
+		if a.RangeCRC64 {
+			name = "x-ms-range-get-content-crc64"
+		}
+		return fault.InvalidHeader(name, "true")
+	}
+	data := make(sliceWriter, 0, content.Length())
+	if _, err := content.WriteTo(&data); err != nil {
+		return err
+	}
+	if a.RangeMD5 {
+		sum := md5.Sum(data)
+		out.ContentMD5 = sum[:]
+	} else {
+		out.CRC64 = crcHash{crc64nvme.Checksum(data), true}
+	}
+	content.Close()
+	out.Content = &stream{size: int64(len(data)), parts: []part{{inline: data}}}
+	return nil
+}
+
+// sliceWriter collects bytes.
+type sliceWriter []byte
+
+func (w *sliceWriter) Write(p []byte) (int, error) {
+	*w = append(*w, p...)
+	return len(p), nil
+}
+
+var _ io.Writer = (*sliceWriter)(nil)
+
+type getProperties struct {
+	conditional
+	guarded
+}
+
+type gotProperties struct {
+	blobHeaders
+	ContentLength int64 `header:"Content-Length,always"`
+}
+
+func doGetProperties(s *scope, _ *getProperties) (*gotProperties, error) {
+	return &gotProperties{blobHeadersOf(s), s.blob.Size}, nil
+}
+
+func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {
+	return &describedVersion{versionOf(s.blob.Version()), metadataOf(s.blob.Metadata)}, nil
+}
+
+// readAgain runs a read again, once, if a segment vanished between the reading of
+// the record and its opening: the blob was overwritten, and has a new record.
+func readAgain(h handler) handler {
+	return func(c *call) error {
+		err := h(c)
+		if errors.Is(err, segment.ErrNotFound) && !errors.Is(err, ErrBroken) {
+			err = h(c)
+		}
+		return err
+	}
+}

@@ -1,0 +1,99 @@
+package service
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// md5Hash is an MD5 in Base64; any other length is InvalidMd5.
+type md5Hash []byte
+
+// UnmarshalText decodes Base64.
+func (h *md5Hash) UnmarshalText(text []byte) error {
+	raw, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil || len(raw) != 16 {
+		return fault.InvalidMD5
+	}
+	*h = raw
+	return nil
+}
+
+// AppendText encodes Base64.
+func (h md5Hash) AppendText(b []byte) ([]byte, error) {
+	return base64.StdEncoding.AppendEncode(b, h), nil
+}
+
+// MarshalText is AppendText.
+func (h md5Hash) MarshalText() ([]byte, error) { return h.AppendText(nil) }
+
+// crcHash is a CRC-64/NVME, least significant byte first, in Base64
+// (conditions-and-errors.md 4.1). Given tells it from an absent header.
+type crcHash struct {
+	Sum   uint64
+	Given bool
+}
+
+// UnmarshalText decodes Base64 of eight bytes.
+func (h *crcHash) UnmarshalText(text []byte) error {
+	raw, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil || len(raw) != 8 {
+		return fault.InvalidHeader("x-ms-content-crc64", string(text))
+	}
+	*h = crcHash{binary.LittleEndian.Uint64(raw), true}
+	return nil
+}
+
+// AppendText encodes Base64.
+func (h crcHash) AppendText(b []byte) ([]byte, error) {
+	if !h.Given {
+		return b, nil
+	}
+	return base64.StdEncoding.AppendEncode(b, binary.LittleEndian.AppendUint64(nil, h.Sum)), nil
+}
+
+// MarshalText is AppendText.
+func (h crcHash) MarshalText() ([]byte, error) { return h.AppendText(nil) }
+
+// IsZero tells whether there is none.
+func (h crcHash) IsZero() bool { return !h.Given }
+
+// checked are the hashes by which a request guards its body, and those that an
+// answer returns.
+type checked struct {
+	MD5   md5Hash `header:"Content-MD5"`
+	CRC64 crcHash `header:"x-ms-content-crc64"`
+}
+
+func (c *checked) hashes() *checked { return c }
+
+// checkForm refuses both at once (conditions-and-errors.md 4.1).
+func (c *checked) checkForm() error {
+	if c.MD5 != nil && c.CRC64.Given {
+		return fault.BothCRC64AndMD5HeaderPresent
+	}
+	return nil
+}
+
+// verify compares what the client sent with what the body has.
+func (c *checked) verify(sum *sums) error {
+	if c.MD5 != nil && string(c.MD5) != string(sum.MD5) {
+		return fault.WrongMD5(base64.StdEncoding.EncodeToString(c.MD5), base64.StdEncoding.EncodeToString(sum.MD5))
+	}
+	if got := (crcHash{sum.CRC64, true}); c.CRC64.Given && c.CRC64 != got {
+		user, _ := c.CRC64.MarshalText()
+		server, _ := got.MarshalText()
+		return fault.WrongCRC64(string(user), string(server))
+	}
+	return nil
+}
+
+// answered returns the hash for the answer: the MD5 if the request guarded its body
+// with one, else the CRC64.
+func (c *checked) answered(sum *sums) checked {
+	if c.MD5 != nil {
+		return checked{MD5: sum.MD5}
+	}
+	return checked{CRC64: crcHash{sum.CRC64, true}}
+}

@@ -1,0 +1,160 @@
+package service
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Groups of headers that many operations share; their arguments and results
+// embed them.
+
+// dated are the conditional headers about dates, all that containers know.
+type dated struct {
+	IfModifiedSince   conditionDate `header:"If-Modified-Since"`
+	IfUnmodifiedSince conditionDate `header:"If-Unmodified-Since"`
+}
+
+func (d *dated) conditions() blob.Conditions {
+	return blob.Conditions{
+		IfModifiedSince:   blob.Time(d.IfModifiedSince),
+		IfUnmodifiedSince: blob.Time(d.IfUnmodifiedSince),
+	}
+}
+
+// conditional are the conditional headers of most operations on blobs.
+type conditional struct {
+	IfMatch           string        `header:"If-Match"`
+	IfNoneMatch       string        `header:"If-None-Match"`
+	IfModifiedSince   conditionDate `header:"If-Modified-Since"`
+	IfUnmodifiedSince conditionDate `header:"If-Unmodified-Since"`
+	IfTags            tagCondition  `header:"x-ms-if-tags"`
+}
+
+func (c *conditional) conditions() blob.Conditions {
+	return blob.Conditions{
+		IfMatch:           c.IfMatch,
+		IfNoneMatch:       c.IfNoneMatch,
+		IfModifiedSince:   blob.Time(c.IfModifiedSince),
+		IfUnmodifiedSince: blob.Time(c.IfUnmodifiedSince),
+		IfTags:            c.IfTags.TagCondition,
+	}
+}
+
+// guarded is the lease ID by which the holder of a lease uses what it leased.
+type guarded struct {
+	LeaseID lease.OptionalID `header:"x-ms-lease-id"`
+}
+
+func (g *guarded) leaseID() lease.OptionalID { return g.LeaseID }
+
+// conditionDate is a date of a conditional header. The service ignores one that it
+// can't read (conditions-and-errors.md 2.1), and refuses more than one.
+type conditionDate blob.Time
+
+// UnmarshalText never fails on text that is no date.
+func (d *conditionDate) UnmarshalText(text []byte) error {
+	t, err := http.ParseTime(string(text))
+	if err == nil {
+		*d = conditionDate(blob.TimeOf(t))
+	} else if strings.Count(string(text), "GMT") > 1 {
+		return fault.MultipleConditionHeadersNotSupported
+	}
+	return nil
+}
+
+// version are the two headers that name the state of a blob or container.
+type version struct {
+	ETag         blob.ETag `header:"ETag"`
+	LastModified blob.Time `header:"Last-Modified"`
+}
+
+func versionOf(v blob.Version) version { return version{v.ETag, v.Modified} }
+
+// leaseState are the headers by which reads tell of a lease (leases.md 2.6).
+type leaseState struct {
+	Status   string `header:"x-ms-lease-status"`
+	State    string `header:"x-ms-lease-state"`
+	Duration string `header:"x-ms-lease-duration"`
+}
+
+func leaseStateOf(l lease.Lease, now time.Time) leaseState {
+	s := l.State(now)
+	return leaseState{Status: s.Status(), State: s.String(), Duration: l.DurationAttribute(now)}
+}
+
+// metadata is the user's metadata in a request or an answer.
+type metadata struct {
+	Metadata wire.Metadata `meta:"x-ms-meta-"`
+}
+
+func metadataOf(m blob.Metadata) metadata {
+	if len(m) == 0 {
+		return metadata{}
+	}
+	out := make(wire.Metadata, len(m))
+	for _, p := range m {
+		out[p.Name] = p.Value
+	}
+	return metadata{out}
+}
+
+// record returns the metadata in the order of their names.
+func (m *metadata) record() blob.Metadata {
+	if len(m.Metadata) == 0 {
+		return nil
+	}
+	out := make(blob.Metadata, 0, len(m.Metadata))
+	for name, value := range m.Metadata {
+		out = append(out, blob.MetadataPair{Name: name, Value: value})
+	}
+	slices.SortFunc(out, func(a, b blob.MetadataPair) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// properties are the standard headers that a request stores with a blob.
+type properties struct {
+	ContentType        string  `header:"x-ms-blob-content-type"`
+	ContentEncoding    string  `header:"x-ms-blob-content-encoding"`
+	ContentLanguage    string  `header:"x-ms-blob-content-language"`
+	ContentDisposition string  `header:"x-ms-blob-content-disposition"`
+	CacheControl       string  `header:"x-ms-blob-cache-control"`
+	ContentMD5         md5Hash `header:"x-ms-blob-content-md5"`
+}
+
+func (p *properties) record() blob.HTTPHeaders {
+	return blob.HTTPHeaders{
+		ContentType:        p.ContentType,
+		ContentEncoding:    p.ContentEncoding,
+		ContentLanguage:    p.ContentLanguage,
+		ContentDisposition: p.ContentDisposition,
+		CacheControl:       p.CacheControl,
+		ContentMD5:         p.ContentMD5,
+	}
+}
+
+// orPlain fills what the x-ms-blob-* headers left open from the standard headers of
+// the request itself, as Put Blob does (operations.md 4.7).
+func (p *properties) orPlain(plain http.Header) blob.HTTPHeaders {
+	h := p.record()
+	for _, f := range []struct {
+		field *string
+		name  string
+	}{
+		{&h.ContentType, "Content-Type"},
+		{&h.ContentEncoding, "Content-Encoding"},
+		{&h.ContentLanguage, "Content-Language"},
+		{&h.CacheControl, "Cache-Control"},
+	} {
+		if *f.field == "" {
+			*f.field = plain.Get(f.name)
+		}
+	}
+	return h
+}

@@ -1,0 +1,198 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// The five actions of Lease Blob and Lease Container. What goes in and out is
+// here; the rules are lease.Apply.
+
+type acquire struct {
+	Proposed lease.OptionalID `header:"x-ms-proposed-lease-id"`
+	Duration lease.Duration   `header:"x-ms-lease-duration,required"`
+}
+
+func (a *acquire) leaseRequest(s *scope) lease.Request {
+	return lease.Request{Action: lease.Acquire, Proposed: a.Proposed, Duration: a.Duration,
+		Fresh: lease.ID(s.NewGUID()), Holder: s.holder()}
+}
+
+type renew struct {
+	ID lease.OptionalID `header:"x-ms-lease-id,required"`
+}
+
+func (a *renew) leaseRequest(*scope) lease.Request {
+	return lease.Request{Action: lease.Renew, ID: a.ID}
+}
+
+type change struct {
+	ID       lease.OptionalID `header:"x-ms-lease-id,required"`
+	Proposed lease.OptionalID `header:"x-ms-proposed-lease-id,required"`
+}
+
+func (a *change) leaseRequest(s *scope) lease.Request {
+	return lease.Request{Action: lease.Change, ID: a.ID, Proposed: a.Proposed, Holder: s.holder()}
+}
+
+type release struct {
+	ID lease.OptionalID `header:"x-ms-lease-id,required"`
+}
+
+func (a *release) leaseRequest(*scope) lease.Request {
+	return lease.Request{Action: lease.Release, ID: a.ID}
+}
+
+type breakLease struct {
+	Period lease.BreakPeriod `header:"x-ms-lease-break-period"`
+}
+
+func (a *breakLease) leaseRequest(*scope) lease.Request {
+	return lease.Request{Action: lease.Break, Period: a.Period}
+}
+
+// A blob's lease takes all conditional headers and is about the base blob only; a
+// container's takes those about dates (leases.md 2.3, 2.4).
+type (
+	acquireBlob struct {
+		conditional
+		baseOnly
+		acquire
+	}
+	renewBlob struct {
+		conditional
+		baseOnly
+		renew
+	}
+	changeBlob struct {
+		conditional
+		baseOnly
+		change
+	}
+	releaseBlob struct {
+		conditional
+		baseOnly
+		release
+	}
+	breakBlob struct {
+		conditional
+		baseOnly
+		breakLease
+	}
+	acquireContainer struct {
+		dated
+		acquire
+	}
+	renewContainer struct {
+		dated
+		renew
+	}
+	changeContainer struct {
+		dated
+		change
+	}
+	releaseContainer struct {
+		dated
+		release
+	}
+	breakContainer struct {
+		dated
+		breakLease
+	}
+)
+
+// baseOnly refuses requests that name a snapshot or a version where only the base
+// blob is meant (leases.md 12, question 12).
+type baseOnly struct {
+	Snapshot  string `query:"snapshot"`
+	VersionID string `query:"versionid"`
+}
+
+func (b *baseOnly) checkForm() error {
+	switch {
+	case b.Snapshot != "":
+		return fault.InvalidQuery("snapshot", b.Snapshot,
+			"This operation is only allowed on the root blob. Snapshot should not be provided.")
+	case b.VersionID != "":
+		return fault.InvalidQuery("versionid", b.VersionID,
+			"This operation is only allowed on the root blob. Version id should not be provided.")
+	}
+	return nil
+}
+
+// leaseAnswer is the answer to every action but break.
+type leaseAnswer struct {
+	version
+	ID lease.OptionalID `header:"x-ms-lease-id"`
+}
+
+// breakAnswer is the answer to break.
+type breakAnswer struct {
+	version
+	Seconds int64 `header:"x-ms-lease-time,always"`
+}
+
+// leaseAction is implemented by the arguments of the five actions.
+type leaseAction interface {
+	leaseRequest(*scope) lease.Request
+}
+
+// act applies an action to the lease of the resource and stores the outcome. A lease
+// action changes neither ETag nor Last-Modified (leases.md 5).
+func act(s *scope, a leaseAction) (lease.Outcome, version, error) {
+	r := a.leaseRequest(s)
+	if s.req.Level == wire.LevelContainer {
+		next, out, err := lease.Apply(s.container.Lease, r, s.r.Now())
+		if err != nil {
+			return out, version{}, fault.ForContainer(err)
+		}
+		s.container.Lease = next
+		return out, versionOf(s.container.Version()), s.putContainer(s.container)
+	}
+	next, out, err := lease.Apply(s.blob.Lease, r, s.r.Now())
+	if err != nil {
+		return out, version{}, err
+	}
+	s.blob.Lease = next
+	return out, version{s.blob.ETag, s.blob.Modified}, s.putBlob(s.blob)
+}
+
+// leaseOperation makes the handler of one action.
+func leaseOperation[A any, P interface {
+	*A
+	leaseAction
+}]() handler {
+	return update(func(s *scope, a *A) (*leaseAnswer, error) {
+		out, v, err := act(s, P(a))
+		return &leaseAnswer{v, out.ID}, err
+	})
+}
+
+// breakOperation makes the handler of a break, which answers with a time instead of
+// an ID.
+func breakOperation[A any, P interface {
+	*A
+	leaseAction
+}]() handler {
+	return update(func(s *scope, a *A) (*breakAnswer, error) {
+		out, v, err := act(s, P(a))
+		return &breakAnswer{v, out.Seconds}, err
+	})
+}
+
+// holder describes who sent the request, for those who ask who holds a lease.
+func (c *call) holder() lease.Holder {
+	h := lease.Holder{Principal: c.grant.Principal.Name, Client: c.req.UserAgent()}
+	if len(h.Client) > maxHolderClient {
+		h.Client = h.Client[:maxHolderClient]
+	}
+	if a := remoteAddr(c.req.Request); a.IsValid() {
+		h.Address = a.String()
+	}
+	return h
+}
+
+// maxHolderClient bounds what is kept of the client's description of itself: it is
+// rewritten with every renewal.
+const maxHolderClient = 96

@@ -1,0 +1,347 @@
+package service
+
+import (
+	"bytes"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// maxPage is the largest number of entries in one answer of a listing, and the number
+// when none is asked for.
+const maxPage = 5000
+
+// page says which part of a listing is wanted.
+type page struct {
+	Prefix     string `query:"prefix"`
+	Marker     marker `query:"marker"`
+	MaxResults *int64 `query:"maxresults"`
+}
+
+// size returns how many entries the answer may have.
+func (p *page) size() (int, error) {
+	switch {
+	case p.MaxResults == nil:
+		return maxPage, nil
+	case *p.MaxResults < 1:
+		return 0, fault.OutOfRangeQuery("maxresults", strconv.FormatInt(*p.MaxResults, 10), 1, maxPage)
+	}
+	return int(min(*p.MaxResults, maxPage)), nil
+}
+
+// marker says where a listing goes on: at the first name that is not before it. It
+// is opaque on the wire, so that it survives names with any characters.
+type marker string
+
+// markerForm begins every marker, so that its form can change.
+const markerForm = "1!"
+
+// UnmarshalText refuses what is no marker of ours.
+func (m *marker) UnmarshalText(text []byte) error {
+	rest, ok := strings.CutPrefix(string(text), markerForm)
+	name, err := base64.RawURLEncoding.DecodeString(rest)
+	if !ok || err != nil {
+		return fault.InvalidQuery("marker", string(text), "The marker is not one that a listing returned.")
+	}
+	*m = marker(name)
+	return nil
+}
+
+func (m marker) String() string {
+	if m == "" {
+		return ""
+	}
+	return markerForm + base64.RawURLEncoding.EncodeToString([]byte(m))
+}
+
+// includes returns the values of the include parameter, comma-separated or repeated.
+// One that is not known is InvalidQueryParameterValue.
+func includes(q wire.Query, known ...string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, list := range q.Values("include") {
+		for v := range strings.SplitSeq(list, ",") {
+			v = strings.ToLower(strings.TrimSpace(v))
+			if v == "" {
+				continue
+			}
+			if !slices.Contains(known, v) {
+				return nil, fault.InvalidQuery("include", list, "")
+			}
+			out[v] = true
+		}
+	}
+	return out, nil
+}
+
+// document is an XML body that was built already.
+type document []byte
+
+// AppendXML appends the document.
+func (d document) AppendXML(dst []byte) []byte { return append(dst, d...) }
+
+type listing struct {
+	Body document `body:"xml"`
+}
+
+// begin starts the root element of a listing and repeats what was asked for.
+func (s *scope) begin(p *page, more ...string) []byte {
+	b := append(make([]byte, 0, 4096), `<EnumerationResults ServiceEndpoint="`...)
+	b = wire.AppendXMLText(b, s.endpoint())
+	b = append(b, '"')
+	if s.req.Level == wire.LevelContainer {
+		b = append(b, ` ContainerName="`...)
+		b = append(wire.AppendXMLText(b, s.req.Container), '"')
+	}
+	b = append(b, '>')
+	if s.req.Query.Has("prefix") {
+		b = wire.AppendXMLElement(b, "Prefix", p.Prefix)
+	}
+	if p.Marker != "" {
+		b = wire.AppendXMLElement(b, "Marker", p.Marker.String())
+	}
+	if p.MaxResults != nil {
+		b = wire.AppendXMLElement(b, "MaxResults", strconv.FormatInt(*p.MaxResults, 10))
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		if more[i+1] != "" {
+			b = wire.AppendXMLElement(b, more[i], more[i+1])
+		}
+	}
+	return b
+}
+
+func finish(b []byte, list string, next marker) *listing {
+	b = append(append(append(b, "</"...), list...), '>')
+	if next == "" {
+		b = append(b, "<NextMarker />"...)
+	} else {
+		b = wire.AppendXMLElement(b, "NextMarker", next.String())
+	}
+	return &listing{append(b, "</EnumerationResults>"...)}
+}
+
+// endpoint is the address of the account as the client wrote it.
+func (s *scope) endpoint() string {
+	scheme := "http://"
+	if s.req.TLS != nil {
+		scheme = "https://"
+	}
+	url := scheme + s.req.Host + "/"
+	if s.req.PathStyle {
+		url += s.req.Account
+	}
+	return url
+}
+
+type listContainers struct {
+	page
+}
+
+func doListContainers(s *scope, a *listContainers) (*listing, error) {
+	limit, err := a.size()
+	if err != nil {
+		return nil, err
+	}
+	with, err := includes(s.req.Query, "metadata", "deleted", "system")
+	if err != nil {
+		return nil, err
+	}
+	b := append(s.begin(&a.page), "<Containers>"...)
+	count, next := 0, marker("")
+	err = meta.WalkContainers(s.r, s.req.Account, a.Prefix, string(a.Marker),
+		func(name string, c *blob.Container) (meta.Step, error) {
+			if name[0] == '$' && !with["system"] {
+				return meta.Next, nil
+			}
+			if count == limit {
+				next = marker(name)
+				return meta.Stop, nil
+			}
+			count++
+			b = s.appendContainer(b, name, c, with["metadata"])
+			return meta.Next, nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return finish(b, "Containers", next), nil
+}
+
+func (s *scope) appendContainer(b []byte, name string, c *blob.Container, withMetadata bool) []byte {
+	b = append(b, "<Container>"...)
+	b = wire.AppendXMLElement(b, "Name", name)
+	b = append(b, "<Properties>"...)
+	b = appendTime(b, "Last-Modified", c.Modified)
+	b = wire.AppendXMLElement(b, "Etag", c.ETag.String())
+	b = appendLease(b, leaseStateOf(c.Lease, s.r.Now()))
+	if c.Access != blob.Private {
+		b = wire.AppendXMLElement(b, "PublicAccess", c.Access.String())
+	}
+	b = append(b, "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"...)
+	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", defaultScope)
+	b = append(b, "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride>"+
+		"<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled></Properties>"...)
+	if withMetadata {
+		b = appendMetadata(b, c.Metadata)
+	}
+	return append(b, "</Container>"...)
+}
+
+func appendTime(b []byte, tag string, t blob.Time) []byte {
+	b = append(append(append(b, '<'), tag...), '>')
+	b = t.AppendHTTP(b)
+	return append(append(append(b, "</"...), tag...), '>')
+}
+
+func appendLease(b []byte, l leaseState) []byte {
+	b = wire.AppendXMLElement(b, "LeaseStatus", l.Status)
+	b = wire.AppendXMLElement(b, "LeaseState", l.State)
+	if l.Duration != "" {
+		b = wire.AppendXMLElement(b, "LeaseDuration", l.Duration)
+	}
+	return b
+}
+
+func appendMetadata(b []byte, m blob.Metadata) []byte {
+	if len(m) == 0 {
+		return append(b, "<Metadata />"...)
+	}
+	b = append(b, "<Metadata>"...)
+	for _, p := range m {
+		b = wire.AppendXMLElement(b, p.Name, p.Value)
+	}
+	return append(b, "</Metadata>"...)
+}
+
+type listBlobs struct {
+	page
+	Delimiter string `query:"delimiter"`
+	StartFrom string `query:"startFrom"`
+}
+
+// blobLister collects one page of a listing of blobs.
+type blobLister struct {
+	*scope
+	*listBlobs
+	limit  int
+	with   map[string]bool
+	count  int
+	next   marker
+	xml    []byte
+	record blob.Blob
+}
+
+func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
+	limit, err := a.size()
+	if err != nil {
+		return nil, err
+	}
+	with, err := includes(s.req.Query, "snapshots", "metadata", "uncommittedblobs", "copy", "deleted", "tags",
+		"versions", "deletedwithversions", "immutabilitypolicy", "legalhold", "permissions")
+	if err != nil {
+		return nil, err
+	}
+	if a.Delimiter != "" && with["snapshots"] {
+		return nil, fault.InvalidQuery("include", s.req.Query.Get("include"), "Snapshots are not listed by hierarchy.")
+	}
+	l := &blobLister{scope: s, listBlobs: a, limit: limit, with: with}
+	l.xml = append(s.begin(&a.page, "Delimiter", a.Delimiter), "<Blobs>"...)
+	start := string(a.Marker)
+	if start == "" {
+		start = a.StartFrom
+	}
+	if err := meta.WalkBlobs(s.r, s.container.Generation, a.Prefix, start, l.visit); err != nil {
+		return nil, err
+	}
+	return finish(l.xml, "Blobs", l.next), nil
+}
+
+// visit adds an entry to the page: the blob, or the prefix that it shares with
+// others up to the delimiter, which are passed by one seek.
+func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
+	if l.Delimiter != "" {
+		if at := bytes.Index(e.Name[len(l.Prefix):], []byte(l.Delimiter)); at >= 0 {
+			return l.addPrefix(e.Name, e.Name[:len(l.Prefix)+at+len(l.Delimiter)])
+		}
+	}
+	if err := e.DecodeInto(&l.record); err != nil {
+		return meta.Stop, "", err
+	}
+	if l.record.Uncommitted && !l.with["uncommittedblobs"] {
+		return meta.Next, "", nil
+	}
+	if l.full(e.Name) {
+		return meta.Stop, "", nil
+	}
+	l.addBlob(string(e.Name), &l.record)
+	return meta.Next, "", nil
+}
+
+// full counts one more entry, or notes where the next page begins.
+func (l *blobLister) full(name []byte) bool {
+	if l.count == l.limit {
+		l.next = marker(name)
+		return true
+	}
+	l.count++
+	return false
+}
+
+func (l *blobLister) addPrefix(name, prefix []byte) (meta.Step, string, error) {
+	if l.full(name) {
+		return meta.Stop, "", nil
+	}
+	l.xml = append(l.xml, "<BlobPrefix>"...)
+	l.xml = wire.AppendXMLName(l.xml, string(prefix), l.req.Version)
+	l.xml = append(l.xml, "</BlobPrefix>"...)
+	return meta.Skip, meta.NameAfter(prefix), nil
+}
+
+func (l *blobLister) addBlob(name string, r *blob.Blob) {
+	b := append(l.xml, "<Blob>"...)
+	b = wire.AppendXMLName(b, name, l.req.Version)
+	b = append(b, "<Properties>"...)
+	b = l.appendProperties(b, r)
+	b = append(b, "</Properties>"...)
+	if l.with["metadata"] && !r.Uncommitted {
+		b = appendMetadata(b, r.Metadata)
+	}
+	l.xml = append(b, "<OrMetadata /></Blob>"...)
+}
+
+func (l *blobLister) appendProperties(b []byte, r *blob.Blob) []byte {
+	if !r.Uncommitted {
+		b = appendTime(b, "Creation-Time", r.Created)
+		b = appendTime(b, "Last-Modified", r.Modified)
+		b = append(r.ETag.AppendBare(append(b, "<Etag>"...)), "</Etag>"...)
+	}
+	b = strconv.AppendInt(append(b, "<Content-Length>"...), r.Size, 10)
+	b = append(b, "</Content-Length>"...)
+	if !r.Uncommitted {
+		b = appendHTTPHeaders(b, &r.HTTP)
+	}
+	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
+	b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
+	return append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
+}
+
+func appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
+	contentType := h.ContentType
+	if contentType == "" {
+		contentType = defaultContentType
+	}
+	b = wire.AppendXMLElement(b, "Content-Type", contentType)
+	b = wire.AppendXMLElement(b, "Content-Encoding", h.ContentEncoding)
+	b = wire.AppendXMLElement(b, "Content-Language", h.ContentLanguage)
+	b = append(b, "<Content-CRC64 />"...)
+	b = base64.StdEncoding.AppendEncode(append(b, "<Content-MD5>"...), h.ContentMD5)
+	b = append(b, "</Content-MD5>"...)
+	b = wire.AppendXMLElement(b, "Cache-Control", h.CacheControl)
+	return wire.AppendXMLElement(b, "Content-Disposition", h.ContentDisposition)
+}

@@ -1,0 +1,168 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Sizes of the bodies of block blobs by version (operations.md 5).
+const (
+	mib = int64(1) << 20
+
+	maxPutBlob     = 5000 * mib
+	maxPutBlob2016 = 256 * mib
+	maxPutBlobOld  = 64 * mib
+
+	maxBlock     = 4000 * mib
+	maxBlock2016 = 100 * mib
+	maxBlockOld  = 4 * mib
+)
+
+// bySize returns the limit that applies at version v.
+func bySize(v wire.Version, newest, since2016, old int64) int64 {
+	switch {
+	case v.AtLeast("2019-12-12"):
+		return newest
+	case v.AtLeast("2016-05-31"):
+		return since2016
+	}
+	return old
+}
+
+type putBlob struct {
+	conditional
+	guarded
+	properties
+	metadata
+	upload
+	ContentLength string `header:"x-ms-blob-content-length"`
+}
+
+func (*putBlob) limit(v wire.Version) int64 {
+	return bySize(v, maxPutBlob, maxPutBlob2016, maxPutBlobOld)
+}
+
+func (a *putBlob) checkForm() error {
+	if a.ContentLength != "" {
+		return fault.UnsupportedHeaderNamed("x-ms-blob-content-length", a.ContentLength)
+	}
+	return a.checked.checkForm()
+}
+
+// writtenBlob is the answer to the operations that write content.
+type writtenBlob struct {
+	version
+	checked
+	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
+}
+
+// newBlob returns the record to write in place of the current one: of the given
+// type, with its lease and its time of creation, and nothing else.
+func (s *scope) newBlob(t blob.Type) (*blob.Blob, error) {
+	b := &blob.Blob{Type: t, Created: s.now}
+	old := s.blob
+	if old == nil {
+		return b, nil
+	}
+	if !old.Uncommitted {
+		if old.Type != t {
+			return nil, fault.InvalidBlobType
+		}
+		b.Created = old.Created
+	}
+	b.Lease, b.ETag, b.Content = old.Lease, old.ETag, old.Content
+	return b, nil
+}
+
+func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
+	if s.blob == nil {
+		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
+			return nil, err
+		}
+	}
+	b, err := s.newBlob(blob.BlockBlob)
+	if err != nil {
+		return nil, err
+	}
+	b.HTTP, b.Metadata = a.properties.orPlain(s.req.Header), a.metadata.record()
+	if b.HTTP.ContentMD5 == nil {
+		b.HTTP.ContentMD5 = in.MD5
+	}
+	blocks, err := in.blocks(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.setContent(b, blocks); err != nil {
+		return nil, err
+	}
+	if err := s.dropStaged(nil); err != nil {
+		return nil, err
+	}
+	b.Touch(s.now)
+	answer := &writtenBlob{version: versionOf(b.Version()), checked: checked{MD5: in.MD5}, Encrypted: true}
+	if s.req.Version.AtLeast("2024-08-04") {
+		answer.CRC64 = crcHash{in.CRC64, true}
+	}
+	return answer, s.putBlob(b)
+}
+
+// deleteBlob removes a blob.
+type deleteBlob struct {
+	conditional
+	guarded
+	DeleteSnapshots string `header:"x-ms-delete-snapshots"`
+}
+
+type deletedBlob struct {
+	Permanent bool `header:"x-ms-delete-type-permanent,always,since=2017-07-29"`
+}
+
+func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
+	switch a.DeleteSnapshots {
+	case "", "include":
+	case "only":
+		return &deletedBlob{true}, nil
+	default:
+		return nil, fault.InvalidHeader("x-ms-delete-snapshots", a.DeleteSnapshots)
+	}
+	if err := s.setContent(s.blob, nil); err != nil {
+		return nil, err
+	}
+	if err := s.dropStaged(nil); err != nil {
+		return nil, err
+	}
+	return &deletedBlob{true}, s.deleteBlob()
+}
+
+// setMetadata replaces the metadata of a blob.
+type setMetadata struct {
+	conditional
+	guarded
+	metadata
+}
+
+type changedBlob struct {
+	version
+	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
+}
+
+func doSetMetadata(s *scope, a *setMetadata) (*changedBlob, error) {
+	s.blob.Metadata = a.record()
+	s.blob.Touch(s.now)
+	return &changedBlob{versionOf(s.blob.Version()), true}, s.putBlob(s.blob)
+}
+
+// setProperties replaces the standard headers of a blob, all of them if any is given.
+type setProperties struct {
+	conditional
+	guarded
+	properties
+}
+
+func doSetProperties(s *scope, a *setProperties) (*version, error) {
+	s.blob.HTTP = a.properties.record()
+	s.blob.Touch(s.now)
+	v := versionOf(s.blob.Version())
+	return &v, s.putBlob(s.blob)
+}

@@ -1,0 +1,247 @@
+package service
+
+import (
+	"context"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// use says how an operation treats its container or blob. It decides the
+// preconditions, which one function judges for all (leases.md 8,
+// conditions-and-errors.md 1).
+type use struct {
+	creates bool        // the resource may be missing
+	staged  bool        // a blob of uncommitted blocks alone counts as existing
+	lease   leaseUse    // what the resource's lease demands
+	effect  blob.Effect // how conditional headers are judged
+}
+
+type leaseUse uint8
+
+const (
+	leaseAside  leaseUse = iota // the operation does not look at the lease, or is about the lease itself
+	leaseReads                  // a lease ID that is sent must be valid
+	leaseWrites                 // while locked, the lease ID is needed
+)
+
+var (
+	useNothing   = use{creates: true}
+	useRead      = use{lease: leaseReads, effect: blob.Reads}
+	useWrite     = use{lease: leaseWrites, effect: blob.Writes}
+	useCreate    = use{creates: true, lease: leaseWrites, effect: blob.Creates}
+	useDelete    = use{staged: true, lease: leaseWrites, effect: blob.Writes}
+	useStage     = use{creates: true, staged: true, lease: leaseWrites, effect: blob.Writes}
+	useStaged    = use{staged: true, lease: leaseReads, effect: blob.Reads}
+	useLease     = use{staged: true, effect: blob.Writes}
+	useUnguarded = use{effect: blob.Reads}                     // neither lease nor conditions count
+	useModify    = use{lease: leaseReads, effect: blob.Writes} // of a container: writes that its lease does not guard
+)
+
+// scope is what the function of an operation works on: one resource within one
+// transaction, at one moment.
+type scope struct {
+	*call
+	now       blob.Time
+	r         kv.Reader
+	tx        kv.Tx           // nil where nothing can be written
+	container *blob.Container // nil at the level of the service, or when missing
+	blob      *blob.Blob      // nil above the level of blobs, or when missing
+	leased    bool            // the stored record of the resource has a lease
+}
+
+// view runs fn on one snapshot, with the resource loaded and the preconditions
+// of args judged.
+func (c *call) view(ctx context.Context, args any, fn func(*scope) error) error {
+	return c.DB.View(ctx, func(r kv.Reader) error {
+		s := &scope{call: c, r: r}
+		if err := s.enter(args); err != nil {
+			return err
+		}
+		return fn(s)
+	})
+}
+
+// change runs fn in one update of the resource, alone among its updates.
+func (c *call) change(ctx context.Context, args any, fn func(*scope) error) error {
+	key, container, err := c.declare(ctx)
+	if err != nil {
+		return err
+	}
+	return c.DB.Update(ctx, []kv.Key{key}, func(tx kv.Tx) error {
+		s := &scope{call: c, r: tx, tx: tx, container: container}
+		if err := s.enter(args); err != nil {
+			return err
+		}
+		return fn(s)
+	})
+}
+
+// rehearse runs fn as change would, and drops what it writes: it tells early, and
+// from the same rules, whether a change would be refused.
+func (c *call) rehearse(ctx context.Context, args any, fn func(*scope) error) error {
+	return c.DB.View(ctx, func(r kv.Reader) error {
+		s := &scope{call: c, r: r, tx: rehearsal{r}}
+		if err := s.enter(args); err != nil {
+			return err
+		}
+		return fn(s)
+	})
+}
+
+// rehearsal is a Tx that keeps nothing.
+type rehearsal struct{ kv.Reader }
+
+func (rehearsal) Put([]byte, []byte) error { return nil }
+func (rehearsal) Delete([]byte) error      { return nil }
+
+// declare returns the key that a change of the request's resource depends on. For a
+// blob it finds the container first: the key holds the container's generation, so
+// a change that races with the container's deletion ends where nobody looks.
+func (c *call) declare(ctx context.Context) (kv.Key, *blob.Container, error) {
+	switch c.req.Level {
+	case wire.LevelService:
+		return meta.ServiceKey(c.req.Account), nil, nil
+	case wire.LevelContainer:
+		return meta.ContainerKey(c.req.Account, c.req.Container), nil, nil
+	}
+	var container *blob.Container
+	err := c.DB.View(ctx, func(r kv.Reader) (err error) {
+		container, err = meta.Container(r, c.req.Account, c.req.Container)
+		return err
+	})
+	if err == nil && container == nil {
+		err = fault.ContainerNotFound
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return meta.BlobKey(container.Generation, c.req.Blob), container, nil
+}
+
+// enter loads the resource and judges the preconditions.
+func (s *scope) enter(args any) (err error) {
+	s.now = blob.TimeOf(s.r.Now())
+	if s.req.Level >= wire.LevelContainer && s.container == nil {
+		s.container, err = meta.Container(s.r, s.req.Account, s.req.Container)
+		if err != nil {
+			return err
+		}
+	}
+	switch s.req.Level {
+	case wire.LevelContainer:
+		return s.enterContainer(args)
+	case wire.LevelBlob:
+		if s.container == nil {
+			return fault.ContainerNotFound
+		}
+		if s.blob, err = meta.Blob(s.r, s.container.Generation, s.req.Blob); err != nil {
+			return err
+		}
+		return s.enterBlob(args)
+	}
+	return nil
+}
+
+func (s *scope) enterContainer(args any) error {
+	if s.container == nil {
+		if s.op.Use.creates {
+			return nil
+		}
+		return fault.ContainerNotFound
+	}
+	s.leased = s.container.Lease.Kind != lease.None
+	if err := s.checkLease(&s.container.Lease, args); err != nil {
+		return fault.ForContainer(err)
+	}
+	return s.checkConditions(args, s.container.Version(), false)
+}
+
+func (s *scope) enterBlob(args any) error {
+	u := s.op.Use
+	if missing := s.blob == nil || s.blob.Uncommitted && !u.staged; missing && !u.creates {
+		return fault.BlobNotFound
+	}
+	var none lease.Lease
+	held := &none
+	if s.blob != nil {
+		held = &s.blob.Lease
+	}
+	s.leased = held.Kind != lease.None
+	if err := s.checkLease(held, args); err != nil {
+		return err
+	}
+	satisfied := lease.OverridesIfNoneMatchAny(*held, leaseIDOf(args), s.r.Now())
+	if err := s.checkConditions(args, s.blob.Version(), satisfied); err != nil {
+		return err
+	}
+	if u.lease == leaseWrites {
+		*held = lease.AfterWrite(*held, s.r.Now(), leaseIDOf(args).Given)
+	}
+	return nil
+}
+
+func (s *scope) checkLease(held *lease.Lease, args any) error {
+	switch s.op.Use.lease {
+	case leaseReads:
+		return lease.Check(*held, lease.Read, leaseIDOf(args), s.r.Now())
+	case leaseWrites:
+		return lease.Check(*held, lease.Write, leaseIDOf(args), s.r.Now())
+	}
+	return nil
+}
+
+func leaseIDOf(args any) lease.OptionalID {
+	if g, ok := args.(interface{ leaseID() lease.OptionalID }); ok {
+		return g.leaseID()
+	}
+	return lease.OptionalID{}
+}
+
+func (s *scope) checkConditions(args any, v blob.Version, ignoreNoneAny bool) error {
+	g, ok := args.(interface{ conditions() blob.Conditions })
+	if !ok {
+		return nil
+	}
+	c := g.conditions()
+	return c.Check(s.op.Use.effect, v, ignoreNoneAny)
+}
+
+// putBlob stores b as the current blob, and keeps the index of leases.
+func (s *scope) putBlob(b *blob.Blob) error {
+	if err := meta.PutBlob(s.tx, s.container.Generation, s.req.Blob, b); err != nil {
+		return err
+	}
+	return s.indexLease(b.Lease.Kind != lease.None)
+}
+
+// deleteBlob removes the current record.
+func (s *scope) deleteBlob() error {
+	if err := meta.DeleteBlob(s.tx, s.container.Generation, s.req.Blob); err != nil {
+		return err
+	}
+	return s.indexLease(false)
+}
+
+// putContainer stores the container's record, and keeps the index of leases.
+func (s *scope) putContainer(c *blob.Container) error {
+	if err := meta.PutContainer(s.tx, s.req.Account, s.req.Container, c); err != nil {
+		return err
+	}
+	return s.indexLease(c.Lease.Kind != lease.None)
+}
+
+func (s *scope) indexLease(leased bool) error {
+	if leased == s.leased {
+		return nil
+	}
+	gen := uint64(0)
+	if s.container != nil {
+		gen = s.container.Generation
+	}
+	return meta.IndexLease(s.tx, s.req.Account, s.req.Container, gen, s.req.Blob, leased)
+}

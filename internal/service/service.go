@@ -1,0 +1,137 @@
+// Package service holds the operations of the Blob service: for each an argument
+// struct, a result struct and one function, and the table of them all.
+//
+// An operation runs in one of three ways, see view, update and ingest; what
+// every operation has in common (authorization, preconditions, the answer) happens
+// there, once. The rules themselves are in packages lease and blob.
+package service
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/segment"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Options is what a Service works with. DB, Segments, Accounts and Random are required.
+type Options struct {
+	DB       kv.DB
+	Segments segment.Store
+	// Accounts returns an account by name, nil when there is none.
+	Accounts func(name string) *auth.Account
+	// Random yields the bytes of IDs.
+	Random io.Reader
+	// Now dates requests and judges signatures. Leases are judged by the store's clock.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Service answers the requests of the Blob service. It is safe for concurrent use.
+type Service struct {
+	Options
+	table *wire.Table[Operation]
+}
+
+// New returns a Service. It panics if two rows of the table of operations can't be
+// told apart, which is a mistake in the program.
+func New(o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{Options: o, table: wire.NewTable(Operations(), func(op *Operation) wire.Selector { return op.On })}
+}
+
+// Serve answers one request. It returns the operation, "" when it could not be told,
+// and the error that was answered; one that wraps ErrBroken ended the answer in the
+// middle, and the connection is of no more use.
+func (s *Service) Serve(r *wire.Request) (operation string, err error) {
+	op, err := s.table.Match(r)
+	if err != nil {
+		// A request that could not be authenticated learns nothing, not even that its
+		// form is wrong.
+		if _, denied := s.authenticate(r); denied != nil {
+			err = denied
+		}
+		wire.WriteError(r, err)
+		return "", err
+	}
+	c := &call{Service: s, req: r, op: op}
+	if err = c.serve(); err != nil && !errors.Is(err, ErrBroken) {
+		wire.WriteError(r, err)
+	}
+	return op.Name, err
+}
+
+// ErrBroken marks a failure behind the beginning of the answer.
+var ErrBroken = errors.New("service: the answer could not be finished")
+
+func (c *call) serve() (err error) {
+	if c.grant, err = c.authenticate(c.req); err != nil {
+		return err
+	}
+	where := auth.Resource{Container: c.req.Container, Blob: c.req.Blob}
+	if err := c.grant.Allow(c.op.Needs, where); err != nil {
+		return err
+	}
+	return c.op.run(c)
+}
+
+// authenticate finds out who sent a request.
+func (s *Service) authenticate(r *wire.Request) (auth.Grant, error) {
+	facts := &auth.Request{
+		Method:        r.Method,
+		RawPath:       rawPath(r.Request),
+		RawQuery:      r.URL.RawQuery,
+		Header:        r.Header,
+		ContentLength: r.ContentLength,
+		TLS:           r.TLS != nil,
+		Remote:        remoteAddr(r.Request),
+		Version:       string(r.Version),
+		Account:       r.Account,
+		Container:     r.Container,
+		Blob:          r.Blob,
+		Secondary:     r.Secondary,
+		PathStyle:     r.PathStyle,
+	}
+	return auth.Authenticate(facts, &auth.Env{Account: s.Accounts(r.Account), Now: r.Received, ReencodedPaths: true})
+}
+
+// rawPath returns the path exactly as it stands in the request line.
+func rawPath(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if !strings.HasPrefix(path, "/") {
+		return r.URL.EscapedPath()
+	}
+	return path
+}
+
+func remoteAddr(r *http.Request) netip.Addr {
+	at, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return at.Addr().Unmap()
+}
+
+// NewGUID returns 16 random bytes.
+func (s *Service) NewGUID() (id [16]byte) {
+	if _, err := io.ReadFull(s.Random, id[:]); err != nil {
+		panic(fault.InternalError)
+	}
+	id[6], id[8] = id[6]&0x0F|0x40, id[8]&0x3F|0x80
+	return id
+}
+
+func (s *Service) random16() uint16 {
+	id := s.NewGUID()
+	return uint16(id[0])<<8 | uint16(id[1])
+}
