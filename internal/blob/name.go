@@ -42,7 +42,8 @@ func CheckContainerName(name string) error {
 		}
 	}
 	if len(name) < minContainerName || len(name) > maxContainerName {
-		return fault.OutOfRangeInput
+		return &fault.Error{Code: fault.OutOfRangeInput,
+			Message: "The specified resource name length is not within the permissible limits."}
 	}
 	return nil
 }

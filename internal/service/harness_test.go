@@ -1,0 +1,177 @@
+package service_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/kv/mem"
+	segments "github.com/leasehold/leasehold/internal/segment/mem"
+	"github.com/leasehold/leasehold/internal/service"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+const (
+	account = "acct"
+	key     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+// clock is a clock that a test sets forward.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) step(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// store is a service over engines in memory, spoken to as a client would.
+type store struct {
+	t testing.TB
+	*clock
+	*service.Service
+}
+
+func newStore(t testing.TB) *store {
+	c := &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}
+	k, err := auth.ParseKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := mem.Open(&mem.Options{Clock: c.Now})
+	t.Cleanup(func() { db.Close() })
+	owner := &auth.Account{Name: account, Keys: []*auth.Key{k}}
+	s := service.New(service.Options{
+		DB:       db,
+		Segments: segments.New(nil),
+		Accounts: func(name string) *auth.Account {
+			if name != account {
+				return nil
+			}
+			return owner
+		},
+		Random: rand.Reader,
+		Now:    c.Now,
+	})
+	return &store{t, c, s}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a *answer) code() string { return a.get("x-ms-error-code") }
+
+// get returns a header by its name as written.
+func (a *answer) get(name string) string {
+	if v := a.header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// do sends a request; headers alternate names and values.
+func (s *store) do(method, target string, body []byte, headers ...string) *answer {
+	s.t.Helper()
+	r := httptest.NewRequest(method, "http://127.0.0.1:10000/"+account+target, bytes.NewReader(body))
+	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+	r.Header.Set("x-ms-version", "2026-12-06")
+	r.Header.Set("x-ms-date", s.clock.Now().Format(http.TimeFormat))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	sign(s.t, r)
+	w := httptest.NewRecorder()
+	req, err := wire.NewRequest(w, r, s.clock.Now(), nil)
+	if err != nil {
+		wire.WriteError(req, err)
+	} else if _, err := s.Serve(req); err != nil && w.Code >= 500 {
+		s.t.Errorf("%s %s: %v", method, target, err)
+	}
+	return &answer{w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// sign signs a request as the documentation of Shared Key says.
+func sign(t testing.TB, r *http.Request) {
+	k, err := auth.ParseKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := r.Header.Get("Content-Length")
+	if length == "0" {
+		length = ""
+	}
+	h := r.Header
+	lines := []string{r.Method, h.Get("Content-Encoding"), h.Get("Content-Language"), length, h.Get("Content-MD5"),
+		h.Get("Content-Type"), h.Get("Date"), h.Get("If-Modified-Since"), h.Get("If-Match"), h.Get("If-None-Match"),
+		h.Get("If-Unmodified-Since"), h.Get("Range")}
+	if h.Get("x-ms-date") != "" {
+		lines[6] = ""
+	}
+	var custom []string
+	for name := range h {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-ms-") {
+			custom = append(custom, name)
+		}
+	}
+	slices.Sort(custom)
+	for _, name := range custom {
+		lines = append(lines, name+":"+h.Get(name))
+	}
+	resource := "/" + account + r.URL.EscapedPath()
+	query := r.URL.Query()
+	names := make([]string, 0, len(query))
+	for name := range query {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		slices.Sort(query[name])
+		resource += "\n" + strings.ToLower(name) + ":" + strings.Join(query[name], ",")
+	}
+	text := strings.Join(append(lines, resource), "\n")
+	h.Set("Authorization", "SharedKey "+account+":"+k.Sign([]byte(text)))
+}
+
+// want sends a request and checks status and error code.
+func (s *store) want(status int, code, method, target string, body []byte, headers ...string) *answer {
+	s.t.Helper()
+	a := s.do(method, target, body, headers...)
+	if a.status != status || a.code() != code {
+		s.t.Fatalf("%s %s %q: %d %s, want %d %s\n%s", method, target, headers, a.status, a.code(), status, code, a.body)
+	}
+	return a
+}
+
+func unmarshal[T any](t testing.TB, a *answer) *T {
+	t.Helper()
+	v := new(T)
+	if err := xml.Unmarshal(bytes.TrimPrefix(a.body, []byte("\xEF\xBB\xBF")), v); err != nil {
+		t.Fatalf("%v in %s", err, a.body)
+	}
+	return v
+}
+
+func base64ID(id string) string { return base64.StdEncoding.EncodeToString([]byte(id)) }
