@@ -1,0 +1,166 @@
+package disk
+
+import (
+	"container/list"
+	"sync"
+	"sync/atomic"
+
+	"github.com/leasehold/leasehold/internal/segment"
+)
+
+// cache keeps the files of segments that were read lately open: opening one costs
+// more than a small read. A file stays open while someone uses it, whatever happens to
+// its place here.
+type cache struct {
+	load func(segment.ID) (file, int64, error) // opens a file and checks its footer
+	max  int                                   // files kept open while nobody uses them
+
+	mu     sync.Mutex
+	closed bool
+	files  map[segment.ID]*list.Element // of *openFile
+	recent *list.List                   // the one used last is in front
+}
+
+// openFile is the open file of one segment.
+type openFile struct {
+	id    segment.ID
+	users int  // guarded by cache.mu
+	kept  bool // it is in the cache; guarded by cache.mu
+
+	once sync.Once // loads what follows
+	f    file
+	size int64
+	err  error
+
+	checked bitmap     // the blocks that were found good since the file was opened
+	offset  sync.Mutex // held by the one who uses the file's own offset
+}
+
+func newCache(max int, load func(segment.ID) (file, int64, error)) *cache {
+	return &cache{load: load, max: max, files: make(map[segment.ID]*list.Element), recent: list.New()}
+}
+
+// acquire returns the open file of a segment, for its user to release. It takes its
+// place here before it is opened, so that drop leaves none behind that was opened before
+// the segment was deleted.
+func (c *cache) acquire(id segment.ID) (*openFile, error) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, segment.ErrClosed
+	}
+	el, ok := c.files[id]
+	if ok {
+		c.recent.MoveToFront(el)
+	} else {
+		el = c.recent.PushFront(&openFile{id: id, kept: true})
+		c.files[id] = el
+	}
+	of := el.Value.(*openFile)
+	of.users++
+	idle := c.shrink()
+	c.mu.Unlock()
+	closeFiles(idle)
+
+	of.once.Do(func() {
+		if of.f, of.size, of.err = c.load(id); of.err == nil {
+			of.checked = newBitmap(blocksIn(of.size))
+		}
+	})
+	if of.err != nil {
+		c.mu.Lock()
+		c.forget(of)
+		c.mu.Unlock()
+		c.release(of)
+		return nil, of.err
+	}
+	return of, nil
+}
+
+// release ends one use of a file.
+func (c *cache) release(of *openFile) {
+	c.mu.Lock()
+	of.users--
+	last := of.users == 0 && !of.kept
+	c.mu.Unlock()
+	if last {
+		closeFiles([]*openFile{of})
+	}
+}
+
+// drop forgets the files of segments that were deleted.
+func (c *cache) drop(ids ...segment.ID) {
+	var idle []*openFile
+	c.mu.Lock()
+	for _, id := range ids {
+		if el, ok := c.files[id]; ok {
+			idle = append(idle, c.forget(el.Value.(*openFile))...)
+		}
+	}
+	c.mu.Unlock()
+	closeFiles(idle)
+}
+
+// close forgets all files and lets no more be opened.
+func (c *cache) close() {
+	var idle []*openFile
+	c.mu.Lock()
+	c.closed = true
+	for _, el := range c.files {
+		idle = append(idle, c.forget(el.Value.(*openFile))...)
+	}
+	c.mu.Unlock()
+	closeFiles(idle)
+}
+
+// shrink forgets what was not used for longest, down to the limit, and returns the
+// files that are to be closed. The caller holds c.mu.
+func (c *cache) shrink() []*openFile {
+	var idle []*openFile
+	for c.recent.Len() > c.max {
+		idle = append(idle, c.forget(c.recent.Back().Value.(*openFile))...)
+	}
+	return idle
+}
+
+// forget takes a file out of the cache and returns it if it is to be closed, because
+// nobody uses it. The caller holds c.mu.
+func (c *cache) forget(of *openFile) []*openFile {
+	if !of.kept {
+		return nil
+	}
+	of.kept = false
+	c.recent.Remove(c.files[of.id])
+	delete(c.files, of.id)
+	if of.users > 0 {
+		return nil
+	}
+	return []*openFile{of}
+}
+
+// closeFiles closes files that nobody uses and nobody can find any more. They were
+// only read, so that closing them can't lose anything.
+func closeFiles(files []*openFile) {
+	for _, of := range files {
+		if of.f != nil {
+			_ = of.f.Close()
+		}
+	}
+}
+
+// bitmap is a set of small numbers for concurrent use.
+type bitmap []atomic.Uint64
+
+// newBitmap returns an empty set of numbers below n.
+func newBitmap(n int64) bitmap { return make(bitmap, (n+63)/64) }
+
+func (b bitmap) has(i int64) bool { return b[i/64].Load()&(1<<(i%64)) != 0 }
+
+// add adds the numbers from first to last-1.
+func (b bitmap) add(first, last int64) {
+	for i := first; i < last; i++ {
+		if !b.has(i) {
+			b[i/64].Or(1 << (i % 64))
+		}
+	}
+}

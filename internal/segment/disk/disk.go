@@ -1,0 +1,193 @@
+// Package disk keeps segments as files of one folder.
+//
+// A segment is one file under its final, random name (see the comment on blockSize for
+// what is in it), in one of 256 subfolders named by the first byte of its ID. A write
+// is durable after its file is synced and the subfolder after it; writes that end
+// together share the latter, and all writes of a time go to the same subfolder so that
+// they can. What a crash leaves of an unfinished write is a file without a footer, which
+// List marks, reads refuse and Delete removes.
+//
+// Reading checks each block it copies. A destination that implements io.ReaderFrom,
+// such as a plain HTTP response, is handed the file itself for blocks that were checked
+// since the file was opened, so that the kernel can send them without a copy.
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/leasehold/leasehold/internal/segment"
+)
+
+// Options tune a Store. The zero value is good.
+type Options struct {
+	// OpenFiles is how many files are kept open for reading while nobody reads
+	// them; the files that are being read and written come on top. 0 means 1,024.
+	OpenFiles int
+	// CheckAlways has every read copy and check, even blocks that were found good
+	// before: nothing is sent by the kernel alone.
+	CheckAlways bool
+}
+
+// Store keeps segments as files of one folder. One process may have it open at a time.
+type Store struct {
+	fs          fileSystem
+	checkAlways bool
+	cache       *cache
+	shards      [256]shard
+	turn        atomic.Uint32 // counts writes: its higher bits choose the subfolder
+	listedClean atomic.Bool   // a whole List found nothing incomplete
+
+	mu      sync.Mutex
+	closed  bool
+	writing map[segment.ID]bool // files that are no segments yet, or never will be
+}
+
+// shard is one subfolder.
+type shard struct {
+	dir   string
+	names syncGroup // makes the names in dir durable
+}
+
+// shardTurn is how many writes go to one subfolder before the next has its turn: many,
+// so that writes that end together share a sync; few enough to fill the subfolders evenly.
+const shardTurn = 256
+
+// Open opens the store in the folder dir, which is made if it is not there. It takes a
+// time that does not depend on how much is stored. o may be nil.
+func Open(dir string, o *Options) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	return openOn(osFS{}, dir, o)
+}
+
+// openOn opens the store in a folder of the given file system.
+func openOn(fsys fileSystem, dir string, o *Options) (*Store, error) {
+	if o == nil {
+		o = new(Options)
+	}
+	s := &Store{fs: fsys, checkAlways: o.CheckAlways, writing: make(map[segment.ID]bool)}
+	openFiles := o.OpenFiles
+	if openFiles <= 0 {
+		openFiles = 1024
+	}
+	s.cache = newCache(openFiles, s.load)
+	for i := range s.shards {
+		sub := shardDir(dir, byte(i))
+		s.shards[i].dir = sub
+		s.shards[i].names.sync = func() error { return fsys.syncDir(sub) }
+	}
+	var start [1]byte
+	_, _ = rand.Read(start[:]) // never fails
+	s.turn.Store(uint32(start[0]) * shardTurn)
+	if err := makeShards(fsys, dir); err != nil {
+		return nil, fmt.Errorf("segment folder: %w", err)
+	}
+	return s, nil
+}
+
+// shardDir names the subfolder of IDs that begin with b.
+func shardDir(dir string, b byte) string { return filepath.Join(dir, fmt.Sprintf("%02x", b)) }
+
+// makeShards makes the folder dir and its subfolders, durably, where they are missing.
+func makeShards(fsys fileSystem, dir string) error {
+	if err := makeDir(fsys, dir); err != nil {
+		return err
+	}
+	names, err := fsys.list(dir)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(names))
+	for _, name := range names {
+		there[name] = true
+	}
+	made := false
+	for i := range 256 {
+		sub := shardDir(dir, byte(i))
+		if there[filepath.Base(sub)] {
+			continue
+		}
+		if err := fsys.mkdir(sub); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		made = true
+	}
+	if !made {
+		return nil
+	}
+	return fsys.syncDir(dir)
+}
+
+// path names the file of a segment.
+func (s *Store) path(id segment.ID) string {
+	return s.shards[id[0]].dir + string(os.PathSeparator) + id.String()
+}
+
+// load opens the file of a segment and checks its footer.
+func (s *Store) load(id segment.ID) (file, int64, error) {
+	f, err := s.fs.open(s.path(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("%w: %s", segment.ErrNotFound, id)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	size, _, err := readFooter(f, id)
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, err
+	}
+	return f, size, nil
+}
+
+// ready returns the error that stands in the way of a call.
+func (s *Store) ready(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return segment.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// Delete implements segment.Store. It goes on after an error, and returns all. It does
+// not wait for the disk: after a crash of the machine, a segment may be there again.
+func (s *Store) Delete(ctx context.Context, ids ...segment.ID) error {
+	var errs []error
+	for _, id := range ids {
+		if err := s.ready(ctx); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		if err := s.fs.remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+			continue
+		}
+		s.cache.drop(id) // only now: from here on, nobody finds the file
+	}
+	if len(ids) == 0 {
+		return s.ready(ctx)
+	}
+	return errors.Join(errs...)
+}
+
+// Close implements segment.Store. It does not wait for writes; one that is under way
+// may still succeed.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cache.close()
+	return nil
+}
+
+var _ segment.Store = (*Store)(nil)

@@ -1,0 +1,101 @@
+package disk
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// fileSystem is what the store asks of one. Names are paths; errors are those of
+// package os, or wrap them. Tests put one in its place that fails and that forgets
+// what was not synced.
+type fileSystem interface {
+	create(name string) (file, error) // for writing; fails if the name is taken
+	open(name string) (file, error)   // for reading
+	remove(name string) error
+	link(from, to string) error
+	mkdir(name string) error
+	stat(name string) (fs.FileInfo, error)
+	list(dir string) ([]string, error) // the names in dir
+	syncDir(dir string) error          // makes the names in dir durable
+}
+
+// file is one file, either for writing or for reading.
+type file interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+	// syncData makes what was written durable, and what is needed to read it.
+	syncData() error
+	// startSync may begin to bring n bytes at off to the disk. It promises nothing.
+	startSync(off, n int64)
+}
+
+// osFS is the file system of the machine.
+type osFS struct{}
+
+// osFile is a file of osFS. A read without copying needs the *os.File inside.
+type osFile struct{ *os.File }
+
+func (osFS) create(name string) (file, error) {
+	return wrapFile(os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640))
+}
+
+func (osFS) open(name string) (file, error) { return wrapFile(os.Open(name)) }
+
+func wrapFile(f *os.File, err error) (file, error) {
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) remove(name string) error              { return os.Remove(name) }
+func (osFS) link(from, to string) error            { return os.Link(from, to) }
+func (osFS) mkdir(name string) error               { return os.Mkdir(name, 0o750) }
+func (osFS) stat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
+
+func (osFS) list(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := d.Readdirnames(-1)
+	return names, errors.Join(err, d.Close())
+}
+
+func (osFS) syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// makeDir makes dir and what is missing above it, durably.
+func makeDir(fsys fileSystem, dir string) error {
+	if _, err := fsys.stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	above := filepath.Dir(dir)
+	if above == dir {
+		return fs.ErrNotExist
+	}
+	if err := makeDir(fsys, above); err != nil {
+		return err
+	}
+	if err := fsys.mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return fsys.syncDir(above)
+}
+
+// cannotWrite tells whether err is of the kind that may pass: no space, no quota, a
+// read-only file system.
+func cannotWrite(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+}

@@ -1,0 +1,200 @@
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/minio/crc64nvme"
+
+	"github.com/leasehold/leasehold/internal/segment"
+)
+
+const (
+	// writeSize is how many bytes go to the file at a time, a multiple of blockSize.
+	writeSize = 256 << 10
+	// syncAhead is after how many bytes the disk is asked to begin with them.
+	syncAhead = 2 << 20
+)
+
+// writeBuffers has room for the table and the footer behind the content, so that a
+// segment of up to writeSize bytes is written by one call.
+var writeBuffers = sync.Pool{New: func() any {
+	b := make([]byte, fileSize(writeSize))
+	return &b
+}}
+
+// Write implements segment.Store.
+func (s *Store) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
+	id, err := s.begin(ctx)
+	if err != nil {
+		return segment.Ref{}, err
+	}
+	f, err := s.fs.create(s.path(id))
+	if err != nil {
+		s.settle(id)
+		return segment.Ref{}, writeError(err)
+	}
+	done := false
+	defer func() { // also when r panics
+		_ = f.Close() // what it could report, the sync before has reported
+		if !done {
+			s.abandon(id)
+		}
+	}()
+	ref, err := fill(ctx, f, id, r)
+	if err != nil {
+		return segment.Ref{}, err
+	}
+	if err := s.makeDurable(id, f); err != nil {
+		return segment.Ref{}, writeError(err)
+	}
+	done = true
+	s.settle(id)
+	return ref, nil
+}
+
+// begin chooses an ID and hides its file until settle.
+func (s *Store) begin(ctx context.Context) (segment.ID, error) {
+	var id segment.ID
+	_, _ = rand.Read(id[1:]) // never fails
+	id[0] = byte(s.turn.Add(1) / shardTurn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return id, segment.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return id, err
+	}
+	s.writing[id] = true
+	return id, nil
+}
+
+// settle ends the hiding of a file that is a segment now, or is gone.
+func (s *Store) settle(id segment.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.writing, id)
+}
+
+// hidden tells whether a file is no segment, or not yet.
+func (s *Store) hidden(id segment.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writing[id]
+}
+
+// abandon removes what a failed write left. If that fails too, the file stays hidden
+// for the life of this store.
+func (s *Store) abandon(id segment.ID) {
+	if err := s.fs.remove(s.path(id)); err == nil {
+		s.settle(id)
+	}
+}
+
+// fill writes all of r to f, and behind it the table and the footer.
+func fill(ctx context.Context, f file, id segment.ID, r io.Reader) (segment.Ref, error) {
+	pooled := writeBuffers.Get().(*[]byte)
+	defer writeBuffers.Put(pooled)
+	buf := *pooled
+	var table []byte
+	ref := segment.Ref{ID: id}
+	for {
+		n, err := readUpTo(ctx, r, buf[:writeSize])
+		if err != nil && err != io.EOF {
+			return ref, err
+		}
+		table = appendSums(table, buf[:n])
+		ref.Size += int64(n)
+		if err == io.EOF {
+			tail := append(buf[:n], table...)
+			tail = appendFooter(tail, ref, crc64nvme.Checksum(table))
+			_, err := f.Write(tail)
+			return ref, writeError(err)
+		}
+		if _, err := f.Write(buf[:n]); err != nil {
+			return ref, writeError(err)
+		}
+		if ref.Size%syncAhead == 0 {
+			f.startSync(ref.Size-syncAhead, syncAhead)
+		}
+	}
+}
+
+// readUpTo fills b from r as far as r goes. It returns io.EOF where r ended, and other
+// errors of r as they are. The context is looked at before each read and at the end.
+func readUpTo(ctx context.Context, r io.Reader, b []byte) (n int, err error) {
+	for empty := 0; n < len(b) && err == nil; {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		var m int
+		m, err = r.Read(b[n:])
+		n += m
+		if m > 0 {
+			empty = 0
+		} else if empty++; empty > 100 && err == nil {
+			return n, io.ErrNoProgress
+		}
+	}
+	if err == nil || err == io.EOF {
+		if cerr := ctx.Err(); cerr != nil {
+			return n, cerr
+		}
+	}
+	return n, err
+}
+
+// makeDurable makes a written file and its name durable. A failure is final: after it the
+// kernel may have dropped what it could not write, and a second sync would report success.
+func (s *Store) makeDurable(id segment.ID, f file) error {
+	if err := f.syncData(); err != nil {
+		return err
+	}
+	return s.shards[id[0]].names.join()
+}
+
+// writeError adds segment.ErrFull to errors that may pass.
+func writeError(err error) error {
+	if err != nil && cannotWrite(err) {
+		return fmt.Errorf("%w: %w", segment.ErrFull, err)
+	}
+	return err
+}
+
+// syncGroup lets those who need the same sync at the same time share one.
+type syncGroup struct {
+	sync func() error
+
+	running sync.Mutex // held during sync
+	mu      sync.Mutex
+	next    *sharedSync // not begun yet; nil if nobody waits
+}
+
+// sharedSync is one call of sync and its outcome.
+type sharedSync struct {
+	once sync.Once
+	err  error
+}
+
+// join returns after a call of sync that began after join did, with its error.
+func (g *syncGroup) join() error {
+	g.mu.Lock()
+	if g.next == nil {
+		g.next = new(sharedSync)
+	}
+	mine := g.next
+	g.mu.Unlock()
+	mine.once.Do(func() {
+		g.running.Lock() // while the one before runs, others join this one
+		defer g.running.Unlock()
+		g.mu.Lock()
+		g.next = nil
+		g.mu.Unlock()
+		mine.err = g.sync()
+	})
+	return mine.err
+}
