@@ -47,7 +47,7 @@ func Blocks(r kv.Reader, c blob.Content, start, end int64) iter.Seq2[Placed, err
 			return
 		}
 		prefix := objectKey(tagList, c.List)
-		for p, err := range r.Scan(listKey(c.List, start+1), after(prefix)) {
+		for p, err := range r.Scan(listKey(c.List, start+1), kv.PrefixEnd(prefix)) {
 			if err != nil {
 				yield(Placed{}, err)
 				return
@@ -137,12 +137,30 @@ func Recommit(tx kv.Tx, gen uint64, now blob.Time, c blob.Content, old, blocks [
 	for i := range blocks {
 		if id := blocks[i].Chunk.Object; had[id] {
 			shared = true
-			if err := tx.Put(holderKey(id, keeper), nil); err != nil {
+			if err := share(tx, id, owner(c), keeper); err != nil {
 				return shared, err
 			}
 		}
 	}
 	return shared, Release(tx, gen, now, c)
+}
+
+// owner is who holds the chunks of a content: its list, if it is stored, because
+// contents share the list as a whole.
+func owner(c blob.Content) blob.ObjectID {
+	if c.Listed {
+		return c.List
+	}
+	return c.Holder
+}
+
+// share records two holders of an object. An object without recorded holders has
+// one only.
+func share(tx kv.Tx, object, one, other blob.ObjectID) error {
+	if err := tx.Put(holderKey(object, one), nil); err != nil {
+		return err
+	}
+	return tx.Put(holderKey(object, other), nil)
 }
 
 // deleteList removes the pages of a stored list whose blocks are known.

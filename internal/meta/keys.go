@@ -107,21 +107,11 @@ func listKey(list blob.ObjectID, end int64) []byte {
 	return binary.BigEndian.AppendUint64(objectKey(tagList, list), uint64(end))
 }
 
-// after returns the first key that does not begin with prefix, or nil when there
-// is none.
-func after(prefix []byte) []byte {
-	end := append([]byte(nil), prefix...)
-	for i := len(end) - 1; i >= 0; i-- {
-		if end[i]++; end[i] != 0 {
-			return end[:i+1]
-		}
-	}
-	return nil
-}
-
 func listEnd(key []byte) int64 { return int64(binary.BigEndian.Uint64(key[len(key)-8:])) }
 
 func appendGen(k []byte, gen uint64) []byte { return binary.BigEndian.AppendUint64(k, gen) }
 
 // NameAfter returns the first name that does not begin with prefix.
-func NameAfter(prefix []byte) string { return string(after(prefix)) }
+func NameAfter(prefix []byte) string { return string(kv.PrefixEnd(prefix)) }
+
+func generationOf(key []byte) uint64 { return binary.BigEndian.Uint64(key[1:9]) }

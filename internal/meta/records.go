@@ -67,8 +67,8 @@ func PutContainer(tx kv.Tx, account, container string, c *blob.Container) error 
 
 // DeleteContainer removes a container at once and leaves its blobs, which nobody
 // can reach any more, to be removed behind the scenes.
-func DeleteContainer(tx kv.Tx, account, container string, c *blob.Container) error {
-	if err := tx.Put(DeadKey(c.Generation), named(tagContainer, account, container)); err != nil {
+func DeleteContainer(tx kv.Tx, now blob.Time, account, container string, c *blob.Container) error {
+	if err := put(tx, DeadKey(c.Generation), &deadContainer{now, account, container}); err != nil {
 		return err
 	}
 	return tx.Delete(ContainerKey(account, container))
@@ -120,7 +120,7 @@ func PutStagedBlock(tx kv.Tx, gen uint64, name string, b *blob.Block, all *Stagi
 func AllStagedBlocks(r kv.Reader, gen uint64, name string) ([]blob.Block, error) {
 	var blocks []blob.Block
 	prefix := stagingKey(gen, name)
-	for p, err := range r.Scan(append(prefix, 0), after(prefix)) {
+	for p, err := range r.Scan(append(prefix, 0), kv.PrefixEnd(prefix)) {
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +177,7 @@ const (
 func WalkContainers(r kv.Reader, account, prefix, start string, visit func(name string, c *blob.Container) (Step, error)) error {
 	base := named(tagContainer, account)
 	first := append(append([]byte(nil), base...), max(prefix, start)...)
-	for p, err := range r.Scan(first, after(append(append([]byte(nil), base...), prefix...))) {
+	for p, err := range r.Scan(first, kv.PrefixEnd(append(append([]byte(nil), base...), prefix...))) {
 		if err != nil {
 			return err
 		}
@@ -218,7 +218,7 @@ func (e *Entry) DecodeInto(b *blob.Blob) error {
 // name to go on from, which costs one seek however many names lie between.
 func WalkBlobs(r kv.Reader, gen uint64, prefix, start string, visit func(*Entry) (Step, string, error)) error {
 	base := generation(tagBlob, gen, 0)
-	end := after(append(append([]byte(nil), base...), prefix...))
+	end := kv.PrefixEnd(append(append([]byte(nil), base...), prefix...))
 	from := append(append([]byte(nil), base...), max(prefix, start)...)
 	for from != nil {
 		next, err := walkFrom(r, len(base), from, end, visit)

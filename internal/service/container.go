@@ -57,7 +57,7 @@ type deleteContainer struct {
 type nothing struct{}
 
 func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
-	err := meta.DeleteContainer(s.tx, s.req.Account, s.req.Container, s.container)
+	err := meta.DeleteContainer(s.tx, s.now, s.req.Account, s.req.Container, s.container)
 	if err == nil {
 		err = s.indexLease(false)
 	}

@@ -1,0 +1,354 @@
+package meta
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/segment"
+)
+
+// Bounds of one step of sweeping, so that none holds up requests.
+const (
+	sweepBatch = 256  // entries of the queue, or blocks
+	deadBatch  = 1000 // keys of a deleted container
+)
+
+// Sweeper removes behind the scenes what transactions have let go of. Any number of
+// sweepers may work on one store.
+type Sweeper struct {
+	DB       kv.DB
+	Segments segment.Store
+	// Grace is how long what was let go of stays, for readers that still send it and for
+	// writers that are about to find their container deleted.
+	Grace time.Duration
+	// OrphanGrace is how old a segment that nothing refers to has to be: longer than the
+	// time between the end of an upload and its commit.
+	OrphanGrace time.Duration
+}
+
+// Run sweeps until nothing is due.
+func (w *Sweeper) Run(ctx context.Context) error {
+	for _, step := range []func(context.Context) (int, error){w.garbage, w.dead} {
+		for {
+			n, err := step(ctx)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// queued is one entry of the queue of garbage.
+type queued struct {
+	key    []byte
+	object blob.ObjectID
+	Garbage
+}
+
+// garbage removes one batch of the queue and tells how much it did.
+func (w *Sweeper) garbage(ctx context.Context) (int, error) {
+	var due []queued
+	err := w.DB.View(ctx, func(r kv.Reader) error {
+		due = due[:0]
+		limit := blob.TimeOf(r.Now().Add(-w.Grace))
+		for p, err := range r.Scan([]byte{tagGarbage}, []byte{tagGarbage + 1}) {
+			if err != nil {
+				return err
+			}
+			g, err := decode[Garbage](p.Key, p.Value)
+			if err != nil {
+				return err
+			}
+			if g.Since > limit {
+				continue
+			}
+			q := queued{key: bytes.Clone(p.Key), Garbage: *g}
+			copy(q.object[:], p.Key[1:])
+			if due = append(due, q); len(due) == sweepBatch {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	return len(due), w.remove(ctx, due)
+}
+
+func (w *Sweeper) remove(ctx context.Context, due []queued) error {
+	var segments []segment.ID
+	var keys []kv.Key
+	for i := range due {
+		if due[i].Segment {
+			segments = append(segments, segment.ID(due[i].object))
+			keys = append(keys, due[i].key)
+			continue
+		}
+		if err := w.removeContent(ctx, &due[i]); err != nil {
+			return err
+		}
+	}
+	if len(segments) == 0 {
+		return nil
+	}
+	if err := w.Segments.Delete(ctx, segments...); err != nil {
+		return err
+	}
+	return w.DB.Update(ctx, keys, func(tx kv.Tx) error {
+		for i, key := range keys {
+			if err := tx.Delete(key); err != nil {
+				return err
+			}
+			if err := tx.Delete(objectKey(tagSegment, blob.ObjectID(segments[i]))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// removeContent removes a content that has lost its record: its claims on shared
+// objects, and the objects that nobody claims any more.
+func (w *Sweeper) removeContent(ctx context.Context, q *queued) error {
+	c := q.Content
+	if c.Listed {
+		held, err := w.unlist(ctx, q)
+		if err != nil {
+			return err
+		}
+		for more := !held; more; {
+			if more, err = w.removePage(ctx, q); err != nil {
+				return err
+			}
+		}
+	} else if err := w.removeBlocks(ctx, q, c.Blocks, nil); err != nil {
+		return err
+	}
+	return w.DB.Update(ctx, []kv.Key{q.key}, func(tx kv.Tx) error { return tx.Delete(q.key) })
+}
+
+// unlist gives up the claim on a stored list, and tells whether others hold it.
+func (w *Sweeper) unlist(ctx context.Context, q *queued) (held bool, err error) {
+	c := q.Content
+	if !c.Shared {
+		return false, nil
+	}
+	claims := objectKey(tagHolder, c.List)
+	err = w.DB.Update(ctx, []kv.Key{claims}, func(tx kv.Tx) error {
+		if err := tx.Delete(holderKey(c.List, c.Holder)); err != nil {
+			return err
+		}
+		held, err = holds(tx, claims)
+		return err
+	})
+	return held, err
+}
+
+// holds tells whether anybody claims an object.
+func holds(r kv.Reader, claims []byte) (bool, error) {
+	for _, err := range r.Scan(claims, kv.PrefixEnd(claims)) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// removePage removes one page of a stored list and what its blocks hold.
+func (w *Sweeper) removePage(ctx context.Context, q *queued) (more bool, err error) {
+	prefix := objectKey(tagList, q.Content.List)
+	var key []byte
+	var page []blob.Block
+	err = w.DB.View(ctx, func(r kv.Reader) error {
+		key = nil
+		for p, err := range r.Scan(prefix, kv.PrefixEnd(prefix)) {
+			if err != nil {
+				return err
+			}
+			blocks, err := decode[[]blob.Block](p.Key, p.Value)
+			if err != nil {
+				return err
+			}
+			key, page = bytes.Clone(p.Key), *blocks
+			break
+		}
+		return nil
+	})
+	if err != nil || key == nil {
+		return false, err
+	}
+	return true, w.removeBlocks(ctx, q, page, key)
+}
+
+// removeBlocks gives up the claims of a content on the chunks of blocks, and removes
+// those that nobody claims any more. key, if any, is removed in the same step.
+func (w *Sweeper) removeBlocks(ctx context.Context, q *queued, blocks []blob.Block, key []byte) error {
+	keys := []kv.Key{q.key}
+	for i := range blocks {
+		keys = append(keys, objectKey(tagHolder, blocks[i].Chunk.Object))
+	}
+	by := owner(*q.Content)
+	return w.DB.Update(ctx, keys, func(tx kv.Tx) error {
+		for i := range blocks {
+			claims := keys[i+1]
+			if err := tx.Delete(append(bytes.Clone(claims), by[:]...)); err != nil {
+				return err
+			}
+			held, err := holds(tx, claims)
+			if err != nil {
+				return err
+			}
+			if held {
+				continue
+			}
+			if err := ReleaseBlocks(tx, q.Gen, q.Since, blocks[i:i+1], nil); err != nil {
+				return err
+			}
+		}
+		if key == nil {
+			return nil
+		}
+		return tx.Delete(key)
+	})
+}
+
+// dead removes one batch of what deleted containers left.
+func (w *Sweeper) dead(ctx context.Context) (int, error) {
+	var gen uint64
+	var b deadBlobs
+	found := false
+	err := w.DB.View(ctx, func(r kv.Reader) error {
+		b = deadBlobs{now: blob.TimeOf(r.Now())}
+		limit := blob.TimeOf(r.Now().Add(-w.Grace))
+		for p, err := range r.Scan([]byte{tagDead}, []byte{tagDead + 1}) {
+			if err != nil {
+				return err
+			}
+			if d, err := decode[deadContainer](p.Key, p.Value); err != nil {
+				return err
+			} else if d.Since <= limit {
+				gen, b.container, found = generationOf(p.Key), *d, true
+				break
+			}
+		}
+		if !found {
+			return nil
+		}
+		return b.collect(r, gen)
+	})
+	if err != nil || !found {
+		return 0, err
+	}
+	return 1, w.DB.Update(ctx, []kv.Key{DeadKey(gen)}, func(tx kv.Tx) error { return b.remove(tx, gen) })
+}
+
+// deadContainer is what is kept of a deleted container until its blobs are gone.
+type deadContainer struct {
+	Since     blob.Time `cbor:"1,keyasint"`
+	Account   string    `cbor:"2,keyasint"`
+	Container string    `cbor:"3,keyasint"`
+}
+
+// deadBlobs is one batch of the keys of a deleted container.
+type deadBlobs struct {
+	now       blob.Time
+	container deadContainer
+	keys      int
+	last      []byte // the last key of the batch
+	contents  []blob.Content
+	staged    []blob.Block
+}
+
+func (b *deadBlobs) collect(r kv.Reader, gen uint64) error {
+	prefix := generation(tagBlob, gen, 0)
+	for p, err := range r.Scan(prefix, kv.PrefixEnd(prefix)) {
+		if err != nil {
+			return err
+		}
+		if err := b.add(p); err != nil {
+			return err
+		}
+		if b.keys++; b.keys == deadBatch {
+			break
+		}
+	}
+	return nil
+}
+
+func (b *deadBlobs) add(p kv.Pair) error {
+	b.last = append(b.last[:0], p.Key...)
+	name := bytes.IndexByte(p.Key[9:], 0) + 9
+	switch sub := p.Key[name+1:]; {
+	case sub[0] == subCurrent:
+		record, err := decode[blob.Blob](p.Key, p.Value)
+		if err != nil {
+			return err
+		}
+		b.contents = append(b.contents, record.Content)
+	case sub[0] == subStaged && len(sub) > 1:
+		block, err := decode[blob.Block](p.Key, p.Value)
+		if err != nil {
+			return err
+		}
+		b.staged = append(b.staged, *block)
+	}
+	return nil
+}
+
+// remove removes the batch, and with the last one all that is left.
+func (b *deadBlobs) remove(tx kv.Tx, gen uint64) error {
+	for _, c := range b.contents {
+		if err := Release(tx, gen, b.now, c); err != nil {
+			return err
+		}
+	}
+	if err := ReleaseBlocks(tx, gen, b.now, b.staged, nil); err != nil {
+		return err
+	}
+	start := generation(tagBlob, gen, 0)
+	if b.keys == deadBatch {
+		return kv.DeleteRange(tx, start, append(b.last, 0))
+	}
+	leases := appendGen(named(tagLease, b.container.Account, b.container.Container), gen)
+	for _, prefix := range [][]byte{start, generation(tagInline, gen, 0), leases} {
+		if err := kv.DeleteRange(tx, prefix, kv.PrefixEnd(prefix)); err != nil {
+			return err
+		}
+	}
+	return tx.Delete(DeadKey(gen))
+}
+
+// Orphans removes the segments that nothing refers to: what is left of uploads that
+// a crash cut off between the segment and its record. It tells how many there were.
+func (w *Sweeper) Orphans(ctx context.Context, now time.Time) (removed int, err error) {
+	for info, err := range w.Segments.List(ctx) {
+		if err != nil {
+			return removed, err
+		}
+		if now.Sub(info.Written) < w.OrphanGrace {
+			continue
+		}
+		var referenced bool
+		err = w.DB.View(ctx, func(r kv.Reader) error {
+			raw, err := r.Get(objectKey(tagSegment, blob.ObjectID(info.ID)))
+			referenced = raw != nil
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+		if !referenced {
+			if err := w.Segments.Delete(ctx, info.ID); err != nil {
+				return removed, err
+			}
+			removed++
+		}
+	}
+	return removed, nil
+}
