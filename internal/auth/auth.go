@@ -48,15 +48,29 @@ type Env struct {
 	Account *Account  // the one Request.Account names; nil when there is no such account
 	Now     time.Time // moment of the request
 
+	// Policy looks up a stored access policy of a container of the account; nil if the container or the policy does not exist. An
+	// error fails the request as it is.
+	Policy func(container, id string) (*AccessPolicy, error)
+	// PublicAccess looks up the public access level of a container of the account; PublicNone if it does not exist.
+	PublicAccess func(container string) (PublicAccess, error)
+
+	DelegationSecret []byte   // what user delegation keys are derived from
+	Tokens           Tokens   // whose tokens are trusted
+	Audiences        []string // URLs that tokens may be meant for, besides those of the real service
+	Access           *Access  // who has which role
+	AuthorizationURI string   // where a client without a token is sent; its first path segment is the tenant
+	BearerOverHTTP   bool     // take tokens over plain HTTP too, where anybody on the way can read them
+
 	// ReencodedPaths accepts Shared Key signatures over a path that differs from the request line only in which characters are
-	// percent-encoded, as proxies and some HTTP stacks leave it. Optional.
+	// percent-encoded, as proxies and some HTTP stacks leave it.
 	ReencodedPaths bool
 }
 
 // Authenticate finds the credentials of a request, verifies them and returns what they grant. A request without credentials
 // gets the grant of the public, which never fails here. Failures carry the code and the detail of the service, among them 400
 // [fault.InvalidAuthenticationInfo] for an Authorization header that cannot be read, 403 [fault.AuthenticationFailed] for
-// credentials that do not verify, 400 [fault.AccountRequiresHTTPS], and 404 [fault.ResourceNotFound] for an unknown account.
+// credentials that do not verify, 401 with a challenge for a bad token, 400 [fault.AccountRequiresHTTPS], and 404
+// [fault.ResourceNotFound] for an unknown account.
 func Authenticate(req *Request, env *Env) (Grant, error) {
 	if env.Account == nil {
 		return Grant{}, fault.ResourceNotFound
@@ -64,19 +78,36 @@ func Authenticate(req *Request, env *Env) (Grant, error) {
 	if env.Account.RequireHTTPS && !req.TLS {
 		return Grant{}, fault.AccountRequiresHTTPS
 	}
-	values := req.Header["Authorization"]
-	if len(values) == 0 {
-		return Grant{req: req, env: env}, nil
-	}
-	if len(values) > 1 {
+	switch values := req.Header["Authorization"]; len(values) {
+	case 0:
+	case 1:
+		scheme, credentials, _ := strings.Cut(values[0], " ")
+		switch {
+		case strings.EqualFold(scheme, "SharedKey"):
+			return authenticateKey(req, env, credentials, false)
+		case strings.EqualFold(scheme, "SharedKeyLite"):
+			return authenticateKey(req, env, credentials, true)
+		case !strings.EqualFold(scheme, "Bearer"):
+			return Grant{}, fault.InvalidAuthenticationInfo
+		case !hasSignature(req.RawQuery):
+			return authenticateBearer(req, env)
+		}
+	default:
 		return Grant{}, fault.InvalidAuthenticationInfo
 	}
-	scheme, credentials, _ := strings.Cut(values[0], " ")
-	switch {
-	case strings.EqualFold(scheme, "SharedKey"):
-		return authenticateKey(req, env, credentials, false)
-	case strings.EqualFold(scheme, "SharedKeyLite"):
-		return authenticateKey(req, env, credentials, true)
+	if hasSignature(req.RawQuery) {
+		return authenticateSAS(req, env)
 	}
-	return Grant{}, fault.InvalidAuthenticationInfo
+	return Grant{req: req, env: env}, nil
+}
+
+// hasSignature reports whether a query has the parameter sig.
+func hasSignature(rawQuery string) bool {
+	for part := range strings.SplitSeq(rawQuery, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if strings.EqualFold(unescape(name, true), "sig") {
+			return true
+		}
+	}
+	return false
 }

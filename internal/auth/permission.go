@@ -80,6 +80,8 @@ type Permission struct {
 	Public PublicAccess
 	// Open operations need no credentials and no level.
 	Open bool
+	// OfVersion operations act on the snapshot or version that the query names. Only they can be granted by a SAS for one.
+	OfVersion bool
 	// TokenOnly operations are refused to account keys.
 	TokenOnly bool
 	// Unfit is the code for a kind of credential that may never do this; "" stands for AuthorizationFailure.
@@ -138,10 +140,10 @@ var (
 // Permissions of operations on blobs of any type. PermGetBlob also covers properties, metadata and being the source of a copy;
 // PermLeaseBlob every lease action but break. Deleting a version or, for good, what is soft-deleted, has a permission of its own.
 var (
-	PermGetBlob           = Permission{Name: "GetBlob", Type: 'o', Scoped: "r", Account: "r", Actions: read, Public: PublicBlob}
-	PermDeleteBlob        = Permission{Name: "DeleteBlob", Type: 'o', Scoped: "d", Account: "d", Actions: []Action{ActionDeleteBlob}}
-	PermDeleteVersion     = Permission{Name: "DeleteVersion", Type: 'o', Scoped: "x", Account: "x", Actions: []Action{ActionDeleteVersion}}
-	PermDeletePermanently = Permission{Name: "DeletePermanently", Type: 'o', Scoped: "y", Account: "y", Actions: []Action{ActionDeleteForever}}
+	PermGetBlob           = Permission{Name: "GetBlob", Type: 'o', Scoped: "r", Account: "r", Actions: read, Public: PublicBlob, OfVersion: true}
+	PermDeleteBlob        = Permission{Name: "DeleteBlob", Type: 'o', Scoped: "d", Account: "d", Actions: []Action{ActionDeleteBlob}, OfVersion: true}
+	PermDeleteVersion     = Permission{Name: "DeleteVersion", Type: 'o', Scoped: "x", Account: "x", Actions: []Action{ActionDeleteVersion}, OfVersion: true}
+	PermDeletePermanently = Permission{Name: "DeletePermanently", Type: 'o', Scoped: "y", Account: "y", Actions: []Action{ActionDeleteForever}, OfVersion: true}
 	PermUndeleteBlob      = Permission{Name: "UndeleteBlob", Type: 'o', Scoped: "w", Account: "w", Actions: write}
 	PermSetBlobProperties = Permission{Name: "SetBlobProperties", Type: 'o', Scoped: "w", Account: "w", Actions: write}
 	PermSetBlobMetadata   = Permission{Name: "SetBlobMetadata", Type: 'o', Scoped: "w", Account: "w", Actions: write}
@@ -151,12 +153,12 @@ var (
 	PermCopyBlob          = Permission{Name: "CopyBlob", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", AccountNew: "c", Actions: write, ActionsNew: add}
 	PermCopyBlobFromURL   = Permission{Name: "CopyBlobFromURL", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", AccountNew: "c", Actions: write}
 	PermAbortCopy         = Permission{Name: "AbortCopy", Type: 'o', Scoped: "w", Account: "w", Actions: write}
-	PermSetTier           = Permission{Name: "SetTier", Type: 'o', Scoped: "w", Account: "w", Actions: write}
-	PermGetTags           = Permission{Name: "GetTags", Type: 'o', Scoped: "t", Account: "t", Actions: []Action{ActionReadTags}}
-	PermSetTags           = Permission{Name: "SetTags", Type: 'o', Scoped: "t", Account: "t", Actions: []Action{ActionWriteTags}}
+	PermSetTier           = Permission{Name: "SetTier", Type: 'o', Scoped: "w", Account: "w", Actions: write, OfVersion: true}
+	PermGetTags           = Permission{Name: "GetTags", Type: 'o', Scoped: "t", Account: "t", Actions: []Action{ActionReadTags}, OfVersion: true}
+	PermSetTags           = Permission{Name: "SetTags", Type: 'o', Scoped: "t", Account: "t", Actions: []Action{ActionWriteTags}, OfVersion: true}
 	PermSetExpiry         = Permission{Name: "SetExpiry", Type: 'o', Scoped: "w", Account: "w", Actions: write}
-	PermSetImmutability   = Permission{Name: "SetImmutability", Type: 'o', Scoped: "i", Account: "i", Actions: superUser}
-	PermSetLegalHold      = Permission{Name: "SetLegalHold", Type: 'o', Scoped: "i", Account: "i", Actions: superUser}
+	PermSetImmutability   = Permission{Name: "SetImmutability", Type: 'o', Scoped: "i", Account: "i", Actions: superUser, OfVersion: true}
+	PermSetLegalHold      = Permission{Name: "SetLegalHold", Type: 'o', Scoped: "i", Account: "i", Actions: superUser, OfVersion: true}
 )
 
 // Permissions of operations on blobs of one type. PermPutBlob serves all three types. PermGetBlockList is for committed blocks;
@@ -166,11 +168,11 @@ var (
 	PermPutBlobFromURL       = Permission{Name: "PutBlobFromURL", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", AccountNew: "c", Actions: write}
 	PermPutBlock             = Permission{Name: "PutBlock", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", Actions: write}
 	PermPutBlockList         = Permission{Name: "PutBlockList", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", Actions: write}
-	PermGetBlockList         = Permission{Name: "GetBlockList", Type: 'o', Scoped: "r", Account: "r", Actions: read, Public: PublicBlob}
-	PermGetUncommittedBlocks = Permission{Name: "GetUncommittedBlocks", Type: 'o', Scoped: "r", Account: "r", Actions: read}
-	PermQueryBlob            = Permission{Name: "QueryBlob", Type: 'o', Scoped: "r", Account: "r", Actions: read}
+	PermGetBlockList         = Permission{Name: "GetBlockList", Type: 'o', Scoped: "r", Account: "r", Actions: read, Public: PublicBlob, OfVersion: true}
+	PermGetUncommittedBlocks = Permission{Name: "GetUncommittedBlocks", Type: 'o', Scoped: "r", Account: "r", Actions: read, OfVersion: true}
+	PermQueryBlob            = Permission{Name: "QueryBlob", Type: 'o', Scoped: "r", Account: "r", Actions: read, OfVersion: true}
 	PermPutPage              = Permission{Name: "PutPage", Type: 'o', Scoped: "w", Account: "w", Actions: write}
-	PermGetPageRanges        = Permission{Name: "GetPageRanges", Type: 'o', Scoped: "r", Account: "r", Actions: read, Public: PublicBlob}
+	PermGetPageRanges        = Permission{Name: "GetPageRanges", Type: 'o', Scoped: "r", Account: "r", Actions: read, Public: PublicBlob, OfVersion: true}
 	PermIncrementalCopy      = Permission{Name: "IncrementalCopy", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", AccountNew: "c", Actions: write, ActionsNew: add}
 	PermAppendBlock          = Permission{Name: "AppendBlock", Type: 'o', Scoped: "aw", Account: "aw", Actions: addWrite}
 	PermSealAppendBlob       = Permission{Name: "SealAppendBlob", Type: 'o', Scoped: "cw", Account: "w", Actions: write}

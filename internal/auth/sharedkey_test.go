@@ -67,7 +67,7 @@ func TestSharedKeyVectors(t *testing.T) {
 		if g.Principal.Kind != KindKey || g.Principal.Name != "acct" {
 			t.Errorf("%s: principal is %+v", name, g.Principal)
 		}
-		if err := g.Allow(PermPutBlob, Resource{"cont", "dir/a b.txt"}); err != nil {
+		if err := g.Allow(PermPutBlob, Resource{Container: "cont", Blob: "dir/a b.txt"}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,0 +1,50 @@
+package auth
+
+import "github.com/leasehold/leasehold/internal/fault"
+
+// challengeSince is the version from which missing and bad tokens are answered with 401 and a challenge.
+const challengeSince = "2019-12-12"
+
+// storageAudience is the resource that tokens for storage are issued for.
+const storageAudience = "https://storage.azure.com"
+
+// allowPublic decides for requests without credentials by the public access level of the container.
+func (g Grant) allowPublic(p Permission, r Resource) error {
+	if g.env == nil {
+		return fault.NoAuthenticationInformation
+	}
+	if p.Public == PublicNone {
+		return unauthenticated(g.req, g.env)
+	}
+	if !g.env.Account.AllowPublicAccess {
+		return fault.PublicAccessNotPermitted
+	}
+	level := PublicNone
+	if g.env.PublicAccess != nil && r.Container != "" {
+		var err error
+		if level, err = g.env.PublicAccess(r.Container); err != nil {
+			return err
+		}
+	}
+	if level < p.Public {
+		return unauthenticated(g.req, g.env)
+	}
+	return nil
+}
+
+// unauthenticated refuses a request without credentials; older versions must not learn that there is something to see.
+func unauthenticated(req *Request, env *Env) error {
+	if req.Version < challengeSince {
+		return fault.ResourceNotFound
+	}
+	return &fault.Error{Code: fault.NoAuthenticationInformation, Header: challenge(env)}
+}
+
+// challenge returns the header that tells a client where to get a token.
+func challenge(env *Env) []fault.Detail {
+	value := "Bearer "
+	if env.AuthorizationURI != "" {
+		value += "authorization_uri=" + env.AuthorizationURI + " "
+	}
+	return []fault.Detail{{Name: "WWW-Authenticate", Value: value + "resource_id=" + storageAudience}}
+}

@@ -1,0 +1,373 @@
+package auth
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// AccessPolicy is a stored access policy of a container: what service SAS that name it leave out. Zero fields are not given.
+type AccessPolicy struct {
+	Start, Expiry time.Time
+	Permissions   string
+}
+
+// authenticateSAS verifies a shared access signature. A query that holds a '+' is read once as a form, where it is a space, and
+// once literally, because both kinds of client exist; the signature tells which was meant.
+func authenticateSAS(req *Request, env *Env) (Grant, error) {
+	g, err := verifySAS(req, env, true)
+	if err != nil && strings.Contains(req.RawQuery, "+") {
+		if again, err := verifySAS(req, env, false); err == nil {
+			return again, nil
+		}
+	}
+	return g, err
+}
+
+// verifySAS runs the checks on a signature that do not depend on the operation, in the order of the service.
+func verifySAS(req *Request, env *Env, plusIsSpace bool) (Grant, error) {
+	query := appendParameters(nil, req.RawQuery, plusIsSpace)
+	s, err := parseSAS(query)
+	if err != nil {
+		return Grant{}, err
+	}
+	if plusIsSpace && strings.Contains(req.RawQuery, "+") {
+		// Base64 has no spaces: a plus in the signature is always meant, even where the other fields come from a form.
+		s.Signature = value(appendParameters(nil, req.RawQuery, false), "sig")
+	}
+	kind := s.kind()
+	if err := s.checkFields(kind); err != nil {
+		return Grant{}, err
+	}
+	if kind != KindDelegationSAS && env.Account.KeysDisabled {
+		return Grant{}, fault.KeyBasedAuthenticationNotPermitted
+	}
+	g := Grant{Principal: Principal{Kind: kind, Name: env.Account.Name}, req: req, env: env, sas: s}
+	if err := g.verifySignature(query); err != nil {
+		return Grant{}, err
+	}
+	period, err := g.settle()
+	if err != nil {
+		return Grant{}, err
+	}
+	if !period.contains(env.Now) {
+		return Grant{}, notInTime("Signature not valid in the specified time frame: Start", "Expiry", period, env.Now)
+	}
+	if kind == KindDelegationSAS {
+		if err := g.checkDelegation(period); err != nil {
+			return Grant{}, err
+		}
+	}
+	return g, s.checkTransport(req)
+}
+
+// checkFields refuses a signature that lacks a field of its kind, has one that its version does not sign, or one whose value has
+// no meaning.
+func (s *SAS) checkFields(kind Kind) error {
+	required := []string{"sv", "ss", "srt", "sp", "se"}
+	oldest := sasTransport
+	switch kind {
+	case KindAnonymous:
+		return notWellFormed()
+	case KindServiceSAS:
+		required, oldest = []string{"sr", "sp", "se"}, ""
+		if s.Policy != "" {
+			required = required[:1]
+		}
+	case KindDelegationSAS:
+		required = []string{"sv", "sr", "sp", "se", "skoid", "sktid", "skt", "ske", "sks", "skv"}
+		oldest = sasResource
+		if s.Policy != "" || s.AuthorizedID != "" && s.UnauthorizedID != "" {
+			return notWellFormed()
+		}
+	}
+	for _, name := range required {
+		if *s.field(name) == "" {
+			return fault.NotAuthenticated(name + " is mandatory. Cannot be empty")
+		}
+	}
+	if s.Version != "" {
+		if _, err := time.Parse("2006-01-02", s.Version); err != nil || s.Version < sasVersioned {
+			return fault.InvalidQuery("sv", s.Version, "")
+		}
+	}
+	if s.Version < oldest {
+		return tooNew("This kind of signature", s.Version)
+	}
+	check := s.checkScopedValues
+	if kind == KindAccountSAS {
+		check = s.checkAccountValues
+	}
+	if err := check(); err != nil {
+		return err
+	}
+	if s.Protocol != "" && s.Protocol != "https" && s.Protocol != "https,http" {
+		return fault.NotAuthenticated("spr is neither 'https' nor 'https,http'.")
+	}
+	if _, _, ok := parseRange(s.IP); s.IP != "" && !ok {
+		return fault.InvalidQuery("sip", s.IP, "The value is neither an IPv4 address nor a range of two.")
+	}
+	return nil
+}
+
+// checkAccountValues checks the values of fields that account SAS have.
+func (s *SAS) checkAccountValues() error {
+	if !consistsOf(s.Services, "bqtf") || !consistsOf(s.Types, "sco") || !consistsOf(s.Permissions, allLetters+"u") {
+		return notWellFormed()
+	}
+	if s.EncryptionScope != "" && s.Version < sasScope {
+		return tooNew("ses", s.Version)
+	}
+	return nil
+}
+
+// checkScopedValues checks the values of fields that service and user delegation SAS have.
+func (s *SAS) checkScopedValues() error {
+	resources := map[string]string{"c": "", "b": "", "bs": sasResource, "bv": sasVersionID, "d": sasObjectIDs}
+	since, known := resources[s.Resource]
+	if !known || !consistsOf(s.Permissions, allLetters) {
+		return notWellFormed()
+	}
+	if s.Version < since {
+		return tooNew("sr", s.Version)
+	}
+	if s.Resource == "bs" && (s.Snapshot == "" || s.VersionID != "") || s.Resource == "bv" && (s.VersionID == "" || s.Snapshot != "") {
+		return fault.NotAuthenticated("sr '" + s.Resource + "' does not suit the resource of the request.")
+	}
+	for _, f := range sasSince {
+		if s.Version < f.version && *s.field(f.name) != "" {
+			return tooNew(f.name, s.Version)
+		}
+	}
+	if s.UnauthorizedID != "" {
+		return fault.NotAuthenticated("suoid needs access control lists, which this account does not have.")
+	}
+	return nil
+}
+
+// allLetters are the permission letters of service and user delegation SAS in canonical order.
+const allLetters = "racwdxyltfmeopi"
+
+// sasSince lists the fields that are only signed from some version on. Accepted earlier, they could be added or removed by anyone.
+var sasSince = []struct{ name, version string }{
+	{"rscc", sasOverrides}, {"rscd", sasOverrides}, {"rsce", sasOverrides}, {"rscl", sasOverrides}, {"rsct", sasOverrides},
+	{"sip", sasTransport}, {"spr", sasTransport}, {"ses", sasScope},
+	{"saoid", sasObjectIDs}, {"suoid", sasObjectIDs}, {"scid", sasObjectIDs},
+	{"skdutid", sasDelegatedUser}, {"sduoid", sasDelegatedUser}, {"srh", sasRequestBinding}, {"srq", sasRequestBinding},
+}
+
+func tooNew(name, version string) error {
+	return fault.NotAuthenticated(name + " is not part of signatures of version '" + version + "'.")
+}
+
+func notWellFormed() error { return fault.NotAuthenticated("Signature fields not well formed.") }
+
+// consistsOf reports whether text has only characters of set.
+func consistsOf(text, set string) bool { return strings.Trim(text, set) == "" }
+
+// verifySignature recomputes the signature over the text received and the resource requested.
+func (g *Grant) verifySignature(query []parameter) error {
+	s, account := g.sas, g.env.Account
+	var text string
+	keys := account.Keys
+	if g.Principal.Kind == KindAccountSAS {
+		text = s.accountText(account.Name)
+	} else {
+		resource, ok := s.resource(account.Name, Resource{g.req.Container, g.req.Blob, value(query, "prefix")})
+		if !ok {
+			return fault.NotAuthenticated("sr '" + s.Resource + "' does not suit the resource of the request.")
+		}
+		g.resource = resource
+		text = s.serviceText(resource)
+	}
+	if g.Principal.Kind == KindDelegationSAS {
+		key, err := g.delegationKey()
+		if err != nil {
+			return err
+		}
+		headers, queries, ok := s.bound(g.req.Header, query)
+		if !ok {
+			return fault.NotAuthenticated("A header or query parameter that the signature is bound to is missing or repeated.")
+		}
+		keys, text = []*Key{key}, s.delegationText(g.resource, headers, queries)
+	}
+	if !verifyAny(keys, []byte(text), s.Signature) {
+		return fault.NotAuthenticated("Signature did not match. String to sign used was " + text)
+	}
+	return nil
+}
+
+// delegationKey returns the user delegation key that the fields name.
+func (g *Grant) delegationKey() (*Key, error) {
+	if len(g.env.DelegationSecret) == 0 {
+		return nil, fault.NotAuthenticated("User delegation is not offered.")
+	}
+	s := g.sas
+	start, err := sasTime("skt", s.KeyStart)
+	if err != nil {
+		return nil, err
+	}
+	expiry, err := sasTime("ske", s.KeyExpiry)
+	if err != nil {
+		return nil, err
+	}
+	g.keyPeriod = period{start, expiry}
+	k := DelegationKey{s.ObjectID, s.Tenant, start, expiry, s.KeyService, s.KeyVersion, s.DelegatedTenant}
+	return NewKey(k.Value(g.env.DelegationSecret, g.env.Account.Name)), nil
+}
+
+// period is a half-open interval of time; a zero start is open.
+type period struct{ start, expiry time.Time }
+
+func (p period) contains(t time.Time) bool { return !t.Before(p.start) && t.Before(p.expiry) }
+
+// settle returns when the signature is good, and notes its permissions: its own fields, or those of the policy it names. A field
+// in both is refused, as is an expiry or permission in neither.
+func (g *Grant) settle() (p period, err error) {
+	s := g.sas
+	g.letters = s.Permissions
+	if s.Start != "" {
+		if p.start, err = sasTime("st", s.Start); err != nil {
+			return p, err
+		}
+	}
+	if s.Expiry != "" {
+		if p.expiry, err = sasTime("se", s.Expiry); err != nil {
+			return p, err
+		}
+	}
+	if g.Principal.Kind != KindServiceSAS || s.Policy == "" {
+		return p, nil
+	}
+	var policy *AccessPolicy
+	if g.env.Policy != nil {
+		if policy, err = g.env.Policy(g.req.Container, s.Policy); err != nil {
+			return p, err
+		}
+	}
+	if policy == nil {
+		return p, fault.NotAuthenticated("Error locating SAS identifier.")
+	}
+	g.Principal.Name = s.Policy
+	return g.merge(p, policy)
+}
+
+// merge adds what the policy says to what the signature says.
+func (g *Grant) merge(p period, policy *AccessPolicy) (period, error) {
+	twice := !p.start.IsZero() && !policy.Start.IsZero() || !p.expiry.IsZero() && !policy.Expiry.IsZero() ||
+		g.letters != "" && policy.Permissions != ""
+	if twice {
+		return p, fault.NotAuthenticated("Access policy fields can be associated with signature or SAS identifier but not both.")
+	}
+	if p.start.IsZero() {
+		p.start = policy.Start
+	}
+	if p.expiry.IsZero() {
+		p.expiry = policy.Expiry
+	}
+	g.letters += policy.Permissions
+	switch {
+	case p.expiry.IsZero():
+		return p, fault.NotAuthenticated("se is mandatory. Cannot be empty")
+	case g.letters == "":
+		return p, fault.NotAuthenticated("sp is mandatory. Cannot be empty")
+	}
+	return p, nil
+}
+
+// sasTime reads the time in a field.
+func sasTime(name, text string) (time.Time, error) {
+	t, ok := ParseTime(text)
+	if !ok {
+		return t, fault.InvalidQuery(name, text, "The time is not in an accepted form.")
+	}
+	return t, nil
+}
+
+// notInTime refuses a signature or key outside its time, in the words of the service.
+func notInTime(begin, end string, p period, now time.Time) error {
+	format := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format(http.TimeFormat)
+	}
+	return fault.NotAuthenticated(fmt.Sprintf("%s [%s] - %s [%s] - Current [%s]", begin, format(p.start), end, format(p.expiry), format(now)))
+}
+
+// checkDelegation checks what a user delegation SAS owes to its key: the key's time, that the signature's lies inside it, and the
+// token of the user it is bound to.
+func (g *Grant) checkDelegation(p period) error {
+	s, key := g.sas, g.keyPeriod
+	switch {
+	case s.KeyService != "b":
+		return fault.NotAuthenticated("The user delegation key is not one of the blob service.")
+	case key.expiry.Sub(key.start) > MaxDelegationKeyAge:
+		return fault.NotAuthenticated("The user delegation key is good for more than 7 days.")
+	case !key.contains(g.env.Now):
+		return notInTime("Signature not valid in the specified key time frame: Key Start", "Key Expiry", key, g.env.Now)
+	case !p.start.IsZero() && p.start.Before(key.start), p.expiry.After(key.expiry):
+		return fault.NotAuthenticated("The time frame of the signature is not inside that of the user delegation key.")
+	}
+	g.Principal.ObjectID, g.Principal.Tenant, g.Principal.Name = s.ObjectID, s.Tenant, ""
+	if s.DelegatedID == "" {
+		return nil
+	}
+	if len(g.req.Header["Authorization"]) == 0 {
+		return fault.NotAuthenticated("The signature is bound to a user, whose token is missing.")
+	}
+	user, err := authenticateBearer(g.req, g.env)
+	if err != nil {
+		return err
+	}
+	tenant := s.Tenant
+	if s.DelegatedTenant != "" {
+		tenant = s.DelegatedTenant
+	}
+	if !strings.EqualFold(user.Principal.ObjectID, s.DelegatedID) || !strings.EqualFold(user.Principal.Tenant, tenant) {
+		return fault.NotAuthenticated("The token is not one of the user that the signature is bound to.")
+	}
+	return nil
+}
+
+// checkTransport checks protocol, source address and service, which follow the checks of the signature itself.
+func (s *SAS) checkTransport(req *Request) error {
+	if s.Protocol == "https" && !req.TLS {
+		return fault.AuthorizationProtocolMismatch
+	}
+	if s.IP != "" {
+		low, high, _ := parseRange(s.IP)
+		if a := req.Remote.Unmap(); !a.Is4() || a.Less(low) || high.Less(a) {
+			return fault.WrongSourceIP(a.String())
+		}
+	}
+	if s.Services != "" && s.kind() == KindAccountSAS && !strings.Contains(s.Services, "b") {
+		return fault.AuthorizationServiceMismatch
+	}
+	return nil
+}
+
+// parseRange reads an IPv4 address, or two with a hyphen between them, both inclusive.
+func parseRange(text string) (low, high netip.Addr, ok bool) {
+	from, to, two := strings.Cut(text, "-")
+	if !two {
+		to = from
+	}
+	low, err1 := netip.ParseAddr(from)
+	high, err2 := netip.ParseAddr(to)
+	return low, high, err1 == nil && err2 == nil && low.Is4() && high.Is4() && !high.Less(low)
+}
+
+// value returns the first value of a parameter.
+func value(query []parameter, name string) string {
+	i := slices.IndexFunc(query, func(p parameter) bool { return p.name == name })
+	if i < 0 {
+		return ""
+	}
+	return query[i].value
+}
