@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# usage: bench/run.sh [table|growth] [flags]
+# Installs the peer into an ignored folder when npm is there, then measures. See docs/performance.md.
+set -eu
+cd "$(dirname "$0")/.."
+peer=.build/peer
+azurite=3.37.0
+if [ ! -e "$peer/node_modules/azurite/package.json" ] && command -v npm >/dev/null; then
+	mkdir -p "$peer"
+	npm install --silent --no-audit --no-fund --prefix "$peer" "azurite@$azurite" || echo "bench: no peer: npm could not install it" >&2
+fi
+exec go run ./bench "$@"
