@@ -12,9 +12,9 @@ FUZZTIME    ?= 5s
 
 # Folders with a go.mod of their own, whose dependencies never reach users of
 # the main module.
-MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod bench/go.mod))
+MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
 
-.PHONY: build test test-all unit clients race lint fuzz bench clean
+.PHONY: build test test-all unit clients race lint fuzz bench bench-growth clean
 
 ## build: the server and command-line tool, bin/leasehold
 build:
@@ -50,7 +50,11 @@ fuzz:
 
 ## bench: speed, side by side with a peer and a ceiling
 bench:
-	@if [ -f bench/Makefile ]; then $(MAKE) -C bench; else echo "bench/ is not there"; exit 1; fi
+	@bench/run.sh table
+
+## bench-growth: the same at growing numbers of blobs, with kills (half an hour)
+bench-growth:
+	@bench/run.sh growth
 
 clean:
 	rm -rf bin .build .venv test/js/node_modules test/java/target
