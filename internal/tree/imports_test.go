@@ -45,8 +45,16 @@ var layers = []layer{
 		},
 		external: []string{"github.com/prometheus/client_golang/"},
 	},
-	{dir: "internal/kv/kvtest", internal: []string{"internal/kv", "internal/kv/mem"}},
-	{dir: "internal/segment/segmenttest", internal: []string{"internal/segment", "internal/segment/mem"}},
+	{
+		dir:      "internal/kv/kvtest",
+		internal: []string{"internal/kv", "internal/kv/mem"},
+		external: []string{"pgregory.net/rapid"},
+	},
+	{
+		dir:      "internal/segment/segmenttest",
+		internal: []string{"internal/segment", "internal/segment/mem"},
+		external: []string{"pgregory.net/rapid"},
+	},
 	{dir: "internal/kv/*", internal: []string{"internal/kv"}, external: []string{"*"}},
 	{dir: "internal/segment/*", internal: []string{"internal/segment"}, external: []string{"*"}},
 	{dir: "internal/tree"},
