@@ -90,9 +90,13 @@ func (f *Front) terminate(r Route) (string, error) {
 }
 
 // Env returns the environment that sends the common SDKs and tools through the
-// front and has them trust it.
+// front and has them trust it. Plain HTTP to anything but the loopback interface
+// goes to the front as well, which refuses it, so that probes for cloud services
+// fail at once and never leave the machine.
 func (f *Front) Env() []string {
 	return []string{
+		"HTTP_PROXY=" + f.URL,
+		"http_proxy=" + f.URL,
 		"HTTPS_PROXY=" + f.URL,
 		"https_proxy=" + f.URL,
 		"NO_PROXY=127.0.0.1,localhost",
