@@ -77,6 +77,7 @@ func WriteError(r *Request, err error) {
 	if e == nil {
 		e, _ = fault.Of(fault.InternalError)
 	}
+	r.Failure, r.Status = e, e.Status
 	h := r.Writer.Header()
 	keepCrossOrigin(h)
 	r.nvalues = 0
@@ -96,7 +97,8 @@ func WriteError(r *Request, err error) {
 	r.setHeader(h, "Content-Type", "application/xml")
 	r.setHeader(h, "Content-Length", strconv.Itoa(len(body)))
 	r.Writer.WriteHeader(e.Status)
-	r.Writer.Write(body)
+	n, _ := r.Writer.Write(body) // a client that is gone needs no answer
+	r.Sent = int64(n)
 }
 
 // keepCrossOrigin removes all headers but those that let a browser see the answer.

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
 )
 
 // Request is one request with everything about it that any operation needs, and the place where its answer goes.
@@ -23,6 +25,13 @@ type Request struct {
 	// MetaNames, if not nil, returns a header name as the client spelled it, given its canonical form. Without it metadata
 	// names are in lower case.
 	MetaNames func(canonical string) string
+
+	// What became of the request, for the log and the metrics. Whoever dispatches sets Operation; the rest is set when the
+	// answer is written.
+	Operation string       // the name of the row, or "" if there was none
+	Status    int          // 0 as long as nothing has been written
+	Failure   *fault.Error // what was answered or, after a success, what cut the answer short; nil if all went well
+	Sent      int64        // bytes of the body of the answer
 
 	bodyRead int64                // bytes of the body that went through Body or a decoder
 	values   [headerValues]string // backing of the one-element header values of the answer
@@ -53,6 +62,9 @@ func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addres
 	req.Version, err = versionOf(r.Header.Get("x-ms-version"), req.Query, o)
 	return req, err
 }
+
+// BodyRead returns how many bytes of the body of the request have been read.
+func (r *Request) BodyRead() int64 { return r.bodyRead }
 
 // newID returns a fresh ID in the shape of a GUID, ending in six zeros as those of the service do.
 func newID() string {

@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
 )
 
 // Content is the body of an answer that is streamed.
@@ -193,16 +195,20 @@ func (o *output) send(r *Request, h http.Header, status int) error {
 	if _, set := h["Content-Length"]; !set && !bodiless && (length > 0 || !head || o.stream != nil) {
 		r.setHeader(h, "Content-Length", strconv.FormatInt(length, 10))
 	}
+	r.Status = status
 	r.Writer.WriteHeader(status)
 	if head || bodiless {
 		return nil
 	}
 	var err error
 	if o.stream != nil {
-		_, err = o.stream.WriteTo(r.Writer)
+		r.Sent, err = o.stream.WriteTo(r.Writer)
 	} else if length > 0 {
-		_, err = r.Writer.Write(o.bytes)
+		var n int
+		n, err = r.Writer.Write(o.bytes)
+		r.Sent = int64(n)
 	}
+	r.Failure, _ = fault.Of(err)
 	return err
 }
 

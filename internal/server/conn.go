@@ -1,0 +1,209 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// conn is a connection that keeps the head of the request it carries and cuts off peers that stall.
+//
+// It is in one of two states. While it waits for a request and reads its head, net/http sets the deadlines and the bytes are
+// kept. From the moment the handler runs until the answer is complete, the bytes are those of a body: they pass, and every
+// read has a deadline of its own.
+type conn struct {
+	net.Conn
+	head    head
+	serving atomic.Bool // the second state
+	stalled atomic.Bool // a body did: it gets no second chance from whoever drains it
+	reading deadline
+	writing deadline
+
+	// metaNames is head.sent, made once per connection.
+	metaNames func(canonical string) string
+}
+
+// fileConn is a conn over a transport that sends files by itself. net/http hands files to it by way of io.ReaderFrom.
+type fileConn struct {
+	conn
+	transport fileTransport
+}
+
+// fileTransport is what *net.TCPConn has and net/http looks for.
+type fileTransport interface {
+	io.ReaderFrom
+	CloseWrite() error
+}
+
+// wrap returns c as a conn or fileConn.
+func wrap(c net.Conn) net.Conn {
+	if t, ok := c.(fileTransport); ok {
+		w := &fileConn{conn: conn{Conn: c}, transport: t}
+		w.metaNames = w.head.sent
+		return w
+	}
+	w := &conn{Conn: c}
+	w.metaNames = w.head.sent
+	return w
+}
+
+// tracked returns the conn in what wrap returned, or nil.
+func tracked(c net.Conn) *conn {
+	switch c := c.(type) {
+	case *fileConn:
+		return &c.conn
+	case *conn:
+		return c
+	}
+	return nil
+}
+
+// listener wraps what it accepts.
+type listener struct{ net.Listener }
+
+// Accept waits for the next connection.
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return wrap(c), nil
+}
+
+// connKey is the key of the conn in the context of its requests.
+type connKey struct{}
+
+// withConn is the ConnContext of the HTTP server.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t := tracked(c); t != nil {
+		return context.WithValue(ctx, connKey{}, t)
+	}
+	return ctx
+}
+
+// connOf returns the conn that a request came on, or nil.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
+}
+
+// follow is the ConnState hook of the HTTP server: a connection that becomes idle waits for a head again. The body of the
+// request before has been read to its end by then.
+func follow(c net.Conn, state http.ConnState) {
+	t := tracked(c)
+	if t == nil {
+		return
+	}
+	if state == http.StateIdle || state == http.StateClosed || state == http.StateHijacked {
+		t.head.reset()
+		t.serving.Store(false)
+	}
+}
+
+// Read reads what the peer sends.
+func (c *conn) Read(p []byte) (int, error) {
+	if !c.serving.Load() {
+		n, err := c.Conn.Read(p)
+		if n > 0 {
+			c.head.record(p[:n])
+		}
+		return n, err
+	}
+	if len(p) == 1 {
+		// net/http watches the peer with reads of one byte while a handler runs, for as long as it runs; bodies are read
+		// through a buffer.
+		return c.Conn.Read(p)
+	}
+	if c.stalled.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	if err := c.reading.extend(c.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.stalled.Store(true)
+	}
+	return n, err
+}
+
+// SetReadDeadline is used by net/http for heads, idle connections, and to end its watching.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.reading.forget()
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Write writes in pieces, each of which the peer has to take in time.
+func (c *conn) Write(p []byte) (written int, err error) {
+	for {
+		if err = c.writing.extend(c.Conn.SetWriteDeadline); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(p[:min(len(p), writeChunk)])
+		written += n
+		if p = p[n:]; err != nil || len(p) == 0 {
+			return written, err
+		}
+	}
+}
+
+// SetWriteDeadline sets a deadline that the next write replaces. That there be none, as net/http wants after every request,
+// needs no call for the same reason.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
+	c.writing.forget()
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline sets both deadlines.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// ReadFrom sends what src holds. A limited file, which is what io.CopyN passes, goes out by sendfile, piece by piece.
+func (c *fileConn) ReadFrom(src io.Reader) (sent int64, err error) {
+	limited, ok := src.(*io.LimitedReader)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{&c.conn}, src)
+	}
+	for limited.N > 0 {
+		if err = c.writing.extend(c.Conn.SetWriteDeadline); err != nil {
+			return sent, err
+		}
+		piece := io.LimitedReader{R: limited.R, N: min(limited.N, writeChunk)}
+		asked := piece.N
+		n, err := c.transport.ReadFrom(&piece)
+		sent += n
+		limited.N -= asked - piece.N
+		if err != nil || n < asked {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// CloseWrite ends the answer, so that the peer can read it although it still sends.
+func (c *fileConn) CloseWrite() error { return c.transport.CloseWrite() }
+
+// deadline is a deadline that is always stallTimeout away, give or take an eighth, without a call for every use.
+type deadline struct{ set atomic.Int64 } // when it was last set, in Unix nanoseconds; 0 if somebody else did
+
+// extend moves the deadline if it is time to.
+func (d *deadline) extend(setDeadline func(time.Time) error) error {
+	now := time.Now()
+	if last := d.set.Load(); last != 0 && now.UnixNano()-last < int64(stallTimeout/8) && now.UnixNano() >= last {
+		return nil
+	}
+	d.set.Store(now.UnixNano())
+	return setDeadline(now.Add(stallTimeout))
+}
+
+// forget says that somebody else set the deadline.
+func (d *deadline) forget() { d.set.Store(0) }

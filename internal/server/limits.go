@@ -1,0 +1,35 @@
+package server
+
+import "time"
+
+// The server's own limits. Those of the protocol stand with the operations.
+const (
+	// maxHeaderBytes bounds the head of a request. The protocol allows 8 KiB of metadata, and tokens, signatures and copy
+	// sources come on top.
+	maxHeaderBytes = 64 << 10
+
+	// headTimeout bounds the time from the first byte of a request to the end of its head, so that connections which send
+	// it by drops are cut off.
+	headTimeout = 20 * time.Second
+
+	// idleTimeout is how long a connection may stay open between requests. The pools of clients give up sooner (Go's after
+	// 90 seconds), so that it is rarely the server who closes while a request is on its way.
+	idleTimeout = 150 * time.Second
+
+	// stallTimeout is how long the body of a request may bring nothing, and how long a client may take for each writeChunk
+	// of an answer. It is what the service grants per MiB of a read.
+	stallTimeout = 2 * time.Minute
+
+	// writeChunk is how much of an answer is written under one deadline.
+	writeChunk = 1 << 20
+
+	// DefaultMaxRequests is how many requests are served at once unless the options say otherwise; those beyond it are
+	// told to come back. At a few tens of KiB each it keeps memory below some hundreds of MiB.
+	DefaultMaxRequests = 4096
+
+	// retryAfter is what refused requests are told to wait, in seconds.
+	retryAfter = "1"
+
+	// DefaultDrain is how long requests may go on after the server was told to stop.
+	DefaultDrain = 15 * time.Second
+)

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// log writes the one record of a request. It holds no query and no header but the client's ID of the request, so that no
+// signature and no key can get into it.
+func (s *Server) log(r *wire.Request) {
+	level := levelOf(r)
+	if !s.o.Log.Enabled(context.Background(), level) {
+		return
+	}
+	attributes := make([]slog.Attr, 0, 12)
+	attributes = append(attributes,
+		slog.String("operation", r.Operation),
+		slog.String("method", r.Method),
+		slog.Int("status", r.Status),
+		slog.Duration("duration", s.o.Now().Sub(r.Received).Round(time.Microsecond)),
+		slog.String("account", r.Account),
+		slog.String("container", r.Container),
+		slog.String("request_id", r.ID),
+	)
+	if id := r.Header.Get("x-ms-client-request-id"); id != "" {
+		attributes = append(attributes, slog.String("client_request_id", id[:min(len(id), 128)]))
+	}
+	attributes = append(attributes, slog.Int64("received", r.BodyRead()), slog.Int64("sent", r.Sent))
+	if f := r.Failure; f != nil {
+		attributes = append(attributes, slog.String("code", string(f.Code)))
+		if cause(f) != nil {
+			attributes = append(attributes, slog.String("cause", f.Cause.Error()))
+		}
+	}
+	s.o.Log.LogAttrs(context.Background(), level, "request", attributes...)
+}
+
+// levelOf tells how loud a request is: what the server is to blame for is an error, everything else is debug. Contention for
+// a lease is normal and never louder.
+func levelOf(r *wire.Request) slog.Level {
+	f := r.Failure
+	switch {
+	case f == nil || f.Status < http.StatusInternalServerError:
+		return slog.LevelDebug
+	case cause(f) == nil && f.Code != fault.InternalError:
+		return slog.LevelDebug // said on purpose
+	case clientsDoing(r):
+		return slog.LevelDebug
+	}
+	return slog.LevelError
+}
+
+// cause returns what is behind a failure and says more than its code.
+func cause(f *fault.Error) error {
+	if f.Cause == error(f.Code) {
+		return nil
+	}
+	return f.Cause
+}
+
+// clientsDoing reports whether a request failed because the client went away or stalled.
+func clientsDoing(r *wire.Request) bool {
+	if r.Context().Err() != nil || errors.Is(r.Failure.Cause, os.ErrDeadlineExceeded) {
+		return true
+	}
+	var op *net.OpError
+	answering := r.Status != 0 && r.Status < http.StatusInternalServerError
+	return answering && errors.As(r.Failure.Cause, &op) && (op.Op == "write" || op.Op == "readfrom")
+}

@@ -1,0 +1,180 @@
+// Package server runs the protocol on the network: listeners, limits, logging, metrics, health and the graceful stop. What a
+// request means is up to the handler it is given.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Options are what may be left as it is. The zero value is good.
+type Options struct {
+	// Addressing says which hosts carry the account in their name.
+	Addressing *wire.Addressing
+	// Log gets one record for each request at debug level, and at error level what the server is to blame for; nil
+	// discards them.
+	Log *slog.Logger
+	// MaxRequests is how many requests are served at once; 0 stands for DefaultMaxRequests.
+	MaxRequests int
+	// Drain is how long requests may go on after the context of Serve has ended; 0 stands for DefaultDrain.
+	Drain time.Duration
+	// Now is the clock that requests are stamped with; nil stands for time.Now.
+	Now func() time.Time
+}
+
+// Server gives every request an ID and a time, and hands it to its handler. It is an http.Handler as well, for use without a
+// socket.
+type Server struct {
+	handler func(*wire.Request)
+	o       Options
+	active  atomic.Int64
+	refused refusals
+	http    *http.Server
+}
+
+// New returns a server. The handler answers every request it is given; it may be called from many goroutines.
+func New(handler func(*wire.Request), o *Options) *Server {
+	s := &Server{handler: handler}
+	if o != nil {
+		s.o = *o
+	}
+	if s.o.Log == nil {
+		s.o.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.o.MaxRequests == 0 {
+		s.o.MaxRequests = DefaultMaxRequests
+	}
+	if s.o.Drain == 0 {
+		s.o.Drain = DefaultDrain
+	}
+	if s.o.Now == nil {
+		s.o.Now = time.Now
+	}
+	s.http = &http.Server{
+		Handler:                      s,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ConnState:                    follow,
+		ConnContext:                  withConn,
+		ErrorLog:                     slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// Serve answers on the listeners until ctx ends. Then it accepts no more, lets the requests that it has run to their end for
+// the time of Options.Drain, cuts off the rest and returns nil. An error means that a listener failed. Serve may be called
+// once; it closes the listeners.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	base := context.WithoutCancel(ctx)
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{}, len(listeners))
+	for _, l := range listeners {
+		go func() {
+			if err := s.http.Serve(listener{l}); !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("listening on %v: %w", l.Addr(), err))
+			}
+			done <- struct{}{}
+		}()
+	}
+	<-ctx.Done()
+	failure := context.Cause(ctx)
+	if failure == ctx.Err() {
+		failure = nil // told to stop
+	}
+	s.stop(base)
+	for range listeners {
+		<-done
+	}
+	return failure
+}
+
+// stop lets requests end, and ends them if they don't.
+func (s *Server) stop(base context.Context) {
+	drain, cancel := context.WithTimeout(base, s.o.Drain)
+	defer cancel()
+	if err := s.http.Shutdown(drain); err != nil {
+		s.o.Log.Warn("requests cut off", "active", s.active.Load(), "after", s.o.Drain)
+		s.http.Close()
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
+	received := s.o.Now()
+	c := connOf(raw)
+	if c != nil {
+		c.serving.Store(true)
+	}
+	r, err := wire.NewRequest(w, raw, received, s.o.Addressing)
+	if c != nil && raw.ProtoMajor == 1 {
+		r.MetaNames = c.metaNames
+	}
+	defer s.finish(r)
+	switch active := s.active.Add(1); {
+	case active > int64(s.o.MaxRequests):
+		s.refuse(r)
+	case err != nil:
+		wire.WriteError(r, err)
+	default:
+		s.handler(r)
+	}
+}
+
+// finish ends a request, also if its handler panicked.
+func (s *Server) finish(r *wire.Request) {
+	s.active.Add(-1)
+	p := recover()
+	if p == nil {
+		s.log(r)
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	cause := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	if r.Status != 0 {
+		r.Failure, _ = fault.Of(cause)
+		s.log(r)
+		panic(http.ErrAbortHandler) // the answer has begun and is not what it says
+	}
+	wire.WriteError(r, cause)
+	s.log(r)
+}
+
+// refuse tells a request that there are too many.
+func (s *Server) refuse(r *wire.Request) {
+	wire.WriteError(r, &fault.Error{Code: fault.ServerBusy, Header: []fault.Detail{{Name: "Retry-After", Value: retryAfter}}})
+	if n := s.refused.count(r.Received); n > 0 {
+		s.o.Log.Warn("requests refused because too many were active", "refused", n, "limit", s.o.MaxRequests)
+	}
+}
+
+// refusals counts refused requests and reports them at most once a second.
+type refusals struct {
+	second atomic.Int64
+	n      atomic.Int64
+}
+
+// count adds one; it returns how many there were since the last report if it is time for one, else 0.
+func (r *refusals) count(now time.Time) int64 {
+	r.n.Add(1)
+	second, last := now.Unix(), r.second.Load()
+	if second == last || !r.second.CompareAndSwap(last, second) {
+		return 0
+	}
+	return r.n.Swap(0)
+}

@@ -1,0 +1,229 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// pipes is a listener of connections in memory, for tests in which time passes.
+type pipes struct {
+	accept chan net.Conn
+	closed chan struct{}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.accept:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p pipes) Close() error   { close(p.closed); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// virtual returns a connection to a server that runs in the bubble of the test, where time is virtual.
+func virtual(t *testing.T, handler func(*wire.Request), o *Options) *client {
+	l := pipes{make(chan net.Conn), make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- New(handler, o).Serve(ctx, l) }()
+	near, far := net.Pipe()
+	l.accept <- far
+	t.Cleanup(func() {
+		near.Close()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return &client{t, near, bufio.NewReader(near)}
+}
+
+// closes returns how much virtual time passed until the peer closed the connection.
+func (c *client) closes() time.Duration {
+	start := time.Now()
+	io.Copy(io.Discard, c)
+	return time.Since(start)
+}
+
+func TestSlowHeadsAreCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := virtual(t, answer, nil)
+		c.send("GET /a/c/b HTTP/1.1\n")
+		if took := c.closes(); took != headTimeout {
+			t.Errorf("after %v", took)
+		}
+	})
+}
+
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := virtual(t, answer, nil)
+		for range 2 {
+			c.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+			c.receive("GET")
+			time.Sleep(idleTimeout - time.Second)
+		}
+		if took := c.closes(); took != time.Second {
+			t.Errorf("after %v", took)
+		}
+	})
+}
+
+// store reads the body, as a write does.
+func store(r *wire.Request) {
+	type args struct {
+		Body wire.Body `body:"stream"`
+	}
+	var a args
+	err := wire.CompileArgs[args]().Decode(r, &a)
+	if err == nil {
+		_, err = io.Copy(io.Discard, a.Body)
+	}
+	if err != nil {
+		wire.WriteError(r, err)
+		return
+	}
+	answer(r)
+}
+
+func TestStalledBodiesAreCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := virtual(t, store, nil)
+		c.send("PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: 100\n\nsome")
+		start := time.Now()
+		resp, body := c.receive("PUT")
+		if took := time.Since(start); took < stallTimeout*7/8 || took > stallTimeout {
+			t.Errorf("answered after %v", took)
+		}
+		if resp.StatusCode != 500 || !resp.Close || !strings.Contains(body, string(fault.OperationTimedOut)) {
+			t.Errorf("%v %s", resp, body)
+		}
+		if took := c.closes(); took > time.Second {
+			t.Errorf("closed %v later", took)
+		}
+	})
+}
+
+func TestSlowBodiesArrive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := virtual(t, store, nil)
+		for range 2 {
+			c.send("PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: 20\n\n")
+			for range 20 {
+				time.Sleep(stallTimeout / 2)
+				c.send("x")
+			}
+			if resp, _ := c.receive("PUT"); resp.StatusCode != 200 {
+				t.Errorf("%v", resp)
+			}
+		}
+	})
+}
+
+func TestHandlersMayTakeTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := virtual(t, func(r *wire.Request) {
+			time.Sleep(3 * stallTimeout)
+			if err := r.Context().Err(); err != nil {
+				t.Error(err)
+			}
+			store(r)
+		}, nil)
+		for _, request := range []string{
+			"GET /a/c/b HTTP/1.1\nHost: h\nContent-Length: 0\n\n",
+			"PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: 3\n\nabc",
+			"PUT /a/c/b HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n",
+		} {
+			c.send(request)
+			if resp, _ := c.receive("PUT"); resp.StatusCode != 200 {
+				t.Errorf("%s: %v", request, resp)
+			}
+		}
+	})
+}
+
+func TestClientsThatDoNotReadAreCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		result := make(chan error, 1)
+		c := virtual(t, func(r *wire.Request) {
+			_, err := r.Writer.Write(make([]byte, 3*writeChunk))
+			result <- err
+		}, nil)
+		c.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+		start := time.Now()
+		if err := <-result; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the handler got %v", err)
+		}
+		if took := time.Since(start); took > stallTimeout {
+			t.Errorf("after %v", took)
+		}
+	})
+}
+
+func TestClientsThatReadSlowlyGetEverything(t *testing.T) {
+	const size = 4 * writeChunk
+	synctest.Test(t, func(t *testing.T) {
+		c := virtual(t, func(r *wire.Request) {
+			r.Writer.Header().Set("Content-Length", "4194304")
+			if _, err := r.Writer.Write(make([]byte, size)); err != nil {
+				t.Error(err)
+			}
+		}, nil)
+		c.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+		resp, err := http.ReadResponse(c.in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for read := 0; read < size; read += writeChunk / 2 {
+			time.Sleep(stallTimeout / 4)
+			if _, err := io.CopyN(io.Discard, resp.Body, writeChunk/2); err != nil {
+				t.Fatalf("after %d bytes: %v", read, err)
+			}
+		}
+	})
+}
+
+func TestStopCutsOffWhatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes{make(chan net.Conn), make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended, entered := make(chan error, 1), make(chan bool)
+		s := New(func(r *wire.Request) {
+			close(entered)
+			<-r.Context().Done()
+			ended <- r.Context().Err()
+		}, &Options{Drain: time.Minute})
+		done := make(chan error)
+		go func() { done <- s.Serve(ctx, l) }()
+		near, far := net.Pipe()
+		l.accept <- far
+		c := &client{t, near, bufio.NewReader(near)}
+		c.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+		<-entered
+		start := time.Now()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != time.Minute {
+			t.Errorf("stopped after %v", took)
+		}
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
