@@ -14,6 +14,7 @@ package harness
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -229,6 +230,15 @@ func (s *Server) Env() []string {
 		"LEASEHOLD_TEST_ACCOUNT=" + Account,
 		"LEASEHOLD_TEST_KEY=" + Key,
 	}
+}
+
+// NewID returns a fresh random GUID, in lower case, as clients make them for leases.
+func NewID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // Binary returns the path of the server's binary: LEASEHOLD_BIN, or a build of the
