@@ -94,15 +94,19 @@ func connOf(r *http.Request) *conn {
 
 // follow is the ConnState hook of the HTTP server: a connection that becomes idle waits for a head again. The body of the
 // request before has been read to its end by then.
-func follow(c net.Conn, state http.ConnState) {
+func (s *Server) follow(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.metrics.connections.Inc()
+	case http.StateClosed:
+		s.metrics.connections.Dec()
+	}
 	t := tracked(c)
-	if t == nil {
+	if t == nil || state != http.StateIdle && state != http.StateClosed {
 		return
 	}
-	if state == http.StateIdle || state == http.StateClosed || state == http.StateHijacked {
-		t.head.reset()
-		t.serving.Store(false)
-	}
+	t.head.reset()
+	t.serving.Store(false)
 }
 
 // Read reads what the peer sends.

@@ -30,6 +30,10 @@ const (
 	// retryAfter is what refused requests are told to wait, in seconds.
 	retryAfter = "1"
 
+	// opsTimeout bounds a request for metrics or health, and healthTimeout what it may take to find out.
+	opsTimeout    = 30 * time.Second
+	healthTimeout = 5 * time.Second
+
 	// DefaultDrain is how long requests may go on after the server was told to stop.
 	DefaultDrain = 15 * time.Second
 )

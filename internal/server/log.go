@@ -15,7 +15,7 @@ import (
 
 // log writes the one record of a request. It holds no query and no header but the client's ID of the request, so that no
 // signature and no key can get into it.
-func (s *Server) log(r *wire.Request) {
+func (s *Server) log(r *wire.Request, took time.Duration) {
 	level := levelOf(r)
 	if !s.o.Log.Enabled(context.Background(), level) {
 		return
@@ -25,7 +25,7 @@ func (s *Server) log(r *wire.Request) {
 		slog.String("operation", r.Operation),
 		slog.String("method", r.Method),
 		slog.Int("status", r.Status),
-		slog.Duration("duration", s.o.Now().Sub(r.Received).Round(time.Microsecond)),
+		slog.Duration("duration", took.Round(time.Microsecond)),
 		slog.String("account", r.Account),
 		slog.String("container", r.Container),
 		slog.String("request_id", r.ID),

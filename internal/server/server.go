@@ -28,6 +28,8 @@ type Options struct {
 	MaxRequests int
 	// Drain is how long requests may go on after the context of Serve has ended; 0 stands for DefaultDrain.
 	Drain time.Duration
+	// Healthy, if not nil, says what keeps the server from doing its work, such as a full disk. It is asked by /healthz.
+	Healthy func(context.Context) error
 	// Now is the clock that requests are stamped with; nil stands for time.Now.
 	Now func() time.Time
 }
@@ -35,11 +37,13 @@ type Options struct {
 // Server gives every request an ID and a time, and hands it to its handler. It is an http.Handler as well, for use without a
 // socket.
 type Server struct {
-	handler func(*wire.Request)
-	o       Options
-	active  atomic.Int64
-	refused refusals
-	http    *http.Server
+	handler  func(*wire.Request)
+	o        Options
+	active   atomic.Int64
+	stopping atomic.Bool
+	refused  refusals
+	metrics  *metrics
+	http     *http.Server
 }
 
 // New returns a server. The handler answers every request it is given; it may be called from many goroutines.
@@ -60,13 +64,14 @@ func New(handler func(*wire.Request), o *Options) *Server {
 	if s.o.Now == nil {
 		s.o.Now = time.Now
 	}
+	s.metrics = newMetrics(func() float64 { return float64(s.active.Load()) })
 	s.http = &http.Server{
 		Handler:                      s,
 		DisableGeneralOptionsHandler: true,
 		ReadHeaderTimeout:            headTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
-		ConnState:                    follow,
+		ConnState:                    s.follow,
 		ConnContext:                  withConn,
 		ErrorLog:                     slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
 	}
@@ -95,6 +100,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	if failure == ctx.Err() {
 		failure = nil // told to stop
 	}
+	s.stopping.Store(true)
 	s.stop(base)
 	for range listeners {
 		<-done
@@ -139,7 +145,7 @@ func (s *Server) finish(r *wire.Request) {
 	s.active.Add(-1)
 	p := recover()
 	if p == nil {
-		s.log(r)
+		s.note(r)
 		return
 	}
 	if p == http.ErrAbortHandler {
@@ -148,11 +154,18 @@ func (s *Server) finish(r *wire.Request) {
 	cause := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	if r.Status != 0 {
 		r.Failure, _ = fault.Of(cause)
-		s.log(r)
+		s.note(r)
 		panic(http.ErrAbortHandler) // the answer has begun and is not what it says
 	}
 	wire.WriteError(r, cause)
-	s.log(r)
+	s.note(r)
+}
+
+// note counts and logs a request that has ended.
+func (s *Server) note(r *wire.Request) {
+	took := s.o.Now().Sub(r.Received)
+	s.metrics.count(r, took)
+	s.log(r, took)
 }
 
 // refuse tells a request that there are too many.
