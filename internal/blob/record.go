@@ -44,6 +44,8 @@ type Blob struct {
 	// LastStaged is when the last block was staged; uncommitted blocks are kept for
 	// a week after it.
 	LastStaged Time `cbor:"12,keyasint,omitempty"`
+	// Sealed tells that nothing can be appended to this append blob any more.
+	Sealed bool `cbor:"35,keyasint,omitempty"`
 }
 
 // HTTPHeaders are the standard headers that are kept with a blob and returned by

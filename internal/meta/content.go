@@ -32,6 +32,12 @@ func StoreBlocks(tx kv.Tx, holder blob.ObjectID, blocks []blob.Block) (blob.Cont
 	return c, nil
 }
 
+// AppendToList adds a block at the end of a stored list; end is the offset behind it.
+// The block gets a page of its own, so that appending costs the same at any size.
+func AppendToList(tx kv.Tx, c blob.Content, b blob.Block, end int64) error {
+	return put(tx, listKey(c.List, end), &[]blob.Block{b})
+}
+
 // Placed is a block and the offset of its first byte in the content.
 type Placed struct {
 	blob.Block

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -286,4 +287,20 @@ func FormatKey() kv.Key { return formatKey }
 // PutFormat marks a new store with FormatVersion.
 func PutFormat(tx kv.Tx) error {
 	return tx.Put(formatKey, binary.BigEndian.AppendUint32(nil, FormatVersion))
+}
+
+// Prepare marks an empty store with the version of its layout, and refuses one that
+// a newer program has written.
+func Prepare(ctx context.Context, db kv.DB) error {
+	return db.Update(ctx, []kv.Key{FormatKey()}, func(tx kv.Tx) error {
+		switch v, err := Format(tx); {
+		case err != nil:
+			return err
+		case v == 0:
+			return PutFormat(tx)
+		case v > FormatVersion:
+			return fmt.Errorf("the store has layout %d, and this program knows those up to %d; use a newer one", v, FormatVersion)
+		}
+		return nil
+	})
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
@@ -33,16 +32,8 @@ func (c *call) checkForm(args any) error {
 	return nil
 }
 
-// answered marks an error of an answer that was begun.
-func answered(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", ErrBroken, err)
-}
-
-// handler runs an operation and writes its answer. An error that it returns has
-// not been answered yet, unless it is ErrBroken.
+// handler runs an operation and writes its answer. An error that it returns may
+// have come in the middle of the answer; the request's Status tells.
 type handler func(*call) error
 
 // The three ways an operation runs: view, update and ingest.
@@ -78,7 +69,7 @@ func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
 		if err != nil {
 			return err
 		}
-		return answered(results.Write(c.req, c.op.Status, result))
+		return results.Write(c.req, c.op.Status, result)
 	}
 }
 
@@ -128,6 +119,6 @@ func ingest[A, R any, P interface {
 			c.discard(b)
 			return err
 		}
-		return answered(results.Write(c.req, c.op.Status, result))
+		return results.Write(c.req, c.op.Status, result)
 	}
 }

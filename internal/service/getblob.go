@@ -46,6 +46,8 @@ type blobHeaders struct {
 	Created            blob.Time `header:"x-ms-creation-time,since=2017-11-09"`
 	Type               blob.Type `header:"x-ms-blob-type"`
 	Encrypted          bool      `header:"x-ms-server-encrypted,always,since=2015-12-11"`
+	AppendedBlocks     *int      `header:"x-ms-blob-committed-block-count"`
+	Sealed             bool      `header:"x-ms-blob-sealed,since=2019-12-12"`
 }
 
 const defaultContentType = "application/octet-stream"
@@ -69,6 +71,9 @@ func blobHeadersOf(s *scope) blobHeaders {
 	}
 	if h.ContentType == "" {
 		h.ContentType = defaultContentType
+	}
+	if b.Type == blob.AppendBlob {
+		h.AppendedBlocks, h.Sealed = &b.Content.Count, b.Sealed
 	}
 	return h
 }
@@ -164,7 +169,7 @@ func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {
 func readAgain(h handler) handler {
 	return func(c *call) error {
 		err := h(c)
-		if errors.Is(err, segment.ErrNotFound) && !errors.Is(err, ErrBroken) {
+		if errors.Is(err, segment.ErrNotFound) && c.req.Status == 0 {
 			err = h(c)
 		}
 		return err

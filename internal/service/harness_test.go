@@ -107,8 +107,11 @@ func (s *store) do(method, target string, body []byte, headers ...string) *answe
 	req, err := wire.NewRequest(w, r, s.clock.Now(), nil)
 	if err != nil {
 		wire.WriteError(req, err)
-	} else if _, err := s.Serve(req); err != nil && w.Code >= 500 {
-		s.t.Errorf("%s %s: %v", method, target, err)
+	} else {
+		s.Serve(req)
+	}
+	if w.Code >= 500 {
+		s.t.Errorf("%s %s: %v", method, target, req.Failure)
 	}
 	return &answer{w.Code, w.Header(), w.Body.Bytes()}
 }

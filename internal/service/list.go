@@ -328,6 +328,9 @@ func (l *blobLister) appendProperties(b []byte, r *blob.Blob) []byte {
 	}
 	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
 	b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
+	if r.Sealed {
+		b = append(b, "<Sealed>true</Sealed>"...)
+	}
 	return append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
 }
 

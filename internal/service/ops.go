@@ -52,6 +52,7 @@ func Operations() []Operation {
 	all = append(all, containerOperations()...)
 	all = append(all, blobOperations()...)
 	all = append(all, blockBlobOperations()...)
+	all = append(all, appendBlobOperations()...)
 	return all
 }
 

@@ -7,7 +7,6 @@
 package service
 
 import (
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -53,29 +52,21 @@ func New(o Options) *Service {
 	return &Service{Options: o, table: wire.NewTable(Operations(), func(op *Operation) wire.Selector { return op.On })}
 }
 
-// Serve answers one request. It returns the operation, "" when it could not be told,
-// and the error that was answered; one that wraps ErrBroken ended the answer in the
-// middle, and the connection is of no more use.
-func (s *Service) Serve(r *wire.Request) (operation string, err error) {
+// Serve answers one request.
+func (s *Service) Serve(r *wire.Request) {
 	op, err := s.table.Match(r)
-	if err != nil {
+	if err == nil {
+		r.Operation = op.Name
+		err = (&call{Service: s, req: r, op: op}).serve()
+	} else if _, denied := s.authenticate(r); denied != nil {
 		// A request that could not be authenticated learns nothing, not even that its
 		// form is wrong.
-		if _, denied := s.authenticate(r); denied != nil {
-			err = denied
-		}
-		wire.WriteError(r, err)
-		return "", err
+		err = denied
 	}
-	c := &call{Service: s, req: r, op: op}
-	if err = c.serve(); err != nil && !errors.Is(err, ErrBroken) {
+	if err != nil && r.Status == 0 {
 		wire.WriteError(r, err)
 	}
-	return op.Name, err
 }
-
-// ErrBroken marks a failure behind the beginning of the answer.
-var ErrBroken = errors.New("service: the answer could not be finished")
 
 func (c *call) serve() (err error) {
 	if c.grant, err = c.authenticate(c.req); err != nil {

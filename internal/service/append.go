@@ -1,0 +1,191 @@
+package service
+
+import (
+	"strconv"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+func appendBlobOperations() []Operation {
+	return []Operation{
+		{"AppendBlob_Create", onBlob("PUT", "", copySource, "-", blobType, "AppendBlob"), auth.PermPutBlob, useCreate, 201, false, update(doCreateAppendBlob)},
+		{"AppendBlob_AppendBlock", onBlob("PUT", "appendblock", copySource, "-"), auth.PermAppendBlock, useWrite, 201, false, ingest(doAppendBlock)},
+		{"AppendBlob_Seal", onBlob("PUT", "seal"), auth.PermSealAppendBlob, useWrite, 200, false, update(doSeal)},
+	}
+}
+
+// Sizes of appended blocks by version (operations.md 5).
+const (
+	maxAppend    = 100 * mib // since 2022-11-02
+	maxAppendOld = 4 * mib
+)
+
+// createEmpty is what creating an append or a page blob takes: everything but a body.
+type createEmpty struct {
+	conditional
+	guarded
+	properties
+	metadata
+	ContentLength int64 `header:"Content-Length"`
+}
+
+func (a *createEmpty) checkForm() error {
+	if a.ContentLength != 0 {
+		return fault.InvalidHeader("Content-Length", strconv.FormatInt(a.ContentLength, 10))
+	}
+	return nil
+}
+
+// createBlob makes the record of a blob without content, in place of what there was.
+func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
+	if s.blob == nil {
+		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
+			return nil, err
+		}
+	}
+	b, err := s.newBlob(t)
+	if err != nil {
+		return nil, err
+	}
+	b.HTTP, b.Metadata = a.properties.orPlain(s.req.Header), a.metadata.record()
+	if err := s.setContent(b, nil); err != nil {
+		return nil, err
+	}
+	b.Content.List, b.Content.Listed = b.Content.Holder, true
+	if err := s.dropStaged(nil); err != nil {
+		return nil, err
+	}
+	b.Touch(s.now)
+	return b, nil
+}
+
+func doCreateAppendBlob(s *scope, a *createEmpty) (*writtenBlob, error) {
+	b, err := s.createBlob(blob.AppendBlob, a)
+	if err != nil {
+		return nil, err
+	}
+	return &writtenBlob{version: versionOf(b.Version()), Encrypted: true}, s.putBlob(b)
+}
+
+// position are the conditions of an append (conditions-and-errors.md 2.7).
+type position struct {
+	AppendPosition *int64 `header:"x-ms-blob-condition-appendpos"`
+	MaxSize        *int64 `header:"x-ms-blob-condition-maxsize"`
+}
+
+func (p *position) checkForm() error {
+	if p.AppendPosition != nil && *p.AppendPosition < 0 {
+		return fault.InvalidHeader("x-ms-blob-condition-appendpos", strconv.FormatInt(*p.AppendPosition, 10))
+	}
+	if p.MaxSize != nil && *p.MaxSize < 0 {
+		return fault.InvalidHeader("x-ms-blob-condition-maxsize", strconv.FormatInt(*p.MaxSize, 10))
+	}
+	return nil
+}
+
+// check judges an append of n bytes to a blob of size bytes.
+func (p *position) check(size, n int64) error {
+	switch {
+	case p.AppendPosition != nil && *p.AppendPosition != size:
+		return fault.AppendPositionConditionNotMet
+	case p.MaxSize != nil && size+n > *p.MaxSize:
+		return fault.MaxBlobSizeConditionNotMet
+	}
+	return nil
+}
+
+type appendBlock struct {
+	conditional
+	guarded
+	position
+	upload
+}
+
+func (*appendBlock) limit(v wire.Version) int64 {
+	if v.AtLeast("2022-11-02") {
+		return maxAppend
+	}
+	return maxAppendOld
+}
+
+func (a *appendBlock) checkForm() error {
+	if a.Body.Length == 0 {
+		return fault.InvalidHeader("Content-Length", "0")
+	}
+	if err := a.position.checkForm(); err != nil {
+		return err
+	}
+	return a.checked.checkForm()
+}
+
+type appended struct {
+	writtenBlob
+	Offset int64 `header:"x-ms-blob-append-offset,always"`
+	Count  int   `header:"x-ms-blob-committed-block-count,always"`
+}
+
+func doAppendBlock(s *scope, a *appendBlock, in *body) (*appended, error) {
+	b := s.blob
+	if err := appendable(b); err != nil {
+		return nil, err
+	}
+	if err := a.position.check(b.Size, max(in.Size, 0)); err != nil {
+		return nil, err
+	}
+	if b.Content.Count >= blob.MaxCommittedBlocks {
+		return nil, fault.BlockCountExceedsLimit
+	}
+	chunk, err := in.chunk(s)
+	if err != nil {
+		return nil, err
+	}
+	out := &appended{Offset: b.Size, Count: b.Content.Count + 1}
+	b.Size, b.Content.Count = b.Size+chunk.Length, out.Count
+	if err := meta.AppendToList(s.tx, b.Content, blob.Block{Chunk: chunk}, b.Size); err != nil {
+		return nil, err
+	}
+	b.Touch(s.now)
+	out.writtenBlob = writtenBlob{versionOf(b.Version()), a.answered(&in.sums), true}
+	return out, s.putBlob(b)
+}
+
+// appendable refuses blobs that nothing can be appended to.
+func appendable(b *blob.Blob) error {
+	switch {
+	case b.Type != blob.AppendBlob:
+		return fault.InvalidBlobType
+	case b.Sealed:
+		return fault.BlobIsSealed
+	}
+	return nil
+}
+
+type sealBlob struct {
+	conditional
+	guarded
+	position
+}
+
+type sealed struct {
+	version
+	Sealed bool `header:"x-ms-blob-sealed"`
+}
+
+func doSeal(s *scope, a *sealBlob) (*sealed, error) {
+	if s.blob.Type != blob.AppendBlob {
+		return nil, fault.InvalidBlobType
+	}
+	if err := a.position.check(s.blob.Size, 0); err != nil {
+		return nil, err
+	}
+	if s.blob.Sealed {
+		return &sealed{versionOf(s.blob.Version()), true}, nil
+	}
+	s.blob.Sealed = true
+	s.blob.Touch(s.now)
+	return &sealed{versionOf(s.blob.Version()), true}, s.putBlob(s.blob)
+}
