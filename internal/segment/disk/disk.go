@@ -15,6 +15,7 @@ package disk
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,6 +40,7 @@ type Options struct {
 // Store keeps segments as files of one folder. One process may have it open at a time.
 type Store struct {
 	fs          fileSystem
+	dir         string
 	checkAlways bool
 	cache       *cache
 	shards      [256]shard
@@ -53,7 +55,10 @@ type Store struct {
 // shard is one subfolder.
 type shard struct {
 	dir   string
-	names syncGroup // makes the names in dir durable
+	names *syncGroup // makes the names in dir durable
+
+	mu   sync.Mutex
+	made bool // dir is there, durably
 }
 
 // shardTurn is how many writes go to one subfolder before the next has its turn: many,
@@ -75,7 +80,7 @@ func openOn(fsys fileSystem, dir string, o *Options) (*Store, error) {
 	if o == nil {
 		o = new(Options)
 	}
-	s := &Store{fs: fsys, checkAlways: o.CheckAlways, writing: make(map[segment.ID]bool)}
+	s := &Store{fs: fsys, dir: dir, checkAlways: o.CheckAlways, writing: make(map[segment.ID]bool)}
 	openFiles := o.OpenFiles
 	if openFiles <= 0 {
 		openFiles = 1024
@@ -84,12 +89,12 @@ func openOn(fsys fileSystem, dir string, o *Options) (*Store, error) {
 	for i := range s.shards {
 		sub := shardDir(dir, byte(i))
 		s.shards[i].dir = sub
-		s.shards[i].names.sync = func() error { return fsys.syncDir(sub) }
+		s.shards[i].names = newSyncGroup(func() error { return fsys.syncDir(sub) })
 	}
 	var start [1]byte
 	_, _ = rand.Read(start[:]) // never fails
 	s.turn.Store(uint32(start[0]) * shardTurn)
-	if err := makeShards(fsys, dir); err != nil {
+	if err := s.findShards(); err != nil {
 		return nil, fmt.Errorf("segment folder: %w", err)
 	}
 	return s, nil
@@ -98,34 +103,47 @@ func openOn(fsys fileSystem, dir string, o *Options) (*Store, error) {
 // shardDir names the subfolder of IDs that begin with b.
 func shardDir(dir string, b byte) string { return filepath.Join(dir, fmt.Sprintf("%02x", b)) }
 
-// makeShards makes the folder dir and its subfolders, durably, where they are missing.
-func makeShards(fsys fileSystem, dir string) error {
-	if err := makeDir(fsys, dir); err != nil {
+// findShards makes the folder if it is missing and notes the subfolders that are there.
+func (s *Store) findShards() error {
+	if err := makeDir(s.fs, s.dir); err != nil {
 		return err
 	}
-	names, err := fsys.list(dir)
+	names, err := s.fs.list(s.dir)
 	if err != nil {
 		return err
 	}
-	there := make(map[string]bool, len(names))
 	for _, name := range names {
-		there[name] = true
-	}
-	made := false
-	for i := range 256 {
-		sub := shardDir(dir, byte(i))
-		if there[filepath.Base(sub)] {
-			continue
+		b, err := hex.DecodeString(name)
+		if err == nil && len(b) == 1 && s.shards[b[0]].dir == filepath.Join(s.dir, name) {
+			s.shards[b[0]].made = true
 		}
-		if err := fsys.mkdir(sub); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		made = true
 	}
-	if !made {
+	if len(names) == 0 {
 		return nil
 	}
-	return fsys.syncDir(dir)
+	// The process before may have ended between making a subfolder and syncing it.
+	if err := s.fs.syncDir(s.dir); err != nil && !cannotWrite(err) {
+		return err
+	}
+	return nil
+}
+
+// makeShard makes the subfolder of IDs that begin with b, durably, if it is missing.
+func (s *Store) makeShard(b byte) error {
+	sh := &s.shards[b]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.made {
+		return nil
+	}
+	if err := s.fs.mkdir(sh.dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := s.fs.syncDir(s.dir); err != nil {
+		return err
+	}
+	sh.made = true
+	return nil
 }
 
 // path names the file of a segment.

@@ -18,7 +18,7 @@ func (s *Store) List(ctx context.Context) iter.Seq2[segment.Info, error] {
 		known, clean := s.listedClean.Load(), true
 		for i := range s.shards {
 			names, err := s.fs.list(s.shards[i].dir)
-			if err != nil {
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				yield(segment.Info{}, err)
 				return
 			}

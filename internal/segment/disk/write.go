@@ -32,7 +32,7 @@ func (s *Store) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
 	if err != nil {
 		return segment.Ref{}, err
 	}
-	f, err := s.fs.create(s.path(id))
+	f, err := s.create(id)
 	if err != nil {
 		s.settle(id)
 		return segment.Ref{}, writeError(err)
@@ -71,6 +71,14 @@ func (s *Store) begin(ctx context.Context) (segment.ID, error) {
 	}
 	s.writing[id] = true
 	return id, nil
+}
+
+// create makes the file of a segment, and its subfolder if need be.
+func (s *Store) create(id segment.ID) (file, error) {
+	if err := s.makeShard(id[0]); err != nil {
+		return nil, err
+	}
+	return s.fs.create(s.path(id))
 }
 
 // settle ends the hiding of a file that is a segment now, or is gone.
@@ -168,33 +176,42 @@ func writeError(err error) error {
 // syncGroup lets those who need the same sync at the same time share one.
 type syncGroup struct {
 	sync func() error
+	turn chan struct{} // full while sync runs
 
-	running sync.Mutex // held during sync
-	mu      sync.Mutex
-	next    *sharedSync // not begun yet; nil if nobody waits
+	mu   sync.Mutex
+	next *sharedSync // the one that others can still join; nil if nobody waits
 }
 
 // sharedSync is one call of sync and its outcome.
 type sharedSync struct {
-	once sync.Once
+	done chan struct{} // closed when err is set
 	err  error
 }
 
-// join returns after a call of sync that began after join did, with its error.
+func newSyncGroup(fn func() error) *syncGroup {
+	return &syncGroup{sync: fn, turn: make(chan struct{}, 1)}
+}
+
+// join returns after a call of sync that began after join did, with its error. Who
+// comes first makes the call, and while the call before still runs, others join it.
 func (g *syncGroup) join() error {
 	g.mu.Lock()
-	if g.next == nil {
-		g.next = new(sharedSync)
-	}
-	mine := g.next
-	g.mu.Unlock()
-	mine.once.Do(func() {
-		g.running.Lock() // while the one before runs, others join this one
-		defer g.running.Unlock()
-		g.mu.Lock()
-		g.next = nil
+	call := g.next
+	if call != nil {
 		g.mu.Unlock()
-		mine.err = g.sync()
-	})
-	return mine.err
+		<-call.done
+		return call.err
+	}
+	call = &sharedSync{done: make(chan struct{})}
+	g.next = call
+	g.mu.Unlock()
+
+	g.turn <- struct{}{}
+	g.mu.Lock()
+	g.next = nil
+	g.mu.Unlock()
+	call.err = g.sync()
+	close(call.done)
+	<-g.turn
+	return call.err
 }
