@@ -12,12 +12,12 @@ FUZZTIME    ?= 5s
 
 # Folders with a go.mod of their own, whose dependencies never reach users of
 # the main module.
-MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod bench/go.mod))
+MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
 
 # Under make a missing client is a failure; under plain go test, a skip.
 export LEASEHOLD_TEST_STRICT := 1
 
-.PHONY: build test test-all unit python js tools race lint fuzz bench clean help
+.PHONY: build test test-all unit python js tools race lint fuzz bench bench-growth clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -79,7 +79,11 @@ fuzz:
 
 ## bench: speed, side by side with a peer and a ceiling
 bench:
-	@if [ -f bench/Makefile ]; then $(MAKE) -C bench; else echo "bench/ is not there"; exit 1; fi
+	@bench/run.sh table
+
+## bench-growth: the same at growing numbers of blobs, with kills (half an hour)
+bench-growth:
+	@bench/run.sh growth
 
 clean:
 	rm -rf bin .build .venv test/js/node_modules test/java/target

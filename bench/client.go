@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -62,7 +63,7 @@ func dialRaw(t *target, s *signer) (*rawClient, error) {
 
 func (r *rawClient) do(c *call, a *answer) error {
 	if r.closed {
-		return net.ErrClosed
+		return fmt.Errorf("%w by the server", net.ErrClosed)
 	}
 	r.out = r.request(r.out[:0], c)
 	var err error

@@ -47,15 +47,15 @@ func forEach[T any](s *stage, n int, tool func(worker int) T, do func(w *worker,
 	errs := make([]error, conns)
 	for id := range conns {
 		group.Go(func() {
-			client, err := dial(rawKind, s.target)
+			w, err := newWorker(s.target, rawKind, id, time.Now().Add(2*stall))
 			if err != nil {
 				errs[id] = err
 				return
 			}
-			defer client.close()
-			w, t := &worker{id: id, client: client}, tool(id)
+			defer func() { w.client.close() }()
+			t := tool(id)
 			for i := next.Add(1) - 1; i < int64(n) && errs[id] == nil; i = next.Add(1) - 1 {
-				client.deadline(time.Now().Add(2 * stall))
+				w.client.deadline(time.Now().Add(2 * stall))
 				w.latency = w.latency[:0]
 				errs[id] = do(w, t, int(i))
 			}
@@ -96,12 +96,10 @@ func (s *stage) makeContainer() error {
 	if !s.store() {
 		return nil
 	}
-	client, err := dial(rawKind, s.target)
+	w, err := newWorker(s.target, rawKind, 0, time.Now().Add(stall))
 	if err != nil {
 		return err
 	}
-	defer client.close()
-	client.deadline(time.Now().Add(stall))
-	w := &worker{client: client}
+	defer w.client.close()
 	return w.call(newCall("PUT", s.base+"/"+s.container, "restype=container", nil, "x-ms-version", version), 201, 409)
 }

@@ -158,14 +158,13 @@ func (s *stage) putUntilKilled(prefix string, d time.Duration) (pathList, error)
 	acknowledged := make([]pathList, conns)
 	var group sync.WaitGroup
 	for id := range conns {
-		client, err := dial(rawKind, s.target)
+		w, err := newWorker(s.target, rawKind, id, time.Now().Add(stall+d))
 		if err != nil {
 			return nil, err
 		}
-		defer client.close()
-		client.deadline(time.Now().Add(stall + d))
+		defer w.client.close()
 		group.Go(func() {
-			w, c := &worker{client: client}, putCall("", data)
+			c := putCall("", data)
 			for n := 0; ; n++ {
 				c.path = s.blob(fmt.Sprintf("%s%d-%d", prefix, id, n))
 				if w.call(c, 201) != nil {
@@ -198,13 +197,12 @@ func (s *stage) answers(path string) error {
 }
 
 func (s *stage) ask(path string) error {
-	client, err := dial(rawKind, s.target)
+	w, err := newWorker(s.target, rawKind, 0, time.Now().Add(stall))
 	if err != nil {
 		return err
 	}
-	defer client.close()
-	client.deadline(time.Now().Add(stall))
-	return (&worker{client: client}).call(newCall("HEAD", path, "", nil, "x-ms-version", version), 200)
+	defer w.client.close()
+	return w.call(newCall("HEAD", path, "", nil, "x-ms-version", version), 200)
 }
 
 // folderSize sums the sizes of the files below a folder.

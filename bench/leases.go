@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // leaseSeconds is the duration of the leases that are acquired: finite, so that renewing one has something to do.
 const leaseSeconds = "60"
@@ -94,12 +97,12 @@ func contended(s *stage) ([]step, error) {
 // refused records what most requests for a contended lease get: a refusal.
 func refused(s *stage, w *worker) error {
 	path := s.blob(s.prefix + "one")
-	c, err := dial(rawKind, s.target)
+	holder, err := newWorker(s.target, rawKind, 0, time.Now().Add(stall))
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	holder, l, other := &worker{client: c}, newLeaser(1), newLeaser(2)
+	defer holder.client.close()
+	l, other := newLeaser(1), newLeaser(2)
 	id := l.id()
 	if _, err := l.take(holder, path, id, 201); err != nil {
 		return err

@@ -167,7 +167,7 @@ func (o *options) startPeer(dir string) (*target, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, err
 	}
-	return launch(peer, data, o.node, o.peer, "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--blobKeepAliveTimeout", "60",
+	return launch(peer, data, o.node, o.peer, "--silent", "--skipApiVersionCheck", "--disableTelemetry",
 		"--location", "{data}", "--blobHost", "127.0.0.1", "--blobPort", "{port}")
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,28 @@ type worker struct {
 	latency []int64 // of each request, in nanoseconds
 	elapsed time.Duration
 	err     error
+
+	redial func() (client, error) // when set, a broken connection is replaced and its request repeated, once
+}
+
+// newWorker connects a worker to a target. Whatever is sent has to end before the deadline.
+func newWorker(t *target, kind string, id int, deadline time.Time) (*worker, error) {
+	connect := func() (client, error) {
+		c, err := dial(kind, t)
+		if err == nil {
+			c.deadline(deadline)
+		}
+		return c, err
+	}
+	c, err := connect()
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{id: id, client: c, latency: make([]int64, 0, 4096)}
+	if t.role == peer { // it resets connections that were idle while it stood still for some seconds
+		w.redial = connect
+	}
+	return w, nil
 }
 
 // step does one unit of work, of one or more requests. It returns errDone when there is nothing left to do.
@@ -29,6 +52,13 @@ var errDone = errors.New("no work left")
 func (w *worker) call(c *call, want ...int) error {
 	start := time.Now()
 	err := w.client.do(c, &w.ans)
+	if err != nil && w.redial != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if again, failed := w.redial(); failed == nil {
+			w.client.close()
+			w.client = again
+			err = again.do(c, &w.ans)
+		}
+	}
 	w.latency = append(w.latency, int64(time.Since(start)))
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", c.method, c.target(), err)
@@ -114,17 +144,14 @@ func connect(t *target, kind string, n int, warm *call, deadline time.Time) ([]*
 	workers, errs := make([]*worker, n), make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		c, err := dial(kind, t)
+		w, err := newWorker(t, kind, i, deadline)
 		if err != nil {
 			return workers, err
 		}
-		workers[i] = &worker{id: i, client: c, latency: make([]int64, 0, 4096)}
+		workers[i] = w
 		own := *warm
 		own.fields = slices.Clone(warm.fields)
-		wg.Go(func() {
-			c.deadline(deadline)
-			errs[i] = c.do(&own, &workers[i].ans)
-		})
+		wg.Go(func() { errs[i] = w.client.do(&own, &w.ans) })
 	}
 	wg.Wait()
 	for _, err := range errs {
