@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"bytes"
-	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
@@ -54,83 +52,4 @@ func openBody(r *Request, f *field, into *Body) error {
 	}
 	*into = Body{countingBody{r}, r.ContentLength}
 	return nil
-}
-
-// readXML reads the XML body of a request into a value that encoding/xml knows. An empty body leaves it as it is, unless it
-// is required.
-func readXML(r *Request, f *field, into any) error {
-	if err := announced(r); err != nil {
-		return err
-	}
-	if r.ContentLength > f.max {
-		return fault.BodyTooLarge(f.max)
-	}
-	raw, err := readAll(r, f.max)
-	if err != nil {
-		return err
-	}
-	raw = bytes.TrimPrefix(raw, []byte(XMLHeader[:3]))
-	if len(raw) == 0 && !f.required {
-		return nil
-	}
-	return decodeXML(raw, into)
-}
-
-// readAll reads a body of at most limit bytes.
-func readAll(r *Request, limit int64) ([]byte, error) {
-	size := r.ContentLength
-	if size < 0 {
-		size = 512
-	}
-	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-	n, err := buf.ReadFrom(io.LimitReader(countingBody{r}, limit+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case n > limit:
-		return nil, fault.BodyTooLarge(limit)
-	}
-	return buf.Bytes(), nil
-}
-
-// decodeXML reads one document. Every failure is told as one of the client's, with its place.
-func decodeXML(raw []byte, into any) error {
-	d := xml.NewDecoder(bytes.NewReader(raw))
-	err := d.Decode(into)
-	if err == nil {
-		err = atEnd(d)
-	}
-	if err == nil {
-		return nil
-	}
-	if _, ok := fault.Of(err); ok {
-		return err
-	}
-	line, position := d.InputPos()
-	reason := "The document is not well formed."
-	if !errors.As(err, new(*xml.SyntaxError)) && !errors.Is(err, io.EOF) {
-		reason = "The document does not have the expected content."
-	}
-	return fault.MalformedXML(line, position, reason)
-}
-
-// atEnd checks that nothing but white space, comments and the like follow the root element.
-func atEnd(d *xml.Decoder) error {
-	for {
-		token, err := d.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		switch t := token.(type) {
-		case xml.StartElement, xml.EndElement:
-			return errForm
-		case xml.CharData:
-			if len(bytes.TrimSpace(t)) > 0 {
-				return errForm
-			}
-		}
-	}
 }

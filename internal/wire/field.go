@@ -50,7 +50,8 @@ type field struct {
 	lenient   bool
 	always    bool
 	since     Version
-	max       int64 // bytes of an XML body
+	max       int64  // bytes of an XML body
+	shape     *shape // of an XML body
 	typ       reflect.Type
 }
 
@@ -177,6 +178,7 @@ func (f *field) setBody(name string) error {
 	f.kind = kindOther
 	switch name {
 	case "xml":
+		f.shape = shapeOf(f.typ, map[reflect.Type]*shape{})
 		return nil
 	case "stream":
 		f.source = inStream
