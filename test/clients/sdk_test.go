@@ -42,3 +42,18 @@ func TestJavaScript(t *testing.T) {
 	}
 	harness.Report(t, client.JUnit(t), "../js/expected.txt", "")
 }
+
+// TestJava runs test/java: the official Java SDK, synchronous and reactive.
+func TestJava(t *testing.T) {
+	long(t)
+	mvn := harness.Need(t, "mvn", "install Maven and a JDK, 17 or newer")
+	server := harness.Start(t, nil)
+	client := harness.Client{
+		Dir: "test/java",
+		Command: []string{
+			mvn, "--batch-mode", "--quiet", "-Dreports={report}", "test",
+		},
+		Env: server.Env(),
+	}
+	harness.Report(t, client.JUnit(t), "../java/expected.txt", "")
+}

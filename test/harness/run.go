@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -21,20 +22,28 @@ type Client struct {
 	Env     []string // added to the environment
 }
 
-// JUnit runs the client, which writes a report in JUnit's form, and returns the
-// results. A client that writes no report fails the test with its output.
+// JUnit runs the client, which writes a report in JUnit's form, as one file or as
+// a folder of them, and returns the results. A client that writes no report fails
+// the test with its output.
 func (c *Client) JUnit(t *testing.T) []Result {
 	t.Helper()
 	report := filepath.Join(t.TempDir(), "report.xml")
 	out := c.Run(t, report)
-	f, err := os.Open(report)
-	if err != nil {
-		t.Fatalf("the client wrote no report\n%s", out)
+	files, err := filepath.Glob(filepath.Join(report, "*.xml"))
+	if err != nil || files == nil {
+		files = []string{report}
 	}
-	defer f.Close()
-	results, err := ParseJUnit(f)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var results []Result
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatalf("the client wrote no report\n%s", out)
+		}
+		r, err := ParseJUnit(bytes.NewReader(text))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		results = append(results, r...)
 	}
 	return results
 }
