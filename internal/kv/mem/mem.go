@@ -61,7 +61,7 @@ func (db *DB) View(ctx context.Context, fn func(kv.Reader) error) error {
 		return err
 	}
 	defer db.running.Done()
-	return fn(&tx{tree: db.copy(), now: db.clock.Now()})
+	return fn(&reader{tree: db.copy(), now: db.clock.Now()})
 }
 
 // Update implements kv.DB.
@@ -76,7 +76,7 @@ func (db *DB) Update(ctx context.Context, keys []kv.Key, fn func(kv.Tx) error) e
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	t := &tx{tree: db.copy(), now: db.clock.Next(), keys: keys, checks: db.checks}
+	t := &tx{reader{tree: db.copy(), now: db.clock.Next(), keys: keys, checks: db.checks}}
 	if err := fn(t); err != nil {
 		return err
 	}
@@ -121,37 +121,37 @@ func (db *DB) copy() *tree {
 	return db.tree.Copy()
 }
 
-// tx is a transaction of either kind, on a tree of its own.
-type tx struct {
+// reader reads a tree of its own.
+type reader struct {
 	tree   *tree
 	now    time.Time
 	keys   []kv.Key
 	checks bool
 }
 
-func (t *tx) Now() time.Time { return t.now }
+func (r *reader) Now() time.Time { return r.now }
 
-func (t *tx) Get(key []byte) ([]byte, error) {
+func (r *reader) Get(key []byte) ([]byte, error) {
 	if len(key) > kv.MaxKey {
 		return nil, kv.ErrTooLarge
 	}
-	if t.checks && !kv.CoversKey(t.keys, key) {
+	if r.checks && !kv.CoversKey(r.keys, key) {
 		return nil, kv.ErrUndeclared
 	}
-	p, ok := t.tree.Get(kv.Pair{Key: key})
+	p, ok := r.tree.Get(kv.Pair{Key: key})
 	if !ok {
 		return nil, nil
 	}
 	return p.Value, nil
 }
 
-func (t *tx) Scan(start, end []byte) iter.Seq2[kv.Pair, error] {
+func (r *reader) Scan(start, end []byte) iter.Seq2[kv.Pair, error] {
 	return func(yield func(kv.Pair, error) bool) {
-		if t.checks && !kv.Covers(t.keys, start, end) {
+		if r.checks && !kv.Covers(r.keys, start, end) {
 			yield(kv.Pair{}, kv.ErrUndeclared)
 			return
 		}
-		t.tree.Copy().Ascend(kv.Pair{Key: start}, func(p kv.Pair) bool {
+		r.tree.Copy().Ascend(kv.Pair{Key: start}, func(p kv.Pair) bool {
 			if end != nil && bytes.Compare(p.Key, end) >= 0 {
 				return false
 			}
@@ -159,6 +159,9 @@ func (t *tx) Scan(start, end []byte) iter.Seq2[kv.Pair, error] {
 		})
 	}
 }
+
+// tx writes to its tree.
+type tx struct{ reader }
 
 func (t *tx) Put(key, value []byte) error {
 	if len(key) > kv.MaxKey || len(value) > kv.MaxValue {
@@ -178,7 +181,7 @@ func (t *tx) Delete(key []byte) error {
 
 // DeleteRange implements kv.RangeDeleter, though one by one.
 func (t *tx) DeleteRange(start, end []byte) error {
-	all := &tx{tree: t.tree.Copy()}
+	all := &reader{tree: t.tree.Copy()}
 	for p := range all.Scan(start, end) {
 		t.tree.Delete(p)
 	}

@@ -1,0 +1,133 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+)
+
+// engineOptions are what Pebble is opened with. Values stay in the tables (records
+// are small and bodies are read as often as written), and tables of all levels
+// have filters, since most lookups of a new blob find nothing.
+func (db *DB) engineOptions(cacheBytes int64) *pebble.Options {
+	if cacheBytes == 0 {
+		cacheBytes = 64 << 20
+	}
+	o := &pebble.Options{
+		FS:                 db.fs,
+		FormatMajorVersion: pebble.FormatValueSeparation,
+		CacheSize:          cacheBytes,
+		// Small enough that what is in them is read back from the log within 0.3 s
+		// after a kill, and that four of them are no burden.
+		MemTableSize:                16 << 20,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       2,
+		L0StopWritesThreshold:       64,
+		MaxOpenFiles:                500,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		// So that the space of a deleted container comes back without further writes.
+		FlushDelayDeleteRange: 10 * time.Second,
+		Logger:                logger{db},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { db.log.Warn("flush or compaction failed, will be tried again", "err", err) },
+			DiskSlow:        func(i pebble.DiskSlowInfo) { db.log.Warn("slow disk", "what", i.String()) },
+			WriteStallBegin: func(i pebble.WriteStallBeginInfo) { db.log.Warn("writes are held up", "why", i.Reason) },
+			WriteStallEnd:   func() { db.log.Warn("writes go on") },
+		},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	return o
+}
+
+// logger hands to slog what Pebble says.
+type logger struct{ db *DB }
+
+func (l logger) Infof(format string, args ...any) { l.log(slog.LevelDebug, format, args) }
+
+func (l logger) Errorf(format string, args ...any) { l.log(slog.LevelError, format, args) }
+
+// Fatalf must not return: Pebble would go on in a state it does not expect. It
+// ends the goroutine, which runs the deferred unlocks; see applyAll and contain.
+func (l logger) Fatalf(format string, args ...any) {
+	l.db.fail(fmt.Errorf(format, args...))
+	runtime.Goexit()
+}
+
+func (l logger) log(level slog.Level, format string, args []any) {
+	if l.db.log.Enabled(context.Background(), level) {
+		l.db.log.Log(context.Background(), level, fmt.Sprintf(format, args...))
+	}
+}
+
+// Checkpoint writes a copy of the store as it is now to dir, which must not exist;
+// tables are hard links where the file system can. The copy can be opened.
+func (db *DB) Checkpoint(ctx context.Context, dir string) error {
+	if err := db.begin(ctx); err != nil {
+		return err
+	}
+	defer db.running.Done()
+	return db.contain(func() error { return db.pebble.Checkpoint(dir, pebble.WithFlushedWAL()) })
+}
+
+// Stats is what Verify found.
+type Stats struct {
+	Keys, Bytes int64 // of the keys and values that can be read
+}
+
+// Verify reads everything, which checks the checksum of every block that is not in
+// the cache already, and the order of keys in and between tables.
+func (db *DB) Verify(ctx context.Context) (s Stats, err error) {
+	if err := db.begin(ctx); err != nil {
+		return s, err
+	}
+	defer db.running.Done()
+	if err := db.contain(func() error { return db.pebble.CheckLevels(nil) }); err != nil {
+		return s, err
+	}
+	r := reader{snap: db.pin()}
+	defer db.release(&r)
+	for p, err := range r.Scan(nil, nil) {
+		if err != nil {
+			return s, err
+		}
+		if s.Keys++; s.Keys%1024 == 0 && ctx.Err() != nil {
+			return s, ctx.Err()
+		}
+		s.Bytes += int64(len(p.Key) + len(p.Value))
+	}
+	return s, nil
+}
+
+// Metrics are numbers to watch a store by.
+type Metrics struct {
+	CacheBytes    int64 // memory of the block cache
+	MemTableBytes int64 // memory of what is not in tables yet
+	DiskBytes     int64 // all files
+	Syncs         int64 // of the log, since Open
+	Commits       int64 // updates that wrote, since Open
+	Debt          int64 // bytes to be compacted
+}
+
+// Metrics returns them as they are now; a closed or failed store has none.
+func (db *DB) Metrics() Metrics {
+	if db.begin(context.Background()) != nil {
+		return Metrics{}
+	}
+	defer db.running.Done()
+	m := db.pebble.Metrics()
+	return Metrics{
+		CacheBytes:    m.BlockCache.Size,
+		MemTableBytes: int64(m.MemTable.Size + m.MemTable.ZombieSize),
+		DiskBytes:     int64(m.DiskSpaceUsage()),
+		Syncs:         db.commit.syncs.Load(),
+		Commits:       db.commit.commits.Load(),
+		Debt:          int64(m.Compact.EstimatedDebt),
+	}
+}
