@@ -3,6 +3,8 @@ package hold
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,7 +56,7 @@ func TestLockIsKeptAndReleased(t *testing.T) {
 		}
 		wantError(t, context.Cause(l.Context()), ErrReleased)
 		wantError(t, l.Check(t.Context()), ErrReleased)
-		if !s.Free("box/lock") {
+		if s.Holder("box/lock") != "" {
 			t.Error("still leased after release")
 		}
 	})
@@ -132,13 +134,13 @@ func TestDo(t *testing.T) {
 		err = c.Do(ctx, o, func(ctx context.Context, l *Lock) error {
 			cancel()
 			<-ctx.Done()
-			if s.Free("box/lock") {
+			if s.Holder("box/lock") == "" {
 				t.Error("released before the function returned")
 			}
 			return ctx.Err()
 		})
 		wantError(t, err, context.Canceled)
-		if !s.Free("box/lock") {
+		if s.Holder("box/lock") != "" {
 			t.Error("not released")
 		}
 		err = c.Do(t.Context(), o, func(ctx context.Context, l *Lock) error {
@@ -156,7 +158,7 @@ func TestDo(t *testing.T) {
 			wait(time.Minute)
 			c.Do(t.Context(), o, func(context.Context, *Lock) error { panic("panic") })
 		}()
-		if !s.Free("box/lock") {
+		if s.Holder("box/lock") != "" {
 			t.Error("not released after a panic")
 		}
 	})
@@ -172,7 +174,7 @@ func TestHandOffAndAdopt(t *testing.T) {
 			t.Fatal(err)
 		}
 		wait(30 * time.Second)
-		if s.Free("box/lock") {
+		if s.Holder("box/lock") == "" {
 			t.Fatal("handing off released the lease")
 		}
 		second := ok(c.Adopt(t.Context(), id, &LockOptions{Duration: 15 * time.Second}))(t)
@@ -260,5 +262,66 @@ func TestLockOptionsAreChecked(t *testing.T) {
 		if s.Requests() != 0 {
 			t.Error("bad options reached the wire")
 		}
+	})
+}
+
+// noticed returns after how long a lock learns that its lease was broken.
+func noticed(t *testing.T, r *rules) (took time.Duration) {
+	bubble(t, func(t *testing.T, s *holdtest.Store) {
+		c := lockClient(t, s, &Options{rules: r})
+		l := ok(c.Lock(t.Context(), &LockOptions{CreateIfMissing: true, Duration: 60 * time.Second}))(t)
+		ok(c.Break(t.Context(), nil))(t)
+		start := time.Now()
+		<-l.Context().Done()
+		took = time.Since(start)
+		l.Release(t.Context())
+	})
+	return took
+}
+
+func TestDefiniteLossEndsTheContextAtOnce(t *testing.T) {
+	if took := noticed(t, nil); took > 20*time.Second {
+		t.Errorf("noticed after %v, want at the next renewal", took)
+	}
+	deaf := soundRules()
+	deaf.loss = func(error) (Reason, bool) { return "", false }
+	if took := noticed(t, deaf); took <= 20*time.Second {
+		t.Errorf("with the rule broken it took %v: the check above would not see that", took)
+	}
+}
+
+// TestThousandLocks holds a thousand locks in one process for ten minutes.
+func TestThousandLocks(t *testing.T) {
+	bubble(t, func(t *testing.T, s *holdtest.Store) {
+		const n = 1000
+		locks := make([]*Lock, n)
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() {
+				c := newClient(t, Blob(s.Blob("box", fmt.Sprint(i))), nil)
+				l, err := c.Lock(t.Context(), &LockOptions{Duration: time.Minute, CreateIfMissing: true})
+				if err != nil {
+					t.Error(err)
+				}
+				locks[i] = l
+			})
+		}
+		all.Wait()
+		before := s.Requests()
+		wait(10 * time.Minute)
+		if per := float64(s.Requests()-before) / n; per < 29 || per > 34 {
+			t.Errorf("%.1f renewals of each lock in ten minutes, want about 30", per)
+		}
+		for i, l := range locks {
+			if l.Context().Err() != nil {
+				t.Fatalf("lock %d: %v", i, context.Cause(l.Context()))
+			}
+			all.Go(func() {
+				if err := l.Release(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
 	})
 }

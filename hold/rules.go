@@ -28,7 +28,7 @@ func soundRules() *rules {
 	return &rules{
 		anchor:  func(sent, _ instant) instant { return sent },
 		elapsed: func(mono, wall time.Duration) time.Duration { return max(mono, wall) },
-		pause:   func(d time.Duration, n int) time.Duration { return jitter(min(d/30<<min(n-1, 3), d/6)) },
+		pause:   func(d time.Duration, n int) time.Duration { return jitter(min(d/30<<min(n-1, 3), d/10)) },
 		loss:    lossOf,
 		propose: func(id ID) ID { return id },
 		forgive: true,

@@ -77,10 +77,9 @@ func (s *Store) acquire(c *call, r *resource) reply {
 		return s.waitFor(c, r)
 	case state == "breaking":
 		return failed(http.StatusConflict, "LeaseIsBreakingAndCannotBeAcquired")
-	case state != "leased":
-		s.epochs[c.path]++
-		r.epoch = s.epochs[c.path]
 	}
+	s.epochs[c.path]++
+	r.epoch = s.epochs[c.path]
 	r.lease = lease{id: id, duration: time.Duration(seconds) * time.Second}
 	r.lease.end = c.now.Add(r.lease.duration)
 	return done(http.StatusCreated, r).with("x-ms-lease-id", id)

@@ -102,13 +102,15 @@ func (s *Store) Requests() int64 {
 	return s.requests
 }
 
-// Free reports whether nobody holds a lease on the resource, a path of the form container or container/blob. A
-// resource that does not exist is free.
-func (s *Store) Free(path string) bool {
+// Holder returns the ID that holds the lease on the resource, a path of the form container or container/blob; "" if
+// nobody holds it, or there is no such resource.
+func (s *Store) Holder(path string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.find(path)
-	return r == nil || !r.lease.locked(time.Now())
+	if r := s.find(path); r != nil && r.lease.locked(time.Now()) {
+		return r.lease.id
+	}
+	return ""
 }
 
 func (s *Store) url(parts ...string) string {
