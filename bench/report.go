@@ -92,11 +92,11 @@ func (g grid) widths() []int {
 
 // tableGrid lays out the rows of a run.
 func tableGrid(rows []row) grid {
-	g := grid{{"workload", "conns", "client", "ops/s", "MiB/s", "p50", "p99", "CPU/op", "memory", "ceiling", "ratio", "bar", "", "peer", "× peer", "peer p99", "other load"}}
+	g := grid{{"workload", "conns", "client", "ops/s", "MiB/s", "p50", "p99", "CPU/op", "memory", "ceiling", "CPU/op", "ratio", "bar", "", "peer", "× peer", "peer p99", "other load"}}
 	for _, r := range rows {
 		line := []string{r.Name, fmt.Sprint(r.Conns), r.Client}
 		line = append(line, r.Server.cells()...)
-		line = append(line, r.Ceiling.rate(), number(r.Ratio, "%.2f"), r.Bar, r.Verdict, r.Peer.rate(), number(r.PeerRatio, "%.1f"), r.Peer.tail(),
+		line = append(line, r.Ceiling.rate(), r.Ceiling.cpu(), number(r.Ratio, "%.2f"), r.Bar, r.Verdict, r.Peer.rate(), number(r.PeerRatio, "%.1f"), r.Peer.tail(),
 			number(r.Noise*100, "%.0f %%"))
 		g = append(g, line)
 	}
@@ -158,6 +158,13 @@ func (f *figures) tail() string {
 		return ""
 	}
 	return duration(f.P99)
+}
+
+func (f *figures) cpu() string {
+	if f == nil || f.Error != "" {
+		return ""
+	}
+	return duration(f.CPU)
 }
 
 // number leaves a cell empty for nothing.

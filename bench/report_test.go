@@ -17,7 +17,7 @@ func TestGrid(t *testing.T) {
 
 func TestTableGridWithAndWithoutTargets(t *testing.T) {
 	rows := []row{
-		{Name: "all", Conns: 64, Client: rawKind, Server: &figures{Rate: 12345, P50: 10, P99: 2500, CPU: 40, Memory: 21}, Ceiling: &figures{Rate: 20000},
+		{Name: "all", Conns: 64, Client: rawKind, Server: &figures{Rate: 12345, P50: 10, P99: 2500, CPU: 40, Memory: 21}, Ceiling: &figures{Rate: 20000, CPU: 30},
 			Peer: &figures{Rate: 50, P99: 2e6}, Ratio: 0.617, PeerRatio: 246.9, Bar: "≥ 0.40", Verdict: passed},
 		{Name: "broken", Server: &figures{Error: "no"}},
 		{Name: "nobody"},
@@ -28,7 +28,7 @@ func TestTableGridWithAndWithoutTargets(t *testing.T) {
 			t.Errorf("line %d has %d cells, the head %d", i, len(line), len(g[0]))
 		}
 	}
-	want := "all|64|raw|12,345||10 µs|2.5 ms|40 µs|21 MiB|20,000|0.62|≥ 0.40|ok|50.0|246.9|2.0 s|"
+	want := "all|64|raw|12,345||10 µs|2.5 ms|40 µs|21 MiB|20,000|30 µs|0.62|≥ 0.40|ok|50.0|246.9|2.0 s|"
 	if got := strings.Join(g[1], "|"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
