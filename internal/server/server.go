@@ -82,6 +82,7 @@ func New(handler func(*wire.Request), o *Options) *Server {
 // the time of Options.Drain, cuts off the rest and returns nil. An error means that a listener failed. Serve may be called
 // once; it closes the listeners.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	told := ctx
 	base := context.WithoutCancel(ctx)
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -97,8 +98,8 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	}
 	<-ctx.Done()
 	failure := context.Cause(ctx)
-	if failure == ctx.Err() {
-		failure = nil // told to stop
+	if told.Err() != nil {
+		failure = nil // the cause is then the caller's own, such as a signal
 	}
 	s.stopping.Store(true)
 	s.stop(base)

@@ -384,7 +384,8 @@ func TestServeStops(t *testing.T) {
 		answer(r)
 	}, nil)
 	l := loopback(t)
-	ctx, cancel := context.WithCancel(context.Background())
+	// A context that ends by a signal has a cause of its own.
+	ctx, cancel := context.WithCancelCause(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
 	busy, idle := dial(t, l), dial(t, l)
@@ -394,7 +395,7 @@ func TestServeStops(t *testing.T) {
 	idle.receive("GET")
 	busy.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
 	<-entered
-	cancel()
+	cancel(errors.New("terminated"))
 	if _, err := idle.in.ReadByte(); err != io.EOF {
 		t.Errorf("an idle connection ended with %v", err)
 	}
