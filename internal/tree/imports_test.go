@@ -26,7 +26,11 @@ var layers = []layer{
 		internal: []string{"internal/blob", "internal/fault", "internal/lease", "internal/kv", "internal/segment"},
 		external: []string{"github.com/fxamacker/cbor/"},
 	},
-	{dir: "internal/auth", internal: []string{"internal/fault", "internal/blob"}},
+	{
+		dir:      "internal/auth",
+		internal: []string{"internal/fault", "internal/blob"},
+		external: []string{"github.com/go-jose/go-jose/"}, // signatures of bearer tokens
+	},
 	{dir: "internal/wire", internal: []string{"internal/fault"}},
 	{
 		dir: "internal/service",
@@ -41,7 +45,7 @@ var layers = []layer{
 	{
 		dir: "internal/server",
 		internal: []string{
-			"internal/service", "internal/wire", "internal/auth", "internal/identity", "internal/console",
+			"internal/fault", "internal/service", "internal/wire", "internal/auth", "internal/identity", "internal/console",
 		},
 		external: []string{"github.com/prometheus/client_golang/"},
 	},
