@@ -40,8 +40,11 @@ type fileTransport interface {
 	CloseWrite() error
 }
 
-// wrap returns c as a conn or fileConn.
+// wrap returns c as a conn or fileConn. What a TLS listener accepted is one already.
 func wrap(c net.Conn) net.Conn {
+	if tracked(c) != nil {
+		return c
+	}
 	if t, ok := c.(fileTransport); ok {
 		w := &fileConn{conn: conn{Conn: c}, transport: t}
 		w.metaNames = w.head.sent
@@ -56,6 +59,8 @@ func wrap(c net.Conn) net.Conn {
 func tracked(c net.Conn) *conn {
 	switch c := c.(type) {
 	case *fileConn:
+		return &c.conn
+	case *secureConn:
 		return &c.conn
 	case *conn:
 		return c
