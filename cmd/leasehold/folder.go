@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// A data folder holds four things:
+//
+//	LEASEHOLD   one line that says what the folder is, so that no other is ever taken for it
+//	lock        locked by the process that uses the folder, with its process ID
+//	kv/         the key-value store
+//	segments/   the segment files
+const (
+	markName    = "LEASEHOLD"
+	markText    = "Leasehold data folder, layout 1\n"
+	lockName    = "lock"
+	kvName      = "kv"
+	segmentName = "segments"
+)
+
+// folder is a data folder that this process has to itself.
+type folder struct {
+	path string
+	lock *os.File
+}
+
+func (f *folder) kv() string       { return filepath.Join(f.path, kvName) }
+func (f *folder) segments() string { return filepath.Join(f.path, segmentName) }
+
+// Close gives the folder up.
+func (f *folder) Close() error { return f.lock.Close() }
+
+// openFolder takes a data folder, or makes one of an empty or missing folder. A folder
+// that is in use, or is something else, is refused and left as it is.
+func openFolder(path string) (*folder, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	fresh, err := inspectFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &folder{path: path, lock: lock}
+	if fresh {
+		if err := writeSynced(filepath.Join(path, markName), markText); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("data folder: %w", err)
+		}
+	}
+	return f, nil
+}
+
+// inspectFolder tells whether a folder is to be made a data folder.
+func inspectFolder(path string) (fresh bool, err error) {
+	mark, err := os.ReadFile(filepath.Join(path, markName))
+	switch {
+	case err == nil && string(mark) == markText:
+		return false, nil
+	case err == nil && len(mark) == 0:
+		return true, nil // its maker ended before it was written
+	case err == nil && strings.HasPrefix(string(mark), "Leasehold data folder"):
+		return false, fmt.Errorf("data folder %s says %q, which this version of leasehold does not know; use a newer one",
+			path, strings.TrimSpace(string(mark)))
+	case err == nil:
+		return false, fmt.Errorf("data folder %s is damaged: its file %s is not what leasehold wrote; restore the folder from a backup",
+			path, markName)
+	case !errors.Is(err, os.ErrNotExist):
+		return false, fmt.Errorf("data folder: %w", err)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return false, fmt.Errorf("data folder: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() != lockName && e.Name() != "lost+found" {
+			return false, fmt.Errorf("%s is not a data folder of leasehold: it holds %q and no file %s; name an empty folder with --data",
+				path, e.Name(), markName)
+		}
+	}
+	return true, nil
+}
+
+// lockFolder locks a folder for this process. The lock goes with the process, however
+// it ends.
+func lockFolder(path string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("data folder %s can't be locked: %w", path, err)
+		}
+		holder, _ := io.ReadAll(io.LimitReader(f, 32))
+		return nil, fmt.Errorf("data folder %s is in use by process %s; stop it, or name another folder with --data",
+			path, strings.TrimSpace(string(holder)))
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	return f, nil
+}
+
+// writeSynced writes a small file that is there, and whole, after a power loss.
+func writeSynced(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestFolderIsMadeAndTakenAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	for range 2 {
+		f, err := openFolder(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFolderInUseNamesTheHolder(t *testing.T) {
+	path := t.TempDir()
+	f, err := openFolder(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, err = openFolder(path)
+	if err == nil || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
+		t.Errorf("second holder: %v, want a refusal that names process %d", err, os.Getpid())
+	}
+}
+
+func TestOtherFoldersAreRefusedAndLeftAlone(t *testing.T) {
+	for name, tc := range map[string]struct{ file, text, want string }{
+		"foreign": {"thesis.txt", "years of work", "not a data folder"},
+		"newer":   {markName, "Leasehold data folder, layout 9\n", "newer"},
+		"damaged": {markName, "\x00\x00", "damaged"},
+	} {
+		path := t.TempDir()
+		file := filepath.Join(path, tc.file)
+		if err := os.WriteFile(file, []byte(tc.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openFolder(path); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s folder: %v, want %q", name, err, tc.want)
+		}
+		entries, err := os.ReadDir(path)
+		if err != nil || len(entries) != 1 {
+			t.Errorf("%s folder holds %v, %v afterwards", name, entries, err)
+		}
+		if text, err := os.ReadFile(file); err != nil || string(text) != tc.text {
+			t.Errorf("%s folder: the file holds %q, %v afterwards", name, text, err)
+		}
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	const key = "AAAAAAAAAAAAAAAAAAAAAA=="
+	for text, want := range map[string]string{
+		"":                                    "",
+		"acct:" + key:                         "acct",
+		" acct:" + key + ":" + key + "; ":     "acct",
+		"nokey":                               "error",
+		"acct:notbase64!":                     "error",
+		"ACCT:" + key:                         "error",
+		"acct:" + key + ";acct:" + key:        "error",
+		"acct:" + key + ":" + key + ":" + key: "error",
+	} {
+		t.Setenv(accountsVariable, text)
+		accounts, err := loadAccounts("", false)
+		switch {
+		case want == "error":
+			if err == nil {
+				t.Errorf("%q was accepted", text)
+			} else if strings.Contains(err.Error(), "AAAA") || strings.Contains(err.Error(), "notbase64") {
+				t.Errorf("%q: the error shows the key: %v", text, err)
+			}
+		case err != nil:
+			t.Errorf("%q: %v", text, err)
+		case want != "" && accounts[want] == nil:
+			t.Errorf("%q: no account %s", text, want)
+		}
+	}
+}
+
+func TestServeRefusesToGuess(t *testing.T) {
+	t.Setenv(accountsVariable, "")
+	if err := serve(t.Context(), &serveOptions{data: t.TempDir(), logLevel: "info", logFormat: "text"}, nil); !errors.Is(err, errNoAccounts) {
+		t.Errorf("without accounts: %v", err)
+	}
+	t.Setenv(accountsVariable, "acct:AAAAAAAAAAAAAAAAAAAAAA==")
+	if err := serve(t.Context(), &serveOptions{logLevel: "info", logFormat: "text"}, nil); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("without a folder: %v", err)
+	}
+}

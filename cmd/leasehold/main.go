@@ -1,0 +1,69 @@
+// Command leasehold is a blob store that speaks the Azure Blob Storage protocol,
+// with leases at its centre, and the client of its leases.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses, those of sysexits.h where one fits.
+const (
+	exitUsage    = 64
+	exitInternal = 70
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+// run executes one command line and returns the exit status.
+func run(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	status := exitUsage
+	var e *exitError
+	if errors.As(err, &e) {
+		status = e.status
+	}
+	fmt.Fprintf(os.Stderr, "leasehold: %v\n", err)
+	return status
+}
+
+// exitError is an error with the exit status that goes with it. Errors of other
+// types are mistakes in the command line.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "leasehold",
+		Short: "A blob store that speaks the Azure Blob Storage protocol, with leases at its centre",
+		Long: `Leasehold is a blob store that speaks the Azure Blob Storage protocol. Unmodified
+Azure SDKs, tools and programs, pointed at it, acquire, renew, change, release
+and break leases, and every other operation respects them as the real service does.`,
+		Example: `  leasehold serve --dev        # a store for development on 127.0.0.1:10000`,
+
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServe())
+	return root
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/kv/pebble"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/segment/disk"
+)
+
+// store is an open data folder.
+type store struct {
+	folder   *folder
+	db       *pebble.DB
+	segments *disk.Store
+}
+
+// openStore opens a data folder, or makes it. fatal is called once if the store
+// fails in a way that it can't go on from.
+func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(error)) (_ *store, err error) {
+	s := &store{}
+	if s.folder, err = openFolder(path); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal}); err != nil {
+		return nil, fmt.Errorf("data folder %s can't be opened; if it is damaged, restore it from a backup: %w", path, err)
+	}
+	if s.segments, err = disk.Open(s.folder.segments(), nil); err != nil {
+		return nil, fmt.Errorf("data folder %s can't be opened: %w", path, err)
+	}
+	return s, meta.Prepare(ctx, s.db)
+}
+
+// Close gives up what was opened, in order.
+func (s *store) Close() error {
+	var errs []error
+	if s.segments != nil {
+		errs = append(errs, s.segments.Close())
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(append(errs, s.folder.Close())...)
+}
+
+// Times of the sweeper.
+const (
+	sweepEvery  = 5 * time.Second
+	sweepGrace  = time.Minute      // for readers of what was overwritten or deleted
+	orphanGrace = 15 * time.Minute // between the end of an upload and its commit
+	orphanEvery = time.Hour
+)
+
+// sweep removes what is no longer referred to, until ctx ends.
+func (s *store) sweep(ctx context.Context, log *slog.Logger) {
+	w := &meta.Sweeper{DB: s.db, Segments: s.segments, Grace: sweepGrace, OrphanGrace: orphanGrace}
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	orphans := time.NewTicker(orphanEvery)
+	defer orphans.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			err = w.Run(ctx)
+		case <-orphans.C:
+			_, err = w.Orphans(ctx, time.Now())
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, kv.ErrReadOnly) {
+			log.Warn("sweeping failed; it is tried again", "error", err)
+		}
+	}
+}
+
+var random = rand.Reader
