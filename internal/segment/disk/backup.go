@@ -53,17 +53,10 @@ func (s *Store) backupOne(ctx context.Context, to *Store, id segment.ID) error {
 	if err := to.makeShard(id[0]); err != nil {
 		return writeError(err)
 	}
-	err := s.fs.link(s.path(id), to.path(id))
-	if errors.Is(err, fs.ErrExist) {
-		good, verr := s.inBackup(ctx, to, id)
-		if good || verr != nil {
-			return verr
-		}
-		if err := s.fs.remove(to.path(id)); err != nil {
-			return err
-		}
-		err = s.fs.link(s.path(id), to.path(id))
+	if there, err := s.inBackup(ctx, to, id); there || err != nil {
+		return err
 	}
+	err := s.fs.link(s.path(id), to.path(id))
 	switch {
 	case err == nil:
 		return nil
@@ -73,24 +66,23 @@ func (s *Store) backupOne(ctx context.Context, to *Store, id segment.ID) error {
 	return s.copyTo(ctx, to, id)
 }
 
-// inBackup tells whether a file that lies in a backup already can stay: it is the same
-// file, or it is good.
+// inBackup tells whether a segment lies in a backup already: as the same file, or as a
+// good copy. It removes a damaged one.
 func (s *Store) inBackup(ctx context.Context, to *Store, id segment.ID) (bool, error) {
-	from, err := s.fs.stat(s.path(id))
-	if err != nil {
-		return false, err
-	}
 	there, err := s.fs.stat(to.path(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
-	if os.SameFile(from, there) {
+	if from, err := s.fs.stat(s.path(id)); err == nil && os.SameFile(from, there) {
 		return true, nil
 	}
 	size, _ := contentSize(there.Size())
 	err = to.Verify(ctx, segment.Ref{ID: id, Size: size})
 	if errors.Is(err, segment.ErrCorrupt) {
-		return false, nil
+		return false, s.fs.remove(to.path(id))
 	}
 	return err == nil, err
 }
