@@ -44,6 +44,13 @@ type Blob struct {
 	// LastStaged is when the last block was staged; uncommitted blocks are kept for
 	// a week after it.
 	LastStaged Time `cbor:"12,keyasint,omitempty"`
+	// VersionID is the time that names this state as a version; zero when it was
+	// written while versioning was off, and for snapshots.
+	VersionID Time `cbor:"13,keyasint,omitempty"`
+	// Deleted is when a past state was soft-deleted, and Retained until when it is kept
+	// as such; both are zero unless it is.
+	Deleted  Time `cbor:"14,keyasint,omitempty"`
+	Retained Time `cbor:"15,keyasint,omitempty"`
 	// Sealed tells that nothing can be appended to this append blob any more.
 	Sealed bool `cbor:"35,keyasint,omitempty"`
 }

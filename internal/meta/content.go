@@ -136,17 +136,8 @@ func Recommit(tx kv.Tx, gen uint64, now blob.Time, c blob.Content, old, blocks [
 		}
 		return false, ReleaseBlocks(tx, gen, now, old, blocks)
 	}
-	had := make(map[blob.ObjectID]bool, len(old))
-	for i := range old {
-		had[old[i].Chunk.Object] = true
-	}
-	for i := range blocks {
-		if id := blocks[i].Chunk.Object; had[id] {
-			shared = true
-			if err := share(tx, id, owner(c), keeper); err != nil {
-				return shared, err
-			}
-		}
+	if shared, err = Reuse(tx, c, old, blocks, keeper); err != nil {
+		return shared, err
 	}
 	return shared, Release(tx, gen, now, c)
 }

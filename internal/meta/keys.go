@@ -15,6 +15,7 @@
 //	b gen name 0                          * (nothing; covers the blob)
 //	b gen name 0 0x01                       Staging: what is known of the uncommitted blocks
 //	b gen name 0 0x01 block-id              an uncommitted block
+//	b gen name 0 0x02 stamp kind            Blob: a past state; stamp: its time in eight bytes, kind: a blob.PastKind
 //	b gen name 0 0xFF                       Blob: the current one
 //	d gen object                            inline bytes of up to MaxInline
 //	e list end                              a page of a block list; end: offset behind its last byte
@@ -50,6 +51,7 @@ const (
 	tagDead      = 'x'
 
 	subStaged  = 0x01
+	subPast    = 0x02
 	subCurrent = 0xFF
 )
 
@@ -88,6 +90,12 @@ func BlobKey(gen uint64, name string) kv.Key {
 func DeadKey(gen uint64) kv.Key { return generation(tagDead, gen, 0) }
 
 func currentKey(gen uint64, name string) []byte { return append(BlobKey(gen, name), subCurrent) }
+
+func pastPrefix(gen uint64, name string) []byte { return append(BlobKey(gen, name), subPast) }
+
+func pastKey(gen uint64, name string, p blob.Past) []byte {
+	return append(binary.BigEndian.AppendUint64(pastPrefix(gen, name), uint64(p.Stamp)), byte(p.Kind))
+}
 
 func stagingKey(gen uint64, name string) []byte { return append(BlobKey(gen, name), subStaged) }
 

@@ -1,7 +1,6 @@
 package meta
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -192,68 +191,6 @@ func WalkContainers(r kv.Reader, account, prefix, start string, visit func(name 
 		}
 	}
 	return nil
-}
-
-// Entry is one current blob met by WalkBlobs. Name and the raw record are valid
-// until the walk goes on.
-type Entry struct {
-	Name []byte
-	key  []byte
-	raw  []byte
-}
-
-// Decode returns the record.
-func (e *Entry) Decode() (*blob.Blob, error) { return decode[blob.Blob](e.key, e.raw) }
-
-// DecodeInto decodes the record into b, which is cleared before.
-func (e *Entry) DecodeInto(b *blob.Blob) error {
-	*b = blob.Blob{}
-	if err := decoding.Unmarshal(e.raw, b); err != nil {
-		return fmt.Errorf("%w under key %q: %v", ErrDamaged, e.key, err)
-	}
-	return nil
-}
-
-// WalkBlobs visits the current blobs of a container whose name begins with prefix,
-// from the name start on, in byte order. The visitor returns Skip together with the
-// name to go on from, which costs one seek however many names lie between.
-func WalkBlobs(r kv.Reader, gen uint64, prefix, start string, visit func(*Entry) (Step, string, error)) error {
-	base := generation(tagBlob, gen, 0)
-	end := kv.PrefixEnd(append(append([]byte(nil), base...), prefix...))
-	from := append(append([]byte(nil), base...), max(prefix, start)...)
-	for from != nil {
-		next, err := walkFrom(r, len(base), from, end, visit)
-		if err != nil {
-			return err
-		}
-		from = next
-	}
-	return nil
-}
-
-// walkFrom visits until a seek is needed, and returns the key to seek to.
-func walkFrom(r kv.Reader, base int, from, end []byte, visit func(*Entry) (Step, string, error)) ([]byte, error) {
-	for p, err := range r.Scan(from, end) {
-		if err != nil {
-			return nil, err
-		}
-		zero := bytes.IndexByte(p.Key[base:], 0)
-		if zero < 0 || base+zero+1 >= len(p.Key) {
-			return nil, fmt.Errorf("%w: key %q", ErrDamaged, p.Key)
-		}
-		sub := base + zero + 1
-		if p.Key[sub] != subCurrent {
-			return append(append([]byte(nil), p.Key[:sub]...), subCurrent), nil
-		}
-		step, to, err := visit(&Entry{Name: p.Key[base : base+zero], key: p.Key, raw: p.Value})
-		switch {
-		case err != nil || step == Stop:
-			return nil, err
-		case step == Skip:
-			return append(append([]byte(nil), p.Key[:base]...), to...), nil
-		}
-	}
-	return nil, nil
 }
 
 // NewGeneration derives the generation of a container made at now from a random

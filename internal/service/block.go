@@ -8,6 +8,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/wire"
 )
@@ -181,19 +182,42 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 // blockLists returns the committed and the uncommitted blocks of the blob.
 func (s *scope) blockLists() (committed, staged []blob.Block, err error) {
 	if s.blob != nil && !s.blob.Uncommitted {
-		for placed, err := range meta.Blocks(s.r, s.blob.Content, 0, s.blob.Size) {
-			if err != nil {
-				return nil, nil, err
-			}
-			committed = append(committed, placed.Block)
+		if committed, err = s.committedBlocks(s.blob); err != nil {
+			return nil, nil, err
 		}
+	}
+	if !s.past.IsZero() {
+		return committed, nil, nil
 	}
 	staged, err = meta.AllStagedBlocks(s.r, s.container.Generation, s.req.Blob)
 	return committed, staged, err
 }
 
+// committedBlocks returns all blocks of a blob. A stored list lies outside of what an
+// update declares. It may be read beside the update all the same: the record that was
+// read in it holds the list, and nobody changes one.
+func (s *scope) committedBlocks(b *blob.Blob) (blocks []blob.Block, err error) {
+	read := func(r kv.Reader) error {
+		blocks = blocks[:0]
+		for placed, err := range meta.Blocks(r, b.Content, 0, b.Size) {
+			if err != nil {
+				return err
+			}
+			blocks = append(blocks, placed.Block)
+		}
+		return nil
+	}
+	if s.tx == nil || !b.Content.Listed {
+		err = read(s.r)
+		return blocks, err
+	}
+	err = s.DB.View(s.ctx(), read)
+	return blocks, err
+}
+
 type getBlockList struct {
 	guarded
+	addressed
 	IfTags tagCondition `header:"x-ms-if-tags"`
 	Which  string       `query:"blocklisttype"`
 }

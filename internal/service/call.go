@@ -20,6 +20,9 @@ func (c *call) ctx() context.Context { return c.req.Context() }
 
 // checkForm judges what can be told from the arguments alone.
 func (c *call) checkForm(args any) error {
+	if err := c.checkAddress(args); err != nil {
+		return err
+	}
 	if g, ok := args.(interface{ conditions() blob.Conditions }); ok {
 		conditions := g.conditions()
 		if err := conditions.CheckForm(c.op.Use.effect); err != nil {

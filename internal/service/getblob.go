@@ -19,6 +19,7 @@ const maxHashedRange = 4 * mib
 type getBlob struct {
 	conditional
 	guarded
+	addressed
 	Range      wire.Range `header:"x-ms-range|Range"`
 	RangeMD5   bool       `header:"x-ms-range-get-content-md5"`
 	RangeCRC64 bool       `header:"x-ms-range-get-content-crc64"`
@@ -36,6 +37,8 @@ type blobHeaders struct {
 	version
 	metadata
 	leaseState
+	versionID
+	CurrentVersion     bool      `header:"x-ms-is-current-version,since=2019-12-12"`
 	ContentType        string    `header:"Content-Type"`
 	ContentEncoding    string    `header:"Content-Encoding"`
 	ContentLanguage    string    `header:"Content-Language"`
@@ -57,7 +60,7 @@ func blobHeadersOf(s *scope) blobHeaders {
 	h := blobHeaders{
 		version:            versionOf(b.Version()),
 		metadata:           metadataOf(b.Metadata),
-		leaseState:         leaseStateOf(b.Lease, s.r.Now()),
+		versionID:          versionID{stamp(b.VersionID)},
 		ContentType:        b.HTTP.ContentType,
 		ContentEncoding:    b.HTTP.ContentEncoding,
 		ContentLanguage:    b.HTTP.ContentLanguage,
@@ -68,6 +71,9 @@ func blobHeadersOf(s *scope) blobHeaders {
 		Created:            b.Created.Second(),
 		Type:               b.Type,
 		Encrypted:          true,
+	}
+	if s.past.IsZero() {
+		h.leaseState, h.CurrentVersion = leaseStateOf(b.Lease, s.r.Now()), b.VersionID != 0
 	}
 	if h.ContentType == "" {
 		h.ContentType = defaultContentType
@@ -149,6 +155,7 @@ var _ io.Writer = (*sliceWriter)(nil)
 type getProperties struct {
 	conditional
 	guarded
+	addressed
 }
 
 type gotProperties struct {

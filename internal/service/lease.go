@@ -52,32 +52,26 @@ func (a *breakLease) leaseRequest(*scope) lease.Request {
 	return lease.Request{Action: lease.Break, Period: a.Period}
 }
 
-// A blob's lease takes all conditional headers and is about the base blob only; a
-// container's takes those about dates (leases.md 2.3, 2.4).
+// A blob's lease takes all conditional headers; a container's takes those about dates (leases.md 2.3, 2.4).
 type (
 	acquireBlob struct {
 		conditional
-		baseOnly
 		acquire
 	}
 	renewBlob struct {
 		conditional
-		baseOnly
 		renew
 	}
 	changeBlob struct {
 		conditional
-		baseOnly
 		change
 	}
 	releaseBlob struct {
 		conditional
-		baseOnly
 		release
 	}
 	breakBlob struct {
 		conditional
-		baseOnly
 		breakLease
 	}
 	acquireContainer struct {
@@ -101,25 +95,6 @@ type (
 		breakLease
 	}
 )
-
-// baseOnly refuses requests that name a snapshot or a version where only the base
-// blob is meant (leases.md 12, question 12).
-type baseOnly struct {
-	Snapshot  string `query:"snapshot"`
-	VersionID string `query:"versionid"`
-}
-
-func (b *baseOnly) checkForm() error {
-	switch {
-	case b.Snapshot != "":
-		return fault.InvalidQuery("snapshot", b.Snapshot,
-			"This operation is only allowed on the root blob. Snapshot should not be provided.")
-	case b.VersionID != "":
-		return fault.InvalidQuery("versionid", b.VersionID,
-			"This operation is only allowed on the root blob. Version id should not be provided.")
-	}
-	return nil
-}
 
 // leaseAnswer is the answer to every action but break.
 type leaseAnswer struct {

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"encoding/base64"
 	"slices"
 	"strconv"
@@ -235,6 +234,7 @@ type blobLister struct {
 	next   marker
 	xml    []byte
 	record blob.Blob
+	ghost  ghost
 }
 
 func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
@@ -256,58 +256,47 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 	if start == "" {
 		start = a.StartFrom
 	}
-	if err := meta.WalkBlobs(s.r, s.container.Generation, a.Prefix, start, l.visit); err != nil {
+	if err := l.walk(start); err != nil {
 		return nil, err
 	}
 	return finish(l.xml, "Blobs", l.next), nil
 }
 
-// visit adds an entry to the page: the blob, or the prefix that it shares with
-// others up to the delimiter, which are passed by one seek.
-func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
-	if l.Delimiter != "" {
-		if at := bytes.Index(e.Name[len(l.Prefix):], []byte(l.Delimiter)); at >= 0 {
-			return l.addPrefix(e.Name, e.Name[:len(l.Prefix)+at+len(l.Delimiter)])
-		}
-	}
-	if err := e.DecodeInto(&l.record); err != nil {
-		return meta.Stop, "", err
-	}
-	if l.record.Uncommitted && !l.with["uncommittedblobs"] {
-		return meta.Next, "", nil
-	}
-	if l.full(e.Name) {
-		return meta.Stop, "", nil
-	}
-	l.addBlob(string(e.Name), &l.record)
-	return meta.Next, "", nil
-}
-
-// full counts one more entry, or notes where the next page begins.
-func (l *blobLister) full(name []byte) bool {
+// full counts one more entry, or notes that the next page begins with it.
+func (l *blobLister) full(position string) bool {
 	if l.count == l.limit {
-		l.next = marker(name)
+		l.next = marker(position)
 		return true
 	}
 	l.count++
 	return false
 }
 
-func (l *blobLister) addPrefix(name, prefix []byte) (meta.Step, string, error) {
-	if l.full(name) {
-		return meta.Stop, "", nil
+// add adds an entry to the page: a state of a blob, or the prefix that it shares with
+// others up to the delimiter, which are passed by one seek.
+func (l *blobLister) add(position, name string, past blob.Past, r *blob.Blob) (meta.Step, string) {
+	if l.full(position) {
+		return meta.Stop, ""
 	}
-	l.xml = append(l.xml, "<BlobPrefix>"...)
-	l.xml = wire.AppendXMLName(l.xml, string(prefix), l.req.Version)
-	l.xml = append(l.xml, "</BlobPrefix>"...)
-	return meta.Skip, meta.NameAfter(prefix), nil
+	if l.Delimiter != "" {
+		if at := strings.Index(name[len(l.Prefix):], l.Delimiter); at >= 0 {
+			prefix := name[:len(l.Prefix)+at+len(l.Delimiter)]
+			l.xml = append(l.xml, "<BlobPrefix>"...)
+			l.xml = wire.AppendXMLName(l.xml, prefix, l.req.Version)
+			l.xml = append(l.xml, "</BlobPrefix>"...)
+			return meta.Skip, meta.NameAfter([]byte(prefix))
+		}
+	}
+	l.addBlob(name, past, r)
+	return meta.Next, ""
 }
 
-func (l *blobLister) addBlob(name string, r *blob.Blob) {
+func (l *blobLister) addBlob(name string, past blob.Past, r *blob.Blob) {
 	b := append(l.xml, "<Blob>"...)
 	b = wire.AppendXMLName(b, name, l.req.Version)
+	b = l.appendState(b, past, r)
 	b = append(b, "<Properties>"...)
-	b = l.appendProperties(b, r)
+	b = l.appendProperties(b, past, r)
 	b = append(b, "</Properties>"...)
 	if l.with["metadata"] && !r.Uncommitted {
 		b = appendMetadata(b, r.Metadata)
@@ -315,7 +304,7 @@ func (l *blobLister) addBlob(name string, r *blob.Blob) {
 	l.xml = append(b, "<OrMetadata /></Blob>"...)
 }
 
-func (l *blobLister) appendProperties(b []byte, r *blob.Blob) []byte {
+func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []byte {
 	if !r.Uncommitted {
 		b = appendTime(b, "Creation-Time", r.Created)
 		b = appendTime(b, "Last-Modified", r.Modified)
@@ -327,7 +316,9 @@ func (l *blobLister) appendProperties(b []byte, r *blob.Blob) []byte {
 		b = appendHTTPHeaders(b, &r.HTTP)
 	}
 	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
-	b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
+	if past.IsZero() {
+		b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
+	}
 	if r.Sealed {
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}

@@ -51,6 +51,7 @@ func Operations() []Operation {
 	all = append(all, serviceOperations()...)
 	all = append(all, containerOperations()...)
 	all = append(all, blobOperations()...)
+	all = append(all, historyOperations()...)
 	all = append(all, blockBlobOperations()...)
 	all = append(all, appendBlobOperations()...)
 	return all
@@ -84,7 +85,6 @@ func blobOperations() []Operation {
 	return []Operation{
 		{"Blob_Download", onBlob("GET", ""), auth.PermGetBlob, useRead, 200, false, readAgain(view(doGetBlob))},
 		{"Blob_GetProperties", onBlob("HEAD", ""), auth.PermGetBlob, useRead, 200, false, view(doGetProperties)},
-		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, update(doDeleteBlob)},
 		{"Blob_GetMetadata", onBlob("GET,HEAD", "metadata"), auth.PermGetBlob, useRead, 200, false, view(doGetMetadata)},
 		{"Blob_SetMetadata", onBlob("PUT", "metadata"), auth.PermSetBlobMetadata, useWrite, 200, false, update(doSetMetadata)},
 		{"Blob_SetHTTPHeaders", onBlob("PUT", "properties"), auth.PermSetBlobProperties, useWrite, 200, false, update(doSetProperties)},

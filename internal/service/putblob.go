@@ -107,34 +107,6 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 	return answer, s.putBlob(b)
 }
 
-// deleteBlob removes a blob.
-type deleteBlob struct {
-	conditional
-	guarded
-	DeleteSnapshots string `header:"x-ms-delete-snapshots"`
-}
-
-type deletedBlob struct {
-	Permanent bool `header:"x-ms-delete-type-permanent,always,since=2017-07-29"`
-}
-
-func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
-	switch a.DeleteSnapshots {
-	case "", "include":
-	case "only":
-		return &deletedBlob{true}, nil
-	default:
-		return nil, fault.InvalidHeader("x-ms-delete-snapshots", a.DeleteSnapshots)
-	}
-	if err := s.setContent(s.blob, nil); err != nil {
-		return nil, err
-	}
-	if err := s.dropStaged(nil); err != nil {
-		return nil, err
-	}
-	return &deletedBlob{true}, s.deleteBlob()
-}
-
 // setMetadata replaces the metadata of a blob.
 type setMetadata struct {
 	conditional

@@ -51,6 +51,7 @@ type scope struct {
 	tx        kv.Tx           // nil where nothing can be written
 	container *blob.Container // nil at the level of the service, or when missing
 	blob      *blob.Blob      // nil above the level of blobs, or when missing
+	past      blob.Past       // which state of the blob this is; zero for the current one
 	leased    bool            // the stored record of the resource has a lease
 }
 
@@ -142,6 +143,9 @@ func (s *scope) enter(args any) (err error) {
 		if s.blob, err = meta.Blob(s.r, s.container.Generation, s.req.Blob); err != nil {
 			return err
 		}
+		if at := addressOf(args); !at.past.IsZero() {
+			return s.enterPast(at, args)
+		}
 		return s.enterBlob(args)
 	}
 	return nil
@@ -211,8 +215,12 @@ func (s *scope) checkConditions(args any, v blob.Version, ignoreNoneAny bool) er
 	return c.Check(s.op.Use.effect, v, ignoreNoneAny)
 }
 
-// putBlob stores b as the current blob, and keeps the index of leases.
+// putBlob stores b as the state of the blob that was loaded, and keeps the index of
+// leases.
 func (s *scope) putBlob(b *blob.Blob) error {
+	if !s.past.IsZero() {
+		return meta.PutPast(s.tx, s.container.Generation, s.req.Blob, s.past, b)
+	}
 	if err := meta.PutBlob(s.tx, s.container.Generation, s.req.Blob, b); err != nil {
 		return err
 	}

@@ -1,0 +1,107 @@
+package meta
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+)
+
+// Entry is one state of a blob met by WalkBlobs or WalkStates. It is valid until the
+// walk goes on.
+type Entry struct {
+	Name []byte
+	Past blob.Past // zero for the current state
+	rest []byte    // of the key, behind what all entries of the container share
+	raw  []byte
+}
+
+// Decode returns the record.
+func (e *Entry) Decode() (*blob.Blob, error) { return decode[blob.Blob](e.rest, e.raw) }
+
+// DecodeInto decodes the record into b, which is cleared before.
+func (e *Entry) DecodeInto(b *blob.Blob) error {
+	*b = blob.Blob{}
+	if err := decoding.Unmarshal(e.raw, b); err != nil {
+		return fmt.Errorf("%w under key %q: %v", ErrDamaged, e.rest, err)
+	}
+	return nil
+}
+
+// Position is where a walk has to start so that the entry is the first it meets.
+func (e *Entry) Position() string { return string(e.rest) }
+
+// BehindPast returns where a walk has to start to meet the current state of a blob and
+// none of its past ones. No entry has this position.
+func BehindPast(name string) string { return name + "\x00" + string(rune(subPast+1)) }
+
+// Visit is called for each entry. It returns Skip together with the name or position to
+// go on from, which costs one seek however many entries lie between.
+type Visit func(*Entry) (Step, string, error)
+
+// WalkBlobs visits the current states of the blobs of a container whose name begins
+// with prefix, from the name or position start on, in byte order of the names.
+func WalkBlobs(r kv.Reader, gen uint64, prefix, start string, visit Visit) error {
+	return walk{gen: gen, visit: visit}.run(r, prefix, start)
+}
+
+// WalkStates is WalkBlobs that meets past states too: those of a blob before its current
+// one, oldest first.
+func WalkStates(r kv.Reader, gen uint64, prefix, start string, visit Visit) error {
+	return walk{gen: gen, past: true, visit: visit}.run(r, prefix, start)
+}
+
+type walk struct {
+	gen   uint64
+	past  bool
+	visit Visit
+}
+
+func (w walk) run(r kv.Reader, prefix, start string) error {
+	base := generation(tagBlob, w.gen, 0)
+	end := kv.PrefixEnd(append(bytes.Clone(base), prefix...))
+	from := append(bytes.Clone(base), max(prefix, start)...)
+	for from != nil {
+		next, err := w.from(r, len(base), from, end)
+		if err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// from visits until a seek is needed, and returns the key to seek to.
+func (w walk) from(r kv.Reader, base int, from, end []byte) ([]byte, error) {
+	for p, err := range r.Scan(from, end) {
+		if err != nil {
+			return nil, err
+		}
+		zero := bytes.IndexByte(p.Key[base:], 0)
+		if zero < 0 || base+zero+1 >= len(p.Key) {
+			return nil, fmt.Errorf("%w: key %q", ErrDamaged, p.Key)
+		}
+		e := Entry{Name: p.Key[base : base+zero], rest: p.Key[base:], raw: p.Value}
+		sub := base + zero + 1
+		switch kind := p.Key[sub]; {
+		case kind == subCurrent:
+		case kind == subPast && w.past:
+			if e.Past, err = parsePast(p.Key[sub:]); err != nil {
+				return nil, err
+			}
+		case w.past && kind < subPast:
+			return append(bytes.Clone(p.Key[:sub]), subPast), nil
+		default:
+			return append(bytes.Clone(p.Key[:sub]), subCurrent), nil
+		}
+		step, to, err := w.visit(&e)
+		switch {
+		case err != nil || step == Stop:
+			return nil, err
+		case step == Skip:
+			return append(bytes.Clone(p.Key[:base]), to...), nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,132 @@
+package service
+
+import (
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// A listing shows the states of a blob in the order in which the store has them: past
+// ones from the oldest on, then the current one. A blob that has versions and no
+// current state is shown once more in place of it, when deletedwithversions is asked
+// for: here called its ghost.
+
+// ghost is the newest version of a blob, to stand for it if no current state comes.
+type ghost struct {
+	name    string // "" for none
+	version blob.Blob
+}
+
+// walk collects the page from a name or position on.
+func (l *blobLister) walk(start string) error {
+	gen := l.container.Generation
+	if !l.with["snapshots"] && !l.with["versions"] && !l.with["deleted"] && !l.with["deletedwithversions"] {
+		return meta.WalkBlobs(l.r, gen, l.Prefix, start, l.visit)
+	}
+	if name, _, ok := strings.Cut(start, "\x00"); ok && start == meta.BehindPast(name) {
+		if err := l.raise(name); err != nil {
+			return err
+		}
+	}
+	if err := meta.WalkStates(l.r, gen, l.Prefix, start, l.visit); err != nil || l.next != "" {
+		return err
+	}
+	l.flush("")
+	return nil
+}
+
+// visit adds a state to the page if it is asked for.
+func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
+	name := string(e.Name)
+	if step, to := l.flush(name); step == meta.Stop || step == meta.Skip && to > name {
+		return step, to, nil
+	}
+	if !l.wanted(e.Past.Kind) {
+		return meta.Next, "", nil
+	}
+	if err := e.DecodeInto(&l.record); err != nil {
+		return meta.Stop, "", err
+	}
+	if !l.shown(name, e.Past.Kind) {
+		return meta.Next, "", nil
+	}
+	step, to := l.add(e.Position(), name, e.Past, &l.record)
+	return step, to, nil
+}
+
+// wanted tells whether states of a kind matter at all.
+func (l *blobLister) wanted(k blob.PastKind) bool {
+	switch k {
+	case blob.Snapshot:
+		return l.with["snapshots"]
+	case blob.PreviousVersion:
+		return l.with["versions"] || l.with["deletedwithversions"]
+	case blob.DeletedBase:
+		return l.with["deleted"]
+	}
+	return true
+}
+
+// shown tells whether the record that was read is to be listed.
+func (l *blobLister) shown(name string, k blob.PastKind) bool {
+	switch {
+	case k == blob.PreviousVersion:
+		if l.with["deletedwithversions"] {
+			l.ghost = ghost{name, l.record}
+		}
+		return l.with["versions"] && (l.record.Deleted == 0 || l.with["deleted"])
+	case k != 0:
+		return l.record.Deleted == 0 || l.with["deleted"]
+	case l.record.Uncommitted:
+		return l.with["uncommittedblobs"]
+	}
+	l.ghost = ghost{}
+	return true
+}
+
+// flush adds the ghost of the blob before, unless next is the same blob.
+func (l *blobLister) flush(next string) (meta.Step, string) {
+	g := &l.ghost
+	if g.name == "" || g.name == next {
+		return meta.Next, ""
+	}
+	name := g.name
+	g.name = ""
+	return l.add(meta.BehindPast(name), name, blob.Past{}, &g.version)
+}
+
+// raise prepares the ghost of a blob whose versions were on the page before.
+func (l *blobLister) raise(name string) error {
+	for e, err := range meta.AllPast(l.r, l.container.Generation, name) {
+		if err != nil {
+			return err
+		}
+		if e.Kind != blob.PreviousVersion {
+			continue
+		}
+		version, err := e.Decode()
+		if err != nil {
+			return err
+		}
+		l.ghost = ghost{name, *version}
+	}
+	return nil
+}
+
+// appendState appends what tells the states of a blob apart.
+func (l *blobLister) appendState(b []byte, past blob.Past, r *blob.Blob) []byte {
+	switch {
+	case r == &l.ghost.version:
+		b = append(b, "<HasVersionsOnly>true</HasVersionsOnly>"...)
+	case past.Kind == blob.Snapshot:
+		b = wire.AppendXMLElement(b, "Snapshot", past.Stamp.Stamp())
+	case r.VersionID != 0 && l.with["versions"]:
+		b = wire.AppendXMLElement(b, "VersionId", r.VersionID.Stamp())
+		if past.IsZero() {
+			b = append(b, "<IsCurrentVersion>true</IsCurrentVersion>"...)
+		}
+	}
+	return b
+}

@@ -1,0 +1,96 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// stamp is the ID of a snapshot or version.
+type stamp blob.Time
+
+// UnmarshalText reads an ID with its seven fractional digits.
+func (s *stamp) UnmarshalText(text []byte) error {
+	t, err := blob.ParseStamp(string(text))
+	*s = stamp(t)
+	return err
+}
+
+// MarshalText writes an ID.
+func (s stamp) MarshalText() ([]byte, error) { return []byte(blob.Time(s).Stamp()), nil }
+
+// versionID names the version that a write made or that a read found.
+type versionID struct {
+	VersionID stamp `header:"x-ms-version-id,since=2019-12-12"`
+}
+
+// addressed are the parameters by which a request names a snapshot or a version.
+// Operations whose arguments lack them work on the base blob only.
+type addressed struct {
+	Snapshot stamp `query:"snapshot"`
+	Version  stamp `query:"versionid"`
+}
+
+// address is which state of a blob a request is for.
+type address struct {
+	past    blob.Past
+	deleted bool // a soft-deleted one is meant, and no other
+}
+
+func (a *addressed) address() address {
+	switch {
+	case a.Snapshot != 0:
+		return address{past: blob.Past{Kind: blob.Snapshot, Stamp: blob.Time(a.Snapshot)}}
+	case a.Version != 0:
+		return address{past: blob.Past{Kind: blob.PreviousVersion, Stamp: blob.Time(a.Version)}}
+	}
+	return address{}
+}
+
+func addressOf(args any) address {
+	if g, ok := args.(interface{ address() address }); ok {
+		return g.address()
+	}
+	return address{}
+}
+
+// checkAddress refuses a snapshot or version where only the base blob is meant, as
+// InvalidQueryParameterValue (conditions-and-errors.md 2.4), and both at once.
+func (c *call) checkAddress(args any) error {
+	if c.req.Level != wire.LevelBlob {
+		return nil
+	}
+	snapshot, version := c.req.Query.Get("snapshot"), c.req.Query.Get("versionid")
+	if _, ok := args.(interface{ address() address }); ok {
+		if snapshot != "" && version != "" {
+			return fault.InvalidQuery("versionid", version, "A snapshot has no versions.")
+		}
+		return nil
+	}
+	switch {
+	case snapshot != "":
+		return fault.InvalidQuery("snapshot", snapshot,
+			"This operation is only allowed on the root blob. Snapshot should not be provided.")
+	case version != "":
+		return fault.InvalidQuery("versionid", version,
+			"This operation is only allowed on the root blob. Version id should not be provided.")
+	}
+	return nil
+}
+
+// enterPast loads the state that a request names, and judges the conditions against it.
+// The lease of the base blob has no say (leases.md 4.2).
+func (s *scope) enterPast(at address, args any) (err error) {
+	if at.past.Kind == blob.PreviousVersion && s.blob != nil && s.blob.VersionID == at.past.Stamp {
+		return s.enterBlob(args)
+	}
+	s.past = at.past
+	if s.blob, err = meta.Past(s.r, s.container.Generation, s.req.Blob, at.past); err != nil {
+		return err
+	}
+	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 {
+		return fault.BlobNotFound
+	}
+	return s.checkConditions(args, s.blob.Version(), false)
+}

@@ -1,0 +1,62 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/meta"
+)
+
+// useSnapshot is that of Snapshot Blob: it changes the blob, if at all, in a way that
+// its lease does not guard.
+var useSnapshot = use{lease: leaseReads, effect: blob.Writes}
+
+func historyOperations() []Operation {
+	ofVersion := onBlob("DELETE", "")
+	ofVersion.Query = []string{"versionid"}
+	return []Operation{
+		{"Blob_Delete", ofVersion, auth.PermDeleteVersion, useDelete, 202, false, update(doDeleteBlob)},
+		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, update(doDeleteBlob)},
+		{"Blob_CreateSnapshot", onBlob("PUT", "snapshot"), auth.PermSnapshotBlob, useSnapshot, 201, false, update(doSnapshot)},
+	}
+}
+
+// snapshotBlob keeps the present state of a blob.
+type snapshotBlob struct {
+	conditional
+	guarded
+	metadata
+}
+
+type snapshotted struct {
+	version
+	versionID
+	Snapshot  stamp `header:"x-ms-snapshot"`
+	Encrypted bool  `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
+}
+
+func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
+	taken, err := s.freeze(s.blob)
+	if err != nil {
+		return nil, err
+	}
+	taken.VersionID = 0
+	if m := a.metadata.record(); m != nil {
+		taken.Metadata = m
+		taken.Touch(s.now)
+	}
+	at := blob.Past{Kind: blob.Snapshot, Stamp: s.now}
+	if err := meta.PutPast(s.tx, s.container.Generation, s.req.Blob, at, taken); err != nil {
+		return nil, err
+	}
+	answer := &snapshotted{version: versionOf(taken.Version()), Snapshot: stamp(s.now), Encrypted: true}
+	return answer, s.putBlob(s.blob)
+}
+
+// freeze returns the record of the present state of b, to be kept while b goes on.
+// Both share the content.
+func (s *scope) freeze(b *blob.Blob) (*blob.Blob, error) {
+	past := b.AsPast()
+	var err error
+	b.Content, past.Content, err = meta.Freeze(s.tx, b.Content, s.newObject())
+	return past, err
+}
