@@ -285,7 +285,7 @@ func powerLoss(t *testing.T, m *memFS, l *ledger, rnd *rand.Rand, at int64, fn f
 // TestPowerLoss runs histories of one caller, each with several power losses at any
 // step, and goes on with what is left.
 func TestPowerLoss(t *testing.T) {
-	histories := 80
+	histories := 50
 	if testing.Short() {
 		histories = 20
 	}
@@ -312,7 +312,7 @@ func TestPowerLoss(t *testing.T) {
 
 // TestPowerLossUnderLoad has several callers share syncs when the power fails.
 func TestPowerLossUnderLoad(t *testing.T) {
-	histories := 25
+	histories := 15
 	if testing.Short() {
 		histories = 5
 	}

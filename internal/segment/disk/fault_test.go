@@ -315,3 +315,24 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("Delete: %v, want EROFS", err)
 	}
 }
+
+// TestOpenScansNothing opens a store with segments in many subfolders: that takes as
+// many steps as it does with none.
+func TestOpenScansNothing(t *testing.T) {
+	m := newMemFS()
+	s := openMem(t, m)
+	for range 20 {
+		s.turn.Add(shardTurn) // the next subfolder
+		if _, err := s.Write(t.Context(), bytes.NewReader(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := inject(m)
+	openMem(t, m)
+	if lists, opens := f.count(stepList), f.count(stepOpen); lists != 1 || opens != 0 {
+		t.Errorf("open lists %d folders and opens %d files, want 1 and 0", lists, opens)
+	}
+	if stats := f.count(stepStat); stats > 2 {
+		t.Errorf("open looks at %d files", stats)
+	}
+}
