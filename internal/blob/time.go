@@ -12,6 +12,9 @@ type Time int64
 
 const ticksPerSecond = int64(time.Second / 100)
 
+// Day is the number of ticks in a day.
+const Day = Time(24 * 3600 * ticksPerSecond)
+
 // TimeOf returns the last tick that is not after t.
 func TimeOf(t time.Time) Time {
 	return Time(t.Unix()*ticksPerSecond + int64(t.Nanosecond()/100))
@@ -39,10 +42,10 @@ func (t Time) Stamp() string { return t.Std().Format(stampLayout) }
 // ParseStamp reads what Stamp writes, and only that.
 func ParseStamp(s string) (Time, error) {
 	std, err := time.Parse(stampLayout, s)
-	if err != nil || len(s) != len(stampLayout) {
-		return 0, fmt.Errorf("%q is not of the form %s", s, stampLayout)
+	if t := TimeOf(std); err == nil && t.Stamp() == s {
+		return t, nil
 	}
-	return TimeOf(std), nil
+	return 0, fmt.Errorf("%q is not of the form %s", s, stampLayout)
 }
 
 // MarshalText writes the RFC 1123 form of HTTP headers; nothing for no time.

@@ -10,7 +10,7 @@
 //
 //	m "format"                              the version of this layout, as text
 //	m "secret" name                         a secret of the store
-//	s account 0                           * properties of the account's Blob service
+//	s account 0                           * ServiceProperties
 //	c account 0 container 0               * Container
 //	b gen name 0                          * (nothing; covers the blob)
 //	b gen name 0 0x01                       Staging: what is known of the uncommitted blocks

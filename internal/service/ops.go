@@ -49,6 +49,7 @@ const (
 func Operations() []Operation {
 	var all []Operation
 	all = append(all, serviceOperations()...)
+	all = append(all, propertiesOperations()...)
 	all = append(all, containerOperations()...)
 	all = append(all, blobOperations()...)
 	all = append(all, historyOperations()...)

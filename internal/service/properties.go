@@ -1,0 +1,126 @@
+package service
+
+import (
+	"context"
+	"encoding/xml"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+func propertiesOperations() []Operation {
+	return []Operation{
+		{"Service_GetProperties", onService("GET", "service", "properties"), auth.PermGetServiceProperties, useNothing, 200, false, view(doGetServiceProperties)},
+		{"Service_SetProperties", onService("PUT", "service", "properties"), auth.PermSetServiceProperties, useNothing, 202, false, update(doSetServiceProperties)},
+		{"Service_GetStatistics", onService("GET", "service", "stats"), auth.PermGetServiceStats, useNothing, 200, false, view(doGetStatistics)},
+	}
+}
+
+// servicePropertiesXML is the body of both operations.
+type servicePropertiesXML struct {
+	XMLName xml.Name `xml:"StorageServiceProperties"`
+	blob.ServiceProperties
+}
+
+type gotServiceProperties struct {
+	Body servicePropertiesXML `body:"xml"`
+}
+
+func doGetServiceProperties(s *scope, _ *nothing) (*gotServiceProperties, error) {
+	stored, err := meta.ServiceProperties(s.r, s.req.Account)
+	if err != nil {
+		return nil, err
+	}
+	out := &gotServiceProperties{}
+	out.Body.ServiceProperties = *defaultProperties()
+	if stored != nil {
+		out.Body.Merge(stored)
+	}
+	return out, nil
+}
+
+// defaultProperties are those of an account whose settings were never made.
+func defaultProperties() *blob.ServiceProperties {
+	off := new(bool)
+	never := &blob.Retention{Enabled: off}
+	metrics := &blob.Metrics{Version: "1.0", Enabled: off, Retention: never}
+	return &blob.ServiceProperties{
+		Logging:       &blob.Logging{Version: "1.0", Delete: off, Read: off, Write: off, Retention: never},
+		HourMetrics:   metrics,
+		MinuteMetrics: metrics,
+		CORS:          &blob.CORS{},
+		Deletions:     &blob.DeleteRetention{Retention: *never, Permanent: off},
+		Website:       &blob.StaticWebsite{Enabled: off},
+	}
+}
+
+type setServiceProperties struct {
+	Body servicePropertiesXML `body:"xml,required"`
+}
+
+func (a *setServiceProperties) checkForm() error {
+	if v := a.Body.DefaultVersion; v != "" {
+		if _, err := wire.ParseVersion(v); err != nil {
+			return fault.InvalidXML("DefaultServiceVersion", v)
+		}
+	}
+	return a.Body.Check()
+}
+
+func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error) {
+	p, err := meta.ServiceProperties(s.r, s.req.Account)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		p = &blob.ServiceProperties{}
+	}
+	p.Merge(&a.Body.ServiceProperties)
+	if p.Deletions != nil && p.Deletions.Permanent == nil {
+		p.Deletions.Permanent = new(bool)
+	}
+	return &nothing{}, meta.PutServiceProperties(s.tx, s.req.Account, p)
+}
+
+// Properties returns the settings of an account's Blob service, for those who act on
+// them before an operation runs; nil when none was ever made.
+func (s *Service) Properties(ctx context.Context, account string) (p *blob.ServiceProperties, err error) {
+	err = s.DB.View(ctx, func(r kv.Reader) error {
+		p, err = meta.ServiceProperties(r, account)
+		return err
+	})
+	return p, err
+}
+
+// DefaultVersion returns the version that serves requests that name none; "" when the
+// account has no opinion.
+func (s *Service) DefaultVersion(ctx context.Context, account string) (wire.Version, error) {
+	p, err := s.Properties(ctx, account)
+	if p == nil || err != nil {
+		return "", err
+	}
+	return wire.Version(p.DefaultVersion), nil
+}
+
+type statistics struct {
+	Body statisticsXML `body:"xml"`
+}
+
+type statisticsXML struct {
+	XMLName      xml.Name  `xml:"StorageServiceStats"`
+	Status       string    `xml:"GeoReplication>Status"`
+	LastSyncTime blob.Time `xml:"GeoReplication>LastSyncTime"`
+}
+
+// doGetStatistics tells of the secondary endpoint, and only there: it reads the same
+// store as the primary one, so it is never behind.
+func doGetStatistics(s *scope, _ *nothing) (*statistics, error) {
+	if !s.req.Secondary {
+		return nil, fault.InvalidQuery("comp", "stats", "Statistics are those of the secondary endpoint.")
+	}
+	return &statistics{statisticsXML{Status: "live", LastSyncTime: s.now.Second()}}, nil
+}

@@ -1,0 +1,117 @@
+package service_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const properties = "/?restype=service&comp=properties"
+
+// set sets some properties of the service, given as the children of the root element.
+func (s *store) set(children string) {
+	s.t.Helper()
+	s.want(202, "", "PUT", properties, []byte("<StorageServiceProperties>"+children+"</StorageServiceProperties>"))
+}
+
+// wantProperties checks that the properties of the service contain all of some texts.
+func (s *store) wantProperties(texts ...string) {
+	s.t.Helper()
+	body := string(s.want(200, "", "GET", properties, nil).body)
+	for _, text := range texts {
+		if !strings.Contains(body, text) {
+			s.t.Errorf("no %s in %s", text, body)
+		}
+	}
+}
+
+const (
+	logging = "<Logging><Version>1.0</Version><Delete>true</Delete><Read>false</Read><Write>true</Write>" +
+		"<RetentionPolicy><Enabled>true</Enabled><Days>5</Days></RetentionPolicy></Logging>"
+	metrics = "<Version>1.0</Version><Enabled>true</Enabled><IncludeAPIs>true</IncludeAPIs>" +
+		"<RetentionPolicy><Enabled>true</Enabled><Days>365</Days></RetentionPolicy>"
+	rule = "<CorsRule><AllowedOrigins>https://app.example</AllowedOrigins><AllowedMethods>GET,PUT</AllowedMethods>" +
+		"<AllowedHeaders>x-ms-*</AllowedHeaders><ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>300</MaxAgeInSeconds></CorsRule>"
+	website = "<StaticWebsite><Enabled>true</Enabled><IndexDocument>index.html</IndexDocument>" +
+		"<ErrorDocument404Path>404.html</ErrorDocument404Path></StaticWebsite>"
+)
+
+func TestServiceProperties(t *testing.T) {
+	s := newStore(t)
+	s.wantProperties("<Logging><Version>1.0</Version><Delete>false</Delete>", "<Cors></Cors>",
+		"<DeleteRetentionPolicy><Enabled>false</Enabled><AllowPermanentDelete>false</AllowPermanentDelete></DeleteRetentionPolicy>")
+	all := []string{logging, "<HourMetrics>" + metrics + "</HourMetrics>", "<MinuteMetrics>" + metrics + "</MinuteMetrics>",
+		"<Cors>" + rule + rule + "</Cors>", "<DefaultServiceVersion>2021-12-02</DefaultServiceVersion>",
+		"<DeleteRetentionPolicy><Enabled>true</Enabled><Days>7</Days><AllowPermanentDelete>true</AllowPermanentDelete></DeleteRetentionPolicy>", website}
+	s.set(strings.Join(all, ""))
+	s.wantProperties(all...)
+	s.set("")
+	s.wantProperties(all...)
+	s.set("<Cors /><DeleteRetentionPolicy><Enabled>false</Enabled><Days>9</Days></DeleteRetentionPolicy>")
+	all[3] = "<Cors></Cors>"
+	all[5] = "<DeleteRetentionPolicy><Enabled>false</Enabled><AllowPermanentDelete>false</AllowPermanentDelete></DeleteRetentionPolicy>"
+	s.wantProperties(all...)
+	if v, err := s.DefaultVersion(t.Context(), account); v != "2021-12-02" || err != nil {
+		t.Errorf("default version %q, %v", v, err)
+	}
+}
+
+func TestServicePropertiesErrors(t *testing.T) {
+	s := newStore(t)
+	s.set(logging)
+	deletions := func(children string) string {
+		return "<DeleteRetentionPolicy>" + children + "</DeleteRetentionPolicy>"
+	}
+	cors := func(old, new string) string { return "<Cors>" + strings.Replace(rule, old, new, 1) + "</Cors>" }
+	long := strings.Repeat("a", 257)
+	for name, c := range map[string]struct{ code, children string }{
+		"days missing":       {"InvalidXmlDocument", deletions("<Enabled>true</Enabled>")},
+		"no days":            {"InvalidXmlDocument", deletions("<Enabled>true</Enabled><Days>0</Days>")},
+		"too many days":      {"InvalidXmlDocument", deletions("<Enabled>true</Enabled><Days>366</Days>")},
+		"days no number":     {"InvalidXmlNodeValue", deletions("<Enabled>true</Enabled><Days>week</Days>")},
+		"empty policy":       {"InvalidXmlDocument", deletions("")},
+		"not a bool":         {"InvalidXmlNodeValue", deletions("<Enabled>perhaps</Enabled>")},
+		"unknown element":    {"UnsupportedXmlNode", deletions("<Enabled>false</Enabled><Weeks>1</Weeks>")},
+		"unknown setting":    {"UnsupportedXmlNode", "<Encryption/>"},
+		"logging incomplete": {"InvalidXmlDocument", strings.Replace(logging, "<Read>false</Read>", "", 1)},
+		"logging days":       {"InvalidXmlDocument", strings.Replace(logging, "<Days>5</Days>", "", 1)},
+		"metrics incomplete": {"InvalidXmlDocument", "<HourMetrics>" + strings.Replace(metrics, "<IncludeAPIs>true</IncludeAPIs>", "", 1) + "</HourMetrics>"},
+		"metrics retention":  {"InvalidXmlDocument", "<MinuteMetrics><Version>1.0</Version><Enabled>false</Enabled></MinuteMetrics>"},
+		"six rules":          {"InvalidXmlDocument", "<Cors>" + strings.Repeat(rule, 6) + "</Cors>"},
+		"rules too long":     {"InvalidXmlDocument", cors("x-ms-*", strings.Repeat("x-ms-meta-abcdefghijklmnopqrstuvwxyz,", 60))},
+		"header too long":    {"InvalidXmlDocument", cors("x-ms-*", long)},
+		"three prefixes":     {"InvalidXmlDocument", cors("x-ms-*", "a*,b*,c*")},
+		"no origins":         {"InvalidXmlDocument", cors("https://app.example", "")},
+		"no headers":         {"InvalidXmlDocument", cors("<AllowedHeaders>x-ms-*</AllowedHeaders>", "")},
+		"no such method":     {"InvalidXmlNodeValue", cors("GET", "FETCH")},
+		"negative age":       {"InvalidXmlDocument", cors("300", "-1")},
+		"two indexes":        {"InvalidXmlDocument", strings.Replace(website, "<IndexDocument>", "<DefaultIndexDocumentPath>a</DefaultIndexDocumentPath><IndexDocument>", 1)},
+		"website unsaid":     {"InvalidXmlDocument", "<StaticWebsite></StaticWebsite>"},
+		"no such version":    {"InvalidXmlNodeValue", "<DefaultServiceVersion>soon</DefaultServiceVersion>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			body := "<StorageServiceProperties><HourMetrics>" + metrics + "</HourMetrics>" + c.children + "</StorageServiceProperties>"
+			if strings.HasPrefix(c.children, "<HourMetrics>") {
+				body = "<StorageServiceProperties>" + c.children + "</StorageServiceProperties>"
+			}
+			s.want(400, c.code, "PUT", properties, []byte(body))
+			s.wantProperties(logging, "<HourMetrics><Version>1.0</Version><Enabled>false</Enabled>")
+		})
+	}
+	s.t = t
+	s.want(400, "InvalidXmlDocument", "PUT", properties, nil)
+	s.want(400, "InvalidXmlDocument", "PUT", properties, []byte("<StorageServiceProperties>"))
+	s.want(400, "InvalidXmlDocument", "PUT", properties, []byte("<Properties/>"))
+}
+
+func TestStatistics(t *testing.T) {
+	s := newStore(t)
+	s.want(400, "InvalidQueryParameterValue", "GET", "/?restype=service&comp=stats", nil)
+	got := s.want(200, "", "GET", "-secondary/?restype=service&comp=stats", nil)
+	want := fmt.Sprintf("<StorageServiceStats><GeoReplication><Status>live</Status><LastSyncTime>%s</LastSyncTime></GeoReplication></StorageServiceStats>",
+		"Tue, 03 Mar 2026 08:00:00 GMT")
+	if !strings.HasSuffix(string(got.body), want) {
+		t.Errorf("statistics %s", got.body)
+	}
+}
