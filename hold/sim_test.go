@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +17,10 @@ import (
 	"github.com/leasehold/leasehold/hold/holdtest"
 )
 
-var runs = flag.Int("runs", 100, "simulated runs of each kind")
+var (
+	runs = flag.Int("runs", 100, "simulated runs of each kind")
+	from = flag.Uint64("seed", 0, "seed of the first run")
+)
 
 // plan is what one run does to its processes.
 type plan struct {
@@ -193,8 +197,12 @@ func seeds(t *testing.T, pl plan) (taken, lost int) {
 	if testing.Short() {
 		n = min(n, 30)
 	}
-	for seed := range n {
-		w := simulate(t, uint64(seed), pl, nil)
+	if os.Getenv("LEASEHOLD_TEST") == "long" {
+		n = max(n, 2000)
+	}
+	for i := range n {
+		seed := *from + uint64(i)
+		w := simulate(t, seed, pl, nil)
 		if len(w.faults) > 0 {
 			t.Fatalf("seed %d: %d faults, first: %s", seed, len(w.faults), w.faults[0])
 		}
