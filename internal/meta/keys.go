@@ -23,6 +23,8 @@
 //	o object                                a segment that is referenced
 //	g object                                Garbage: what is to be released behind the scenes
 //	h object holder                         holder shares object with others
+//	t gen key 0 value 0 name 0              a current blob that has this tag
+//	t gen key 0 value 0 name 0 version      a previous version that has it; version: its ID in eight bytes
 //	x gen                                 * a deleted container whose blobs are still to be removed
 //
 // What belongs to a blob sorts before its record, so that a listing that meets
@@ -48,6 +50,7 @@ const (
 	tagSegment   = 'o'
 	tagGarbage   = 'g'
 	tagHolder    = 'h'
+	tagTag       = 't'
 	tagDead      = 'x'
 
 	subStaged  = 0x01

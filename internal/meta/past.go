@@ -14,13 +14,23 @@ func Past(r kv.Reader, gen uint64, name string, p blob.Past) (*blob.Blob, error)
 	return get[blob.Blob](r, pastKey(gen, name, p))
 }
 
-// PutPast stores the record of a past state.
+// PutPast stores the record of a past state, and indexes the tags of a version.
 func PutPast(tx kv.Tx, gen uint64, name string, p blob.Past, b *blob.Blob) error {
+	if p.Kind == blob.PreviousVersion {
+		if err := IndexTags(tx, gen, name, p.Stamp, nil, b.Tags); err != nil {
+			return err
+		}
+	}
 	return put(tx, pastKey(gen, name, p), b)
 }
 
-// DeletePast removes the record of a past state and nothing else.
-func DeletePast(tx kv.Tx, gen uint64, name string, p blob.Past) error {
+// DeletePast removes b, the record of a past state, and its tags from the index.
+func DeletePast(tx kv.Tx, gen uint64, name string, p blob.Past, b *blob.Blob) error {
+	if p.Kind == blob.PreviousVersion {
+		if err := IndexTags(tx, gen, name, p.Stamp, b.Tags, nil); err != nil {
+			return err
+		}
+	}
 	return tx.Delete(pastKey(gen, name, p))
 }
 

@@ -316,7 +316,7 @@ func (b *deadBlobs) remove(tx kv.Tx, gen uint64) error {
 		return kv.DeleteRange(tx, start, append(b.last, 0))
 	}
 	leases := appendGen(named(tagLease, b.container.Account, b.container.Container), gen)
-	for _, prefix := range [][]byte{start, generation(tagInline, gen, 0), leases} {
+	for _, prefix := range [][]byte{start, generation(tagInline, gen, 0), generation(tagTag, gen, 0), leases} {
 		if err := kv.DeleteRange(tx, prefix, kv.PrefixEnd(prefix)); err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type createEmpty struct {
 	guarded
 	properties
 	metadata
+	attributes
 	ContentLength int64 `header:"Content-Length"`
 }
 
@@ -52,6 +53,9 @@ func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 		return nil, err
 	}
 	b.HTTP, b.Metadata = a.properties.orPlain(s.req.Header), a.metadata.record()
+	if err := s.setAttributes(b, &a.attributes); err != nil {
+		return nil, err
+	}
 	if err := s.setContent(b, nil); err != nil {
 		return nil, err
 	}

@@ -113,6 +113,7 @@ type putBlockList struct {
 	guarded
 	properties
 	metadata
+	attributes
 	checked
 	List blockListXML `body:"xml,max=12582912"`
 }
@@ -169,6 +170,9 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 		return nil, err
 	}
 	b.HTTP, b.Metadata = a.properties.record(), a.metadata.record()
+	if err := s.setAttributes(b, &a.attributes); err != nil {
+		return nil, err
+	}
 	if err := s.recommit(b, committed, blocks); err != nil {
 		return nil, err
 	}

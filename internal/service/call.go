@@ -5,6 +5,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -18,6 +19,11 @@ type call struct {
 
 func (c *call) ctx() context.Context { return c.req.Context() }
 
+// resource is what the request is about, as far as permissions go.
+func (c *call) resource() auth.Resource {
+	return auth.Resource{Container: c.req.Container, Blob: c.req.Blob}
+}
+
 // checkForm judges what can be told from the arguments alone.
 func (c *call) checkForm(args any) error {
 	if err := c.checkAddress(args); err != nil {
@@ -28,6 +34,12 @@ func (c *call) checkForm(args any) error {
 		if err := conditions.CheckForm(c.op.Use.effect); err != nil {
 			return err
 		}
+		if conditions.IfTags != nil && !c.grant.MayReadTags(c.resource()) {
+			return fault.AuthorizationPermissionMismatch
+		}
+	}
+	if g, ok := args.(interface{ setsTags() bool }); ok && g.setsTags() && !c.grant.MayWriteTags(c.resource()) {
+		return fault.AuthorizationPermissionMismatch
 	}
 	if g, ok := args.(interface{ checkForm() error }); ok {
 		return g.checkForm()

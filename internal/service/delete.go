@@ -101,5 +101,5 @@ func (s *scope) erase(p blob.Past, b *blob.Blob) error {
 	if err := meta.Release(s.tx, gen, s.now, b.Content); err != nil {
 		return err
 	}
-	return meta.DeletePast(s.tx, gen, s.req.Blob, p)
+	return meta.DeletePast(s.tx, gen, s.req.Blob, p, b)
 }

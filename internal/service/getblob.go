@@ -51,6 +51,7 @@ type blobHeaders struct {
 	Encrypted          bool      `header:"x-ms-server-encrypted,always,since=2015-12-11"`
 	AppendedBlocks     *int      `header:"x-ms-blob-committed-block-count"`
 	Sealed             bool      `header:"x-ms-blob-sealed,since=2019-12-12"`
+	Tags               int       `header:"x-ms-tag-count,since=2019-12-12"`
 }
 
 const defaultContentType = "application/octet-stream"
@@ -74,6 +75,9 @@ func blobHeadersOf(s *scope) blobHeaders {
 	}
 	if s.past.IsZero() {
 		h.leaseState, h.CurrentVersion = leaseStateOf(b.Lease, s.r.Now()), b.VersionID != 0
+	}
+	if len(b.Tags) > 0 && s.grant.MayReadTags(s.resource()) {
+		h.Tags = len(b.Tags)
 	}
 	if h.ContentType == "" {
 		h.ContentType = defaultContentType

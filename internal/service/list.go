@@ -235,6 +235,7 @@ type blobLister struct {
 	xml    []byte
 	record blob.Blob
 	ghost  ghost
+	tagged bool // the caller may learn of tags
 }
 
 func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
@@ -250,7 +251,10 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 	if a.Delimiter != "" && with["snapshots"] {
 		return nil, fault.InvalidQuery("include", s.req.Query.Get("include"), "Snapshots are not listed by hierarchy.")
 	}
-	l := &blobLister{scope: s, listBlobs: a, limit: limit, with: with}
+	l := &blobLister{scope: s, listBlobs: a, limit: limit, with: with, tagged: s.grant.MayReadTags(s.resource())}
+	if with["tags"] && !l.tagged {
+		return nil, fault.AuthorizationPermissionMismatch
+	}
 	l.xml = append(s.begin(&a.page, "Delimiter", a.Delimiter), "<Blobs>"...)
 	start := string(a.Marker)
 	if start == "" {
@@ -301,6 +305,9 @@ func (l *blobLister) addBlob(name string, past blob.Past, r *blob.Blob) {
 	if l.with["metadata"] && !r.Uncommitted {
 		b = appendMetadata(b, r.Metadata)
 	}
+	if l.with["tags"] && len(r.Tags) > 0 {
+		b = appendTags(b, r.Tags)
+	}
 	l.xml = append(b, "<OrMetadata /></Blob>"...)
 }
 
@@ -322,7 +329,11 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 	if r.Sealed {
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}
-	return append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
+	b = append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
+	if l.tagged && len(r.Tags) > 0 {
+		b = wire.AppendXMLElement(b, "TagCount", strconv.Itoa(len(r.Tags)))
+	}
+	return b
 }
 
 func appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {

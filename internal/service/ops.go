@@ -55,6 +55,7 @@ func Operations() []Operation {
 	all = append(all, historyOperations()...)
 	all = append(all, blockBlobOperations()...)
 	all = append(all, appendBlobOperations()...)
+	all = append(all, tagOperations()...)
 	return all
 }
 

@@ -89,6 +89,7 @@ func (s *scope) enterPast(at address, args any) (err error) {
 	if s.blob, err = meta.Past(s.r, s.container.Generation, s.req.Blob, at.past); err != nil {
 		return err
 	}
+	s.noteTags()
 	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 {
 		return fault.BlobNotFound
 	}

@@ -35,6 +35,7 @@ type putBlob struct {
 	guarded
 	properties
 	metadata
+	attributes
 	upload
 	ContentLength string `header:"x-ms-blob-content-length"`
 }
@@ -86,6 +87,9 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 		return nil, err
 	}
 	b.HTTP, b.Metadata = a.properties.orPlain(s.req.Header), a.metadata.record()
+	if err := s.setAttributes(b, &a.attributes); err != nil {
+		return nil, err
+	}
 	if b.HTTP.ContentMD5 == nil {
 		b.HTTP.ContentMD5 = in.MD5
 	}

@@ -53,6 +53,7 @@ type scope struct {
 	blob      *blob.Blob      // nil above the level of blobs, or when missing
 	past      blob.Past       // which state of the blob this is; zero for the current one
 	leased    bool            // the stored record of the resource has a lease
+	indexed   indexedTags     // of the stored record of the blob
 }
 
 // view runs fn on one snapshot, with the resource loaded and the preconditions
@@ -143,6 +144,7 @@ func (s *scope) enter(args any) (err error) {
 		if s.blob, err = meta.Blob(s.r, s.container.Generation, s.req.Blob); err != nil {
 			return err
 		}
+		s.noteTags()
 		if at := addressOf(args); !at.past.IsZero() {
 			return s.enterPast(at, args)
 		}
@@ -216,8 +218,11 @@ func (s *scope) checkConditions(args any, v blob.Version, ignoreNoneAny bool) er
 }
 
 // putBlob stores b as the state of the blob that was loaded, and keeps the index of
-// leases.
+// leases and that of tags.
 func (s *scope) putBlob(b *blob.Blob) error {
+	if err := s.indexTags(b.Tags); err != nil {
+		return err
+	}
 	if !s.past.IsZero() {
 		return meta.PutPast(s.tx, s.container.Generation, s.req.Blob, s.past, b)
 	}
@@ -230,6 +235,9 @@ func (s *scope) putBlob(b *blob.Blob) error {
 // deleteBlob removes the current record.
 func (s *scope) deleteBlob() error {
 	if err := meta.DeleteBlob(s.tx, s.container.Generation, s.req.Blob); err != nil {
+		return err
+	}
+	if err := s.indexTags(nil); err != nil {
 		return err
 	}
 	return s.indexLease(false)

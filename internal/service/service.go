@@ -72,8 +72,7 @@ func (c *call) serve() (err error) {
 	if c.grant, err = c.authenticate(c.req); err != nil {
 		return err
 	}
-	where := auth.Resource{Container: c.req.Container, Blob: c.req.Blob}
-	if err := c.grant.Allow(c.op.Needs, where); err != nil {
+	if err := c.grant.Allow(c.op.Needs, c.resource()); err != nil {
 		return err
 	}
 	return c.op.run(c)

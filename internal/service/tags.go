@@ -1,8 +1,49 @@
 package service
 
 import (
+	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
 )
+
+func tagOperations() []Operation {
+	return []Operation{
+		{"Blob_GetTags", onBlob("GET", "tags"), auth.PermGetTags, useRead, 200, false, view(doGetTags)},
+		{"Blob_SetTags", onBlob("PUT", "tags"), auth.PermSetTags, useWrite, 204, false, update(doSetTags)},
+		{"Service_FilterBlobs", onService("GET", "", "blobs"), auth.PermFindBlobs, useNothing, 200, false, view(doFindBlobs)},
+		{"Container_FilterBlobs", onContainer("GET", "blobs"), auth.PermFindContainerBlobs, useUnguarded, 200, false, view(doFindBlobs)},
+	}
+}
+
+// indexedTags are the tags by which a state of a blob is found.
+type indexedTags struct {
+	past blob.Past
+	tags blob.Tags
+}
+
+// noteTags notes those of the record that was loaded.
+func (s *scope) noteTags() {
+	s.indexed = indexedTags{past: s.past}
+	if s.blob != nil {
+		s.indexed.tags = s.blob.Tags
+	}
+}
+
+// indexTags keeps the index of tags when the record of the state that is worked on is
+// written with tags. Snapshots and what is soft-deleted are not indexed.
+func (s *scope) indexTags(tags blob.Tags) error {
+	if !s.past.IsZero() && s.past.Kind != blob.PreviousVersion {
+		return nil
+	}
+	if s.indexed.past != s.past {
+		s.indexed = indexedTags{past: s.past}
+	}
+	old := s.indexed.tags
+	s.indexed.tags = tags
+	return meta.IndexTags(s.tx, s.container.Generation, s.req.Blob, s.past.Stamp, old, tags)
+}
 
 // tagCondition is an expression over tags that a request depends on.
 type tagCondition struct{ blob.TagCondition }
@@ -12,4 +53,80 @@ func (c *tagCondition) UnmarshalText(text []byte) error {
 	e, err := blob.ParseTagExpr("x-ms-if-tags", string(text))
 	c.TagCondition = e
 	return err
+}
+
+// tagsHeader are the tags of a blob that is to be made.
+type tagsHeader blob.Tags
+
+// UnmarshalText reads form-encoded pairs.
+func (h *tagsHeader) UnmarshalText(text []byte) error {
+	tags, err := blob.ParseTags("x-ms-tags", string(text))
+	*h = tagsHeader(tags)
+	return err
+}
+
+// tagConditions are the conditions of operations on tags, which have names of their own
+// for what the others call If-Match and so on.
+type tagConditions struct {
+	IfMatch           string        `header:"x-ms-blob-if-match"`
+	IfNoneMatch       string        `header:"x-ms-blob-if-none-match"`
+	IfModifiedSince   conditionDate `header:"x-ms-blob-if-modified-since"`
+	IfUnmodifiedSince conditionDate `header:"x-ms-blob-if-unmodified-since"`
+	IfTags            tagCondition  `header:"x-ms-if-tags"`
+}
+
+func (c *tagConditions) conditions() blob.Conditions {
+	same := conditional(*c)
+	return same.conditions()
+}
+
+type getTags struct {
+	tagConditions
+	guarded
+	addressed
+}
+
+type gotTags struct {
+	Body blob.TagsBody `body:"xml"`
+}
+
+func doGetTags(s *scope, _ *getTags) (*gotTags, error) {
+	return &gotTags{s.blob.Tags.Body()}, nil
+}
+
+type setTags struct {
+	tagConditions
+	guarded
+	addressed
+	Body blob.TagsBody `body:"xml,required"`
+}
+
+// checkForm refuses snapshots: their tags stay those of the moment.
+func (a *setTags) checkForm() error {
+	if a.Snapshot != 0 {
+		return fault.InvalidQuery("snapshot", blob.Time(a.Snapshot).Stamp(), "The tags of a snapshot can't be changed.")
+	}
+	_, err := blob.NewTags(a.Body.Set.Tags)
+	return err
+}
+
+func doSetTags(s *scope, a *setTags) (*nothing, error) {
+	tags, err := blob.NewTags(a.Body.Set.Tags)
+	if err != nil {
+		return nil, err
+	}
+	s.blob.Tags = tags
+	return &nothing{}, s.putBlob(s.blob)
+}
+
+// appendTags appends the XML form of tags.
+func appendTags(b []byte, tags blob.Tags) []byte {
+	b = append(b, "<Tags><TagSet>"...)
+	for i := range tags {
+		b = append(b, "<Tag>"...)
+		b = wire.AppendXMLElement(b, "Key", tags[i].Key)
+		b = wire.AppendXMLElement(b, "Value", tags[i].Value)
+		b = append(b, "</Tag>"...)
+	}
+	return append(b, "</TagSet></Tags>"...)
 }

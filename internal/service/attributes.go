@@ -1,0 +1,20 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/blob"
+)
+
+// attributes are what the operations that make a blob may set beside its content: all
+// that has an operation of its own, too.
+type attributes struct {
+	Tags tagsHeader `header:"x-ms-tags"`
+}
+
+func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
+
+// setAttributes gives b, which is to be written in place of what there was, what a
+// request asks for.
+func (s *scope) setAttributes(b *blob.Blob, a *attributes) error {
+	b.Tags = blob.Tags(a.Tags)
+	return nil
+}
