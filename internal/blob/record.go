@@ -53,6 +53,11 @@ type Blob struct {
 	Retained Time `cbor:"15,keyasint,omitempty"`
 	// Sealed tells that nothing can be appended to this append blob any more.
 	Sealed bool `cbor:"35,keyasint,omitempty"`
+	// Sequence is the sequence number of a page blob.
+	Sequence int64 `cbor:"36,keyasint,omitempty"`
+	// Origin is the ETag with which a page blob was made: two states of a name that have
+	// it in common are of the same blob.
+	Origin ETag `cbor:"37,keyasint,omitempty"`
 }
 
 // HTTPHeaders are the standard headers that are kept with a blob and returned by
@@ -98,6 +103,7 @@ type Chunk struct {
 	Inline bool  // lies in the key-value store rather than in a segment
 	Offset int64 // of the run in the object
 	Length int64
+	Size   int64 // of the object as a whole
 }
 
 // Block is one entry of a block list: the bytes of one Put Block, Append Block or
@@ -123,6 +129,10 @@ type Content struct {
 	// Shared tells that an object of this content may have another holder: a
 	// snapshot, a version or a copy.
 	Shared bool `cbor:"6,keyasint,omitempty"`
+	// Paged tells that List names the extents of a page blob, which lie under the keys
+	// of the blob Name.
+	Paged bool   `cbor:"7,keyasint,omitempty"`
+	Name  string `cbor:"8,keyasint,omitempty"`
 }
 
 // MaxInlineBlocks is the longest list of blocks that lies in the blob's own record.

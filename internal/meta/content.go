@@ -95,7 +95,7 @@ type Garbage struct {
 // Release lets go of a content that no record holds any more. What is short and
 // unshared goes in the same transaction, the rest is left to Sweep.
 func Release(tx kv.Tx, gen uint64, now blob.Time, c blob.Content) error {
-	if c.Listed || c.Shared {
+	if c.Listed || c.Paged || c.Shared {
 		return put(tx, objectKey(tagGarbage, c.Holder), &Garbage{Since: now, Gen: gen, Content: &c})
 	}
 	return ReleaseBlocks(tx, gen, now, c.Blocks, nil)
@@ -145,7 +145,7 @@ func Recommit(tx kv.Tx, gen uint64, now blob.Time, c blob.Content, old, blocks [
 // owner is who holds the chunks of a content: its list, if it is stored, because
 // contents share the list as a whole.
 func owner(c blob.Content) blob.ObjectID {
-	if c.Listed {
+	if c.Listed || c.Paged {
 		return c.List
 	}
 	return c.Holder

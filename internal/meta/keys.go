@@ -16,6 +16,8 @@
 //	b gen name 0 0x01                       Staging: what is known of the uncommitted blocks
 //	b gen name 0 0x01 block-id              an uncommitted block
 //	b gen name 0 0x02 stamp kind            Blob: a past state; stamp: its time in eight bytes, kind: a blob.PastKind
+//	b gen name 0 0x03 list end              PageExtent; end: offset behind its last byte
+//	b gen name 0 0x04 list object           how often extents of the list lie in the object
 //	b gen name 0 0xFF                       Blob: the current one
 //	d gen object                            inline bytes of up to MaxInline
 //	e list end                              a page of a block list; end: offset behind its last byte
@@ -55,6 +57,8 @@ const (
 
 	subStaged  = 0x01
 	subPast    = 0x02
+	subExtents = 0x03
+	subObjects = 0x04
 	subCurrent = 0xFF
 )
 

@@ -119,7 +119,14 @@ func (w *Sweeper) remove(ctx context.Context, due []queued) error {
 // objects, and the objects that nobody claims any more.
 func (w *Sweeper) removeContent(ctx context.Context, q *queued) error {
 	c := q.Content
-	if c.Listed {
+	if c.Paged {
+		for more := true; more; {
+			var err error
+			if more, err = w.removePages(ctx, q); err != nil {
+				return err
+			}
+		}
+	} else if c.Listed {
 		held, err := w.unlist(ctx, q)
 		if err != nil {
 			return err
@@ -183,12 +190,12 @@ func (w *Sweeper) removePage(ctx context.Context, q *queued) (more bool, err err
 	if err != nil || key == nil {
 		return false, err
 	}
-	return true, w.removeBlocks(ctx, q, page, key)
+	return true, w.removeBlocks(ctx, q, page, func(tx kv.Tx) error { return tx.Delete(key) })
 }
 
 // removeBlocks gives up the claims of a content on the chunks of blocks, and removes
-// those that nobody claims any more. key, if any, is removed in the same step.
-func (w *Sweeper) removeBlocks(ctx context.Context, q *queued, blocks []blob.Block, key []byte) error {
+// those that nobody claims any more. also, if any, is done in the same step.
+func (w *Sweeper) removeBlocks(ctx context.Context, q *queued, blocks []blob.Block, also func(kv.Tx) error) error {
 	keys := []kv.Key{q.key}
 	for i := range blocks {
 		keys = append(keys, objectKey(tagHolder, blocks[i].Chunk.Object))
@@ -211,10 +218,10 @@ func (w *Sweeper) removeBlocks(ctx context.Context, q *queued, blocks []blob.Blo
 				return err
 			}
 		}
-		if key == nil {
+		if also == nil {
 			return nil
 		}
-		return tx.Delete(key)
+		return also(tx)
 	})
 }
 
@@ -290,13 +297,21 @@ func (b *deadBlobs) add(p kv.Pair) error {
 		if err != nil {
 			return err
 		}
-		b.contents = append(b.contents, record.Content)
+		if !record.Content.Paged {
+			b.contents = append(b.contents, record.Content)
+		}
 	case sub[0] == subStaged && len(sub) > 1:
 		block, err := decode[blob.Block](p.Key, p.Value)
 		if err != nil {
 			return err
 		}
 		b.staged = append(b.staged, *block)
+	case sub[0] == subObjects:
+		use, err := decode[objectUse](p.Key, p.Value)
+		if err != nil {
+			return err
+		}
+		b.staged = append(b.staged, pageBlock(blob.ObjectID(sub[1+len(blob.ObjectID{}):]), use))
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ type body struct {
 
 // chunk returns where the body lies, after putting it there if it is short.
 func (b *body) chunk(s *scope) (blob.Chunk, error) {
-	c := blob.Chunk{Object: b.object, Inline: b.inline != nil, Length: b.Size}
+	c := blob.Chunk{Object: b.object, Inline: b.inline != nil, Length: b.Size, Size: b.Size}
 	switch {
 	case b.Size <= 0:
 		return blob.Chunk{Inline: true}, nil

@@ -72,6 +72,7 @@ type stream struct {
 // part is one run of bytes of a stream.
 type part struct {
 	inline []byte
+	zero   bool // nothing was written here
 	ref    segment.Ref
 	off, n int64
 }
@@ -81,29 +82,59 @@ type part struct {
 // before the answer begins.
 func (s *scope) open(b *blob.Blob, off, n int64) (*stream, error) {
 	out := &stream{segments: s.Segments, ctx: s.ctx(), size: n}
+	if b.Content.Paged {
+		return out, s.openPages(out, b, blob.PageRange{Start: off, End: off + n})
+	}
 	for placed, err := range meta.Blocks(s.r, b.Content, off, off+n) {
 		if err != nil {
 			return nil, err
 		}
 		c := placed.Chunk
 		from := max(off-placed.Start, 0)
-		p := part{off: c.Offset + from, n: min(c.Length, off+n-placed.Start) - from}
-		if c.Inline {
-			data, err := meta.Inline(s.r, s.container.Generation, c.Object)
-			if err != nil {
-				return nil, err
-			}
-			p.inline = append([]byte(nil), data[p.off:p.off+p.n]...)
-		} else {
-			p.ref = segment.Ref{ID: segment.ID(c.Object), Size: c.Offset + c.Length}
+		c.Offset, c.Length = c.Offset+from, min(c.Length, off+n-placed.Start)-from
+		if err := s.addPart(out, c); err != nil {
+			return nil, err
 		}
-		out.parts = append(out.parts, p)
 	}
 	return out, out.openFirst()
 }
 
+// openPages prepares a range of a page blob.
+func (s *scope) openPages(out *stream, b *blob.Blob, r blob.PageRange) error {
+	extents := meta.Extents(s.r, s.container.Generation, b.Content, r.Start)
+	for run, err := range blob.PageRuns(extents, r) {
+		switch {
+		case err != nil:
+			return err
+		case !run.Written:
+			out.parts = append(out.parts, part{zero: true, n: run.Len()})
+		default:
+			if err := s.addPart(out, run.Chunk); err != nil {
+				return err
+			}
+		}
+	}
+	return out.openFirst()
+}
+
+// addPart adds a run of stored bytes to a stream.
+func (s *scope) addPart(out *stream, c blob.Chunk) error {
+	p := part{off: c.Offset, n: c.Length}
+	if c.Inline {
+		data, err := meta.Inline(s.r, s.container.Generation, c.Object)
+		if err != nil {
+			return err
+		}
+		p.inline = append([]byte(nil), data[p.off:p.off+p.n]...)
+	} else {
+		p.ref = segment.Ref{ID: segment.ID(c.Object), Size: c.Size}
+	}
+	out.parts = append(out.parts, p)
+	return nil
+}
+
 func (s *stream) openFirst() (err error) {
-	if len(s.parts) > 0 && s.parts[0].inline == nil {
+	if len(s.parts) > 0 && s.parts[0].inline == nil && !s.parts[0].zero {
 		p := s.parts[0]
 		s.first, err = s.segments.Open(s.ctx, p.ref, p.off, p.n)
 	}
@@ -132,6 +163,9 @@ func (s *stream) send(w io.Writer, i int) (int64, error) {
 		n, err := w.Write(p.inline)
 		return int64(n), err
 	}
+	if p.zero {
+		return io.CopyN(w, zeros{}, p.n)
+	}
 	r := s.first
 	if i > 0 {
 		opened, err := s.segments.Open(s.ctx, p.ref, p.off, p.n)
@@ -145,6 +179,14 @@ func (s *stream) send(w io.Writer, i int) (int64, error) {
 		return to.WriteTo(w)
 	}
 	return io.CopyN(w, r, p.n)
+}
+
+// zeros yields zeros without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // Close releases what was opened.

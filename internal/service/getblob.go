@@ -52,6 +52,7 @@ type blobHeaders struct {
 	AppendedBlocks     *int      `header:"x-ms-blob-committed-block-count"`
 	Sealed             bool      `header:"x-ms-blob-sealed,since=2019-12-12"`
 	Tags               int       `header:"x-ms-tag-count,since=2019-12-12"`
+	Sequence           *int64    `header:"x-ms-blob-sequence-number"`
 }
 
 const defaultContentType = "application/octet-stream"
@@ -84,6 +85,9 @@ func blobHeadersOf(s *scope) blobHeaders {
 	}
 	if b.Type == blob.AppendBlob {
 		h.AppendedBlocks, h.Sealed = &b.Content.Count, b.Sealed
+	}
+	if b.Type == blob.PageBlob {
+		h.Sequence = &b.Sequence
 	}
 	return h
 }

@@ -326,6 +326,10 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 	if past.IsZero() {
 		b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
 	}
+	if r.Type == blob.PageBlob {
+		b = strconv.AppendInt(append(b, "<x-ms-blob-sequence-number>"...), r.Sequence, 10)
+		b = append(b, "</x-ms-blob-sequence-number>"...)
+	}
 	if r.Sealed {
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}

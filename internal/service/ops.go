@@ -56,6 +56,7 @@ func Operations() []Operation {
 	all = append(all, blockBlobOperations()...)
 	all = append(all, appendBlobOperations()...)
 	all = append(all, tagOperations()...)
+	all = append(all, pageBlobOperations()...)
 	return all
 }
 

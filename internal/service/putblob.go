@@ -1,6 +1,8 @@
 package service
 
 import (
+	"strconv"
+
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -129,16 +131,61 @@ func doSetMetadata(s *scope, a *setMetadata) (*changedBlob, error) {
 	return &changedBlob{versionOf(s.blob.Version()), true}, s.putBlob(s.blob)
 }
 
-// setProperties replaces the standard headers of a blob, all of them if any is given.
+// setProperties replaces the standard headers of a blob, all of them if any is given,
+// and may change size and sequence number of a page blob.
 type setProperties struct {
 	conditional
 	guarded
 	properties
+	Size           *int64 `header:"x-ms-blob-content-length"`
+	SequenceAction string `header:"x-ms-sequence-number-action"`
+	Sequence       *int64 `header:"x-ms-blob-sequence-number"`
 }
 
-func doSetProperties(s *scope, a *setProperties) (*version, error) {
-	s.blob.HTTP = a.properties.record()
-	s.blob.Touch(s.now)
-	v := versionOf(s.blob.Version())
-	return &v, s.putBlob(s.blob)
+func (a *setProperties) checkForm() error {
+	if a.Size != nil && !blob.ValidPageBlobSize(*a.Size) {
+		return fault.InvalidHeader("x-ms-blob-content-length", strconv.FormatInt(*a.Size, 10))
+	}
+	return nil
+}
+
+// replaces tells whether the standard headers are to be replaced: when one is given,
+// and when nothing else is asked for.
+func (a *setProperties) replaces() bool {
+	h := a.properties.record()
+	empty := h.ContentType+h.ContentEncoding+h.ContentLanguage+h.ContentDisposition+h.CacheControl == "" && h.ContentMD5 == nil
+	return !empty || a.Size == nil && a.SequenceAction == ""
+}
+
+type setBlob struct {
+	version
+	Sequence *int64 `header:"x-ms-blob-sequence-number"`
+}
+
+func doSetProperties(s *scope, a *setProperties) (*setBlob, error) {
+	b := s.blob
+	if a.replaces() {
+		b.HTTP = a.properties.record()
+	}
+	if a.Size != nil {
+		if err := s.resize(*a.Size); err != nil {
+			return nil, err
+		}
+	}
+	if a.SequenceAction != "" {
+		if b.Type != blob.PageBlob {
+			return nil, fault.InvalidBlobType
+		}
+		number, err := blob.NextSequence(b.Sequence, a.SequenceAction, a.Sequence)
+		if err != nil {
+			return nil, err
+		}
+		b.Sequence = number
+	}
+	b.Touch(s.now)
+	out := &setBlob{version: versionOf(b.Version())}
+	if b.Type == blob.PageBlob {
+		out.Sequence = &b.Sequence
+	}
+	return out, s.putBlob(b)
 }

@@ -57,6 +57,6 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 func (s *scope) freeze(b *blob.Blob) (*blob.Blob, error) {
 	past := b.AsPast()
 	var err error
-	b.Content, past.Content, err = meta.Freeze(s.tx, b.Content, s.newObject())
+	b.Content, past.Content, err = meta.Freeze(s.tx, s.container.Generation, b.Content, s.newObject())
 	return past, err
 }
