@@ -183,6 +183,16 @@ type Container struct {
 	Metadata   Metadata     `cbor:"5,keyasint,omitempty"`
 	Lease      lease.Lease  `cbor:"6,keyasint"`
 	Access     PublicAccess `cbor:"7,keyasint,omitempty"`
+	Policies   []Policy     `cbor:"10,keyasint,omitempty"`
+}
+
+// Policy is a stored access policy of a container: terms that signatures name instead
+// of stating them. Zero fields are left to the signature.
+type Policy struct {
+	ID          string `cbor:"1,keyasint"`
+	Start       Time   `cbor:"2,keyasint,omitempty"`
+	Expiry      Time   `cbor:"3,keyasint,omitempty"`
+	Permissions string `cbor:"4,keyasint,omitempty"` // letters, as given
 }
 
 // Touch gives c the ETag and Last-Modified of a change made at now.

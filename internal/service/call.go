@@ -21,7 +21,11 @@ func (c *call) ctx() context.Context { return c.req.Context() }
 
 // resource is what the request is about, as far as permissions go.
 func (c *call) resource() auth.Resource {
-	return auth.Resource{Container: c.req.Container, Blob: c.req.Blob}
+	r := auth.Resource{Container: c.req.Container, Blob: c.req.Blob}
+	if c.req.Level == wire.LevelContainer {
+		r.Prefix = c.req.Query.Get("prefix")
+	}
+	return r
 }
 
 // checkForm judges what can be told from the arguments alone.

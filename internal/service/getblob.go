@@ -7,6 +7,7 @@ import (
 
 	"github.com/minio/crc64nvme"
 
+	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/segment"
@@ -83,6 +84,7 @@ func blobHeadersOf(s *scope) blobHeaders {
 	if h.ContentType == "" {
 		h.ContentType = defaultContentType
 	}
+	h.override(s.grant.Override())
 	if b.Type == blob.AppendBlob {
 		h.AppendedBlocks, h.Sealed = &b.Content.Count, b.Sealed
 	}
@@ -90,6 +92,24 @@ func blobHeadersOf(s *scope) blobHeaders {
 		h.Sequence = &b.Sequence
 	}
 	return h
+}
+
+// override puts the values that a signature fixes in place of the blob's own.
+func (h *blobHeaders) override(o auth.Override) {
+	for _, f := range []struct {
+		field *string
+		value string
+	}{
+		{&h.CacheControl, o.CacheControl},
+		{&h.ContentDisposition, o.ContentDisposition},
+		{&h.ContentEncoding, o.ContentEncoding},
+		{&h.ContentLanguage, o.ContentLanguage},
+		{&h.ContentType, o.ContentType},
+	} {
+		if f.value != "" {
+			*f.field = f.value
+		}
+	}
 }
 
 type gotBlob struct {

@@ -178,6 +178,9 @@ func (s *scope) enterBlob(args any) error {
 		held = &s.blob.Lease
 	}
 	s.leased = held.Kind != lease.None
+	if err := s.mayOverwrite(); err != nil {
+		return err
+	}
 	if err := s.checkLease(held, args); err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ type Options struct {
 	Segments segment.Store
 	// Accounts returns an account by name, nil when there is none.
 	Accounts func(name string) *auth.Account
+	// Trust returns what is trusted besides the keys of accounts, for each request anew;
+	// nil for nothing.
+	Trust func() *Trust
 	// Random yields the bytes of IDs.
 	Random io.Reader
 	// Now dates requests and judges signatures. Leases are judged by the store's clock.
@@ -38,6 +41,7 @@ type Options struct {
 type Service struct {
 	Options
 	table *wire.Table[Operation]
+	rules ruleCache
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be
@@ -54,6 +58,7 @@ func New(o Options) *Service {
 
 // Serve answers one request.
 func (s *Service) Serve(r *wire.Request) {
+	s.shareCrossOrigin(r)
 	op, err := s.table.Match(r)
 	if err == nil {
 		r.Operation = op.Name
@@ -69,10 +74,13 @@ func (s *Service) Serve(r *wire.Request) {
 }
 
 func (c *call) serve() (err error) {
+	if c.op.Needs.Open {
+		return c.op.run(c)
+	}
 	if c.grant, err = c.authenticate(c.req); err != nil {
 		return err
 	}
-	if err := c.grant.Allow(c.op.Needs, c.resource()); err != nil {
+	if err := c.grant.Allow(c.need(), c.resource()); err != nil {
 		return err
 	}
 	return c.op.run(c)
@@ -95,7 +103,7 @@ func (s *Service) authenticate(r *wire.Request) (auth.Grant, error) {
 		Secondary:     r.Secondary,
 		PathStyle:     r.PathStyle,
 	}
-	return auth.Authenticate(facts, &auth.Env{Account: s.Accounts(r.Account), Now: r.Received, ReencodedPaths: true})
+	return auth.Authenticate(facts, s.environment(r))
 }
 
 // rawPath returns the path exactly as it stands in the request line.

@@ -1,0 +1,103 @@
+package service
+
+import (
+	"strings"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Trust is what is trusted besides the keys of accounts. The zero value trusts nothing.
+type Trust struct {
+	DelegationSecret []byte       // what user delegation keys are derived from; nil issues none
+	Tokens           auth.Tokens  // whose bearer tokens are taken
+	Audiences        []string     // URLs that tokens may be meant for, besides those of the real service
+	Access           *auth.Access // who has which role
+	AuthorizationURI string       // where a client without a token is sent
+	BearerOverHTTP   bool         // take tokens over plain HTTP too
+}
+
+// environment is what the credentials of a request are judged against.
+func (s *Service) environment(r *wire.Request) *auth.Env {
+	env := &auth.Env{Account: s.Accounts(r.Account), Now: r.Received, ReencodedPaths: true}
+	if s.Trust != nil {
+		if t := s.Trust(); t != nil {
+			env.DelegationSecret, env.Tokens, env.Audiences = t.DelegationSecret, t.Tokens, t.Audiences
+			env.Access, env.AuthorizationURI, env.BearerOverHTTP = t.Access, t.AuthorizationURI, t.BearerOverHTTP
+		}
+	}
+	lookUp := func(container string) (c *blob.Container, err error) {
+		err = s.DB.View(r.Context(), func(tx kv.Reader) error {
+			c, err = meta.Container(tx, r.Account, container)
+			return err
+		})
+		return c, err
+	}
+	env.Policy = func(container, id string) (*auth.AccessPolicy, error) {
+		c, err := lookUp(container)
+		if c == nil || err != nil {
+			return nil, err
+		}
+		return policyNamed(c.Policies, id), nil
+	}
+	env.PublicAccess = func(container string) (auth.PublicAccess, error) {
+		c, err := lookUp(container)
+		if c == nil || err != nil {
+			return auth.PublicNone, err
+		}
+		return auth.PublicAccess(c.Access), nil
+	}
+	return env
+}
+
+func policyNamed(policies []blob.Policy, id string) *auth.AccessPolicy {
+	for _, p := range policies {
+		if p.ID == id {
+			return &auth.AccessPolicy{Start: timeOrZero(p.Start), Expiry: timeOrZero(p.Expiry), Permissions: p.Permissions}
+		}
+	}
+	return nil
+}
+
+func timeOrZero(t blob.Time) (out time.Time) {
+	if t != 0 {
+		out = t.Std()
+	}
+	return out
+}
+
+// need returns the permission that a request needs: some operations need another one
+// for some values of their parameters.
+func (c *call) need() auth.Permission {
+	p := c.op.Needs
+	switch p.Name {
+	case auth.PermGetBlockList.Name:
+		if t := c.req.Query.Get("blocklisttype"); t != "" && !strings.EqualFold(t, "committed") {
+			p = auth.PermGetUncommittedBlocks
+		}
+	case auth.PermDeleteBlob.Name:
+		if strings.EqualFold(c.req.Query.Get("deletetype"), "permanent") {
+			p = auth.PermDeletePermanently
+		} else if c.req.Query.Get("versionid") != "" {
+			p = auth.PermDeleteVersion
+		}
+	}
+	return p
+}
+
+// mayOverwrite refuses to change a blob that exists, if the grant allows only to
+// create it.
+func (s *scope) mayOverwrite() error {
+	if s.blob == nil || s.blob.Uncommitted {
+		return nil
+	}
+	if s.grant.CreateOnly(s.need(), s.resource()) {
+		return fault.UnauthorizedBlobOverwrite
+	}
+	return nil
+}
