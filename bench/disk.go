@@ -28,7 +28,7 @@ func syncTimes(dir string, d time.Duration) ([]int64, error) {
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
-	page, _ := body(syncPage)
+	page := noise(syncPage)
 	var times []int64
 	for i, start := 0, time.Now(); time.Since(start) < d; i++ {
 		page[0] = byte(i)
@@ -48,7 +48,7 @@ func syncTimes(dir string, d time.Duration) ([]int64, error) {
 // writeRate measures for d how many MiB a second the disk takes when writers write files of the given size and sync
 // each before the next.
 func writeRate(dir string, writers, size int, d time.Duration) (float64, error) {
-	data, _ := body(size)
+	data := noise(size)
 	rates, errs := make([]float64, writers), make([]error, writers)
 	var wg sync.WaitGroup
 	start := time.Now()

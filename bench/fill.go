@@ -16,22 +16,23 @@ func (s *stage) fillConns() int {
 	return 96
 }
 
-// fill puts n blobs of the same content, named by path.
-func (s *stage) fill(n int, path func(i int) string, content []byte) error {
-	return forEach(s, n, func(int) *call { return putCall("", content) }, func(w *worker, c *call, i int) error {
+// fill puts n blobs, named by path.
+func (s *stage) fill(n int, path func(i int) string, data *bodies) error {
+	return forEach(s, n, func(int) *call { return putCall(data) }, func(w *worker, c *call, i int) error {
 		c.path = path(i)
+		c.body = data.of(c.path)
 		return w.call(c, 201)
 	})
 }
 
-// readBack checks that blobs hold this content.
-func (s *stage) readBack(paths pathList, want content) error {
+// readBack checks that blobs hold what was put.
+func (s *stage) readBack(paths pathList, data *bodies) error {
 	return forEach(s, len(paths), func(int) *call { return getCall("") }, func(w *worker, c *call, i int) error {
 		c.path = paths[i]
 		if err := w.call(c, 200); err != nil {
 			return err
 		}
-		return w.expect(want)
+		return w.expect(data.want(c.path))
 	})
 }
 

@@ -94,12 +94,11 @@ func parseSizes(text string) ([]int, error) {
 func (c *comparison) grow(from, n int) growthStep {
 	g := growthStep{Blobs: n}
 	t := c.targets[0]
-	s := &stage{target: t, container: c.run, progress: c.progress}
+	s := &stage{target: t, container: c.run, progress: c.progress, data: newBodies(kib)}
 	c.progress("filling up to %s blobs", thousands(n))
 	t.resume()
 	start := time.Now()
-	data, _ := body(kib)
-	if err := s.fill(n-from, func(i int) string { return s.blob(treePath(from + i)) }, data); err != nil {
+	if err := s.fill(n-from, func(i int) string { return s.blob(treePath(from + i)) }, s.data); err != nil {
 		g.Error = err.Error()
 		return g
 	}
@@ -142,8 +141,7 @@ func (c *comparison) crash(s *stage, g *growthStep) error {
 			return err
 		}
 		g.Start = max(g.Start, time.Since(start).Seconds())
-		_, want := body(kib)
-		if err := s.readBack(paths, want); err != nil {
+		if err := s.readBack(paths, s.data); err != nil {
 			return fmt.Errorf("acknowledged before a kill, gone or changed after it: %w", err)
 		}
 		g.Checked += len(paths)
@@ -154,7 +152,6 @@ func (c *comparison) crash(s *stage, g *growthStep) error {
 // putUntilKilled puts new blobs over many connections, kills the server after d and returns what it had acknowledged.
 func (s *stage) putUntilKilled(prefix string, d time.Duration) (pathList, error) {
 	const conns = 32
-	data, _ := body(kib)
 	acknowledged := make([]pathList, conns)
 	var group sync.WaitGroup
 	for id := range conns {
@@ -164,9 +161,10 @@ func (s *stage) putUntilKilled(prefix string, d time.Duration) (pathList, error)
 		}
 		defer w.client.close()
 		group.Go(func() {
-			c := putCall("", data)
+			c := putCall(s.data)
 			for n := 0; ; n++ {
 				c.path = s.blob(fmt.Sprintf("%s%d-%d", prefix, id, n))
+				c.body = s.data.of(c.path)
 				if w.call(c, 201) != nil {
 					return // killed
 				}

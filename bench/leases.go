@@ -10,7 +10,7 @@ const leaseSeconds = "60"
 
 // leasePairs acquires and releases leases, one blob after the other. Both requests count.
 func leasePairs(s *stage) ([]step, error) {
-	blobs, err := s.own(leasesEach, nil)
+	blobs, err := s.own(leasesEach, newBodies(0))
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func leasePairs(s *stage) ([]step, error) {
 
 // leaseRenew renews held leases.
 func leaseRenew(s *stage) ([]step, error) {
-	blobs, err := s.own(leasesEach, nil)
+	blobs, err := s.own(leasesEach, newBodies(0))
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func releaseAll(s *stage) error {
 // requests. A store that grants the lease to two at a time fails the row.
 func contended(s *stage) ([]step, error) {
 	path := s.blob(s.prefix + "one")
-	if err := s.fill(1, func(int) string { return path }, nil); err != nil {
+	if err := s.fill(1, func(int) string { return path }, newBodies(0)); err != nil {
 		return nil, err
 	}
 	steps := make([]step, s.conns)

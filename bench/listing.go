@@ -52,7 +52,7 @@ func (s *stage) fillContainer(name string, n int, path func(i int) string) error
 	if err := s.makeContainer(); err != nil {
 		return err
 	}
-	if err := s.fill(n, func(i int) string { return s.blob(path(i)) }, nil); err != nil {
+	if err := s.fill(n, func(i int) string { return s.blob(path(i)) }, newBodies(0)); err != nil {
 		return err
 	}
 	s.filled[s.container] = true

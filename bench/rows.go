@@ -28,10 +28,10 @@ func workloads(large int) []workload {
 		{name: "properties", conns: 64, bar: bar{ceiling: 0.65}, setup: properties},
 		{name: "get 1 KiB", conns: 64, bar: bar{ceiling: 0.65}, setup: get(kib, readsEach)},
 		{name: "get 8 MiB", conns: 4, bar: bar{ceiling: 0.85}, setup: get(8*mib, 1)},
-		{name: "put 1 KiB", conns: 1, setup: put(kib), after: putsReadBack(kib)},
-		{name: "put 1 KiB", conns: 64, bar: bar{ceiling: 0.35}, setup: put(kib), after: putsReadBack(kib)},
-		{name: "put 64 KiB", conns: 16, bulk: true, bar: bar{ceiling: 0.25}, setup: put(64 * kib), after: putsReadBack(64 * kib)},
-		{name: "put 8 MiB", conns: 4, bulk: true, bar: bar{ceiling: 0.25, disk: 0.8}, setup: put(8 * mib), after: putsReadBack(8 * mib)},
+		{name: "put 1 KiB", conns: 1, setup: put(kib), after: putsReadBack},
+		{name: "put 1 KiB", conns: 64, bar: bar{ceiling: 0.35}, setup: put(kib), after: putsReadBack},
+		{name: "put 64 KiB", conns: 16, bulk: true, bar: bar{ceiling: 0.25}, setup: put(64 * kib), after: putsReadBack},
+		{name: "put 8 MiB", conns: 4, bulk: true, bar: bar{ceiling: 0.25, disk: 0.8}, setup: put(8 * mib), after: putsReadBack},
 		{name: "list 5,000", conns: 4, bar: bar{ceiling: 0.40}, setup: listFlat},
 		{name: small, conns: 16, setup: listTree(1000)},
 		{name: treeName(large), conns: 16, heavy: true, bar: bar{like: small, share: 0.8}, setup: listTree(large)},
@@ -47,7 +47,7 @@ func growthWorkloads(n int) []workload {
 		{name: "lease renew", conns: 64, setup: leaseRenew, after: releaseAll},
 		{name: "properties", conns: 64, setup: properties},
 		{name: "get 1 KiB", conns: 64, setup: get(kib, readsEach)},
-		{name: "put 1 KiB", conns: 64, setup: put(kib), after: putsReadBack(kib)},
+		{name: "put 1 KiB", conns: 64, setup: put(kib), after: putsReadBack},
 		{name: listName, conns: 16, setup: func(s *stage) ([]step, error) { return s.treeListers(n) }},
 		{name: "delete", conns: 64, setup: remove, before: refill, sample: removeOne},
 	}
@@ -70,22 +70,21 @@ func (o owned) at(id, k int) string {
 
 // own returns at least one blob for each connection: in a store filled beforehand a share of all that is there, else
 // new ones of the given content.
-func (s *stage) own(each int, content []byte) (owned, error) {
+func (s *stage) own(each int, data *bodies) (owned, error) {
 	if s.among > 0 {
 		// The stride is a prime, so that a connection visits all its blobs before one comes again.
 		return owned{conns: s.conns, each: s.among / s.conns, stride: 7919, path: func(i int) string { return s.blob(treePath(i)) }}, nil
 	}
 	paths := s.names(s.conns * each)
 	o := owned{conns: s.conns, each: each, stride: 1, path: func(i int) string { return paths[i] }}
-	return o, s.fill(len(paths), o.path, content)
+	return o, s.fill(len(paths), o.path, data)
 }
 
 // properties asks for the properties of small blobs.
 func properties(s *stage) ([]step, error) {
-	data, want := body(kib)
-	return s.readers("HEAD", readsEach, data, func(w *worker) error {
-		if w.ans.length != want.size || w.ans.read != 0 {
-			return fmt.Errorf("properties: want length %d, got %s", want.size, &w.ans)
+	return s.readers("HEAD", readsEach, newBodies(kib), func(w *worker, _ string) error {
+		if w.ans.length != kib || w.ans.read != 0 {
+			return fmt.Errorf("properties: want length %d, got %s", kib, &w.ans)
 		}
 		return nil
 	})
@@ -94,13 +93,19 @@ func properties(s *stage) ([]step, error) {
 // get returns a workload that reads blobs of one size.
 func get(size, each int) func(*stage) ([]step, error) {
 	return func(s *stage) ([]step, error) {
-		data, want := body(size)
-		return s.readers("GET", each, data, func(w *worker) error { return w.expect(want) })
+		data := newBodies(size)
+		return s.readers("GET", each, data, func(w *worker, path string) error {
+			want := data.want(path)
+			if !s.store() { // which repeats the content of one blob
+				want.sum = w.ans.sum
+			}
+			return w.expect(want)
+		})
 	}
 }
 
 // readers returns steps that ask for blob after blob.
-func (s *stage) readers(method string, each int, data []byte, check func(*worker) error) ([]step, error) {
+func (s *stage) readers(method string, each int, data *bodies, check func(w *worker, path string) error) ([]step, error) {
 	blobs, err := s.own(each, data)
 	if err != nil {
 		return nil, err
@@ -114,7 +119,7 @@ func (s *stage) readers(method string, each int, data []byte, check func(*worker
 			if err := w.call(c, 200); err != nil {
 				return err
 			}
-			return check(w)
+			return check(w, c.path)
 		}
 	}
 	return steps, nil
@@ -123,19 +128,20 @@ func (s *stage) readers(method string, each int, data []byte, check func(*worker
 // put returns a workload that writes blobs of one size, over those of earlier rounds when their number is reached.
 func put(size int) func(*stage) ([]step, error) {
 	return func(s *stage) ([]step, error) {
-		data, _ := body(size)
+		s.data = newBodies(size)
 		each := max(1, min(putsEach, 16*mib/size)) // keeps what lies on the disk in bounds
 		blobs := owned{conns: s.conns, each: each, stride: 1, path: s.names(s.conns * each).at}
 		if s.among > 0 {
-			blobs, _ = s.own(0, nil)
+			blobs, _ = s.own(0, nil) // makes nothing
 		}
 		s.written = make([]string, s.conns)
 		steps := make([]step, s.conns)
 		for id := range steps {
-			c, k := putCall("", data), 0
+			c, k := putCall(s.data), 0
 			steps[id] = func(w *worker) error {
 				k++
 				c.path = blobs.at(id, k)
+				c.body = s.data.of(c.path)
 				if err := w.call(c, 201); err != nil {
 					return err
 				}
@@ -151,17 +157,14 @@ func put(size int) func(*stage) ([]step, error) {
 }
 
 // putsReadBack checks the blob that each connection put last.
-func putsReadBack(size int) func(*stage) error {
-	return func(s *stage) error {
-		_, want := body(size)
-		var paths []string
-		for _, path := range s.written {
-			if path != "" {
-				paths = append(paths, path)
-			}
+func putsReadBack(s *stage) error {
+	var paths pathList
+	for _, path := range s.written {
+		if path != "" {
+			paths = append(paths, path)
 		}
-		return s.readBack(paths, want)
 	}
+	return s.readBack(paths, s.data)
 }
 
 // remove deletes blobs that refill made.
@@ -204,14 +207,13 @@ func refill(s *stage) error {
 	}
 	s.pending = s.names(n)
 	s.next.Store(0)
-	data, _ := body(kib)
-	return s.fill(n, s.pending.at, data)
+	return s.fill(n, s.pending.at, newBodies(kib))
 }
 
 // removeOne records the answer to a deletion.
 func removeOne(s *stage, w *worker) error {
 	path := s.blob(s.prefix + "sample")
-	if err := s.fill(1, func(int) string { return path }, nil); err != nil {
+	if err := s.fill(1, func(int) string { return path }, newBodies(kib)); err != nil {
 		return err
 	}
 	return w.call(newCall("DELETE", path, "", nil, "x-ms-version", version), 202)

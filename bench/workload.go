@@ -40,6 +40,7 @@ type stage struct {
 	holders   atomic.Int64 // of the contended lease
 	granted   atomic.Int64 // acquisitions of the contended lease
 	written   []string     // paths that were put last, one per connection
+	data      *bodies      // what blobs hold
 }
 
 // blob returns the escaped path of a blob. Names hold only characters that need no escaping.
@@ -59,8 +60,8 @@ func (s *stage) names(n int) pathList {
 	return paths
 }
 
-// body returns n bytes that don't compress, the same in every run, and what a reader must find.
-func body(n int) ([]byte, content) {
+// noise returns n bytes that don't compress, the same in every run.
+func noise(n int) []byte {
 	b := make([]byte, n)
 	x := uint64(0x9e3779b97f4a7c15)
 	for i := range b {
@@ -69,11 +70,55 @@ func body(n int) ([]byte, content) {
 		x ^= x << 17
 		b[i] = byte(x)
 	}
-	return b, content{int64(n), crc32.Checksum(b, castagnoli)}
+	return b
 }
 
-func putCall(path string, body []byte) *call {
-	return newCall("PUT", path, "", body, "Content-Type", "application/octet-stream", "x-ms-blob-type", "BlockBlob", "x-ms-version", version)
+// bodies are the contents of a set of blobs of one size. Small blobs differ from each other, so that a store does not
+// profit from compressing what it keeps side by side, and a mix-up is noticed; large ones are all alike. The same path
+// has the same content in every set of one size.
+type bodies struct {
+	size int
+	pool []byte
+	sum  uint32 // of large ones
+}
+
+// smallBody is the largest size of bodies that differ.
+const smallBody = 64 * kib
+
+func newBodies(size int) *bodies {
+	b := &bodies{size: size}
+	if size > smallBody {
+		b.pool = noise(size)
+		b.sum = crc32.Checksum(b.pool, castagnoli)
+	} else {
+		b.pool = noise(size + 4*mib)
+	}
+	return b
+}
+
+// of returns the content of a blob, which must not be changed.
+func (b *bodies) of(path string) []byte {
+	if b.size > smallBody {
+		return b.pool
+	}
+	from := uint64(14695981039346656037) // FNV-1a
+	for i := range len(path) {
+		from = (from ^ uint64(path[i])) * 1099511628211
+	}
+	return b.pool[from%uint64(len(b.pool)-b.size):][:b.size]
+}
+
+// want returns what a reader of the blob must find.
+func (b *bodies) want(path string) content {
+	if b.size > smallBody {
+		return content{int64(b.size), b.sum}
+	}
+	return content{int64(b.size), crc32.Checksum(b.of(path), castagnoli)}
+}
+
+// putCall prepares puts of bodies of one size; path and body are still to be set.
+func putCall(data *bodies) *call {
+	return newCall("PUT", "", "", data.pool[:data.size], "Content-Type", "application/octet-stream", "x-ms-blob-type", "BlockBlob", "x-ms-version", version)
 }
 
 func getCall(path string) *call { return newCall("GET", path, "", nil, "x-ms-version", version) }

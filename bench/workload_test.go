@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"hash/crc32"
+	"strings"
+	"testing"
+	"time"
+)
 
 // TestOwnedBlobsAreNotShared visits what each connection calls its own, in both kinds of stores.
 func TestOwnedBlobsAreNotShared(t *testing.T) {
@@ -60,5 +65,38 @@ func TestWorkloadNames(t *testing.T) {
 			t.Errorf("%q is compared with %q, which does not come before it", w.name, w.bar.like)
 		}
 		seen[w.name] = true
+	}
+}
+
+// TestBodies looks for what stores could profit from, and for what readers rely on.
+func TestBodies(t *testing.T) {
+	for _, size := range []int{0, kib, 64 * kib, mib} {
+		a, again := newBodies(size), newBodies(size)
+		sums := map[content]bool{}
+		for i := range 100 {
+			path := treePath(i)
+			if want := a.want(path); int(want.size) != len(a.of(path)) || want.sum != crc32.Checksum(a.of(path), castagnoli) || want != again.want(path) {
+				t.Fatalf("size %d, %s: want %v", size, path, want)
+			}
+			sums[a.want(path)] = true
+		}
+		if different := size > 0 && size <= smallBody; different != (len(sums) == 100) {
+			t.Errorf("size %d: %d different contents of 100", size, len(sums))
+		}
+	}
+}
+
+// TestReadersNoticeWrongContent lets a store answer with the right length only.
+func TestReadersNoticeWrongContent(t *testing.T) {
+	target := ceilingTarget(t, &recorded{Method: "GET", Status: 200, Body: make([]byte, kib)},
+		&recorded{Method: "PUT", Status: 201, Header: map[string][]string{"Etag": {`"0x1"`}}})
+	target.role = server
+	s := &stage{target: target, conns: 2, container: "c", prefix: "p-", progress: t.Logf}
+	steps, err := get(kib, 4)(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runSlice(target, rawKind, steps, getCall("/x"), time.Millisecond); err == nil || !strings.Contains(err.Error(), "want 1024 bytes with sum") {
+		t.Errorf("got %v", err)
 	}
 }
