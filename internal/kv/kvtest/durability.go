@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/leasehold/leasehold/internal/kv"
@@ -43,16 +44,17 @@ func testReopen(t *testing.T, s Store) {
 }
 
 func testReopenLarge(t *testing.T, s Store) {
-	value := func(i int) []byte { return fmt.Appendf(make([]byte, 100_000*i), "end of %d", i) }
+	sizes := []int{0, 1, 4 << 10, 32 << 10, 300_000, 3 << 20}
+	value := func(i int) []byte { return fmt.Appendf(make([]byte, sizes[i]), "end of %d", i) }
 	db := opened(t, s)
-	for i := range 30 {
+	for i := range sizes {
 		db.update(nil, func(tx kv.Tx) error { return tx.Put(fmt.Appendf(nil, "key/%d", i), value(i)) })
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	db = opened(t, s)
-	for i := range 30 {
+	for i := range sizes {
 		if got := db.get(fmt.Sprintf("key/%d", i)); got != string(value(i)) {
 			t.Errorf("value %d has %d bytes, want %d", i, len(got), len(value(i)))
 		}
@@ -113,31 +115,28 @@ func checkCrash(s Store, floor []int) error {
 	})
 }
 
-// testShownSurvives crashes right after a view: what it showed is there.
+// testShownSurvives crashes right after each of many views: what it showed is there.
 func testShownSurvives(t *testing.T, s Store) {
 	db := opened(t, s)
-	const writers, looks = 8, 40
-	stop := make(chan struct{})
+	const writers, each = 8, 30
+	var writing atomic.Int32
+	writing.Store(writers)
 	var wg sync.WaitGroup
 	for g := range writers {
 		wg.Go(func() {
+			defer writing.Add(-1)
 			a, b := fmt.Sprintf("a/%d", g), fmt.Sprintf("b/%d", g)
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for range each {
 				if err := db.Update(context.Background(), k(a, b), func(tx kv.Tx) error {
 					return errors.Join(add(tx, a, 1), add(tx, b, -1))
 				}); err != nil {
 					t.Error(err)
-					return
 				}
 			}
 		})
 	}
-	for range looks {
+	for done := false; !done; {
+		done = writing.Load() == 0
 		seen := make([]int, writers)
 		db.view(func(r kv.Reader) {
 			for g := range seen {
@@ -153,7 +152,6 @@ func testShownSurvives(t *testing.T, s Store) {
 			break
 		}
 	}
-	close(stop)
 	wg.Wait()
 }
 

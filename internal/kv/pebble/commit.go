@@ -25,9 +25,10 @@ const (
 // group while the other waits for the disk to have the one before.
 type committer struct {
 	db      *DB
-	queue   chan *request // never blocks: MaxInFlight updates and the keeper of time
+	queue   chan *request
 	applied chan *group
 	workers sync.WaitGroup
+	unused  sync.Pool // of *request
 
 	stop, kept chan struct{} // ends the keeper of time; it has ended
 	marked     atomic.Int64  // the time that is durable, nanoseconds since 1970
@@ -47,8 +48,6 @@ type request struct {
 	done  chan error
 }
 
-var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
-
 // group is the requests that are committed together.
 type group struct {
 	requests []*request
@@ -67,7 +66,7 @@ func (g *group) reply(err error) {
 
 func (c *committer) start(db *DB) {
 	c.db = db
-	c.queue = make(chan *request, MaxInFlight+2)
+	c.queue = make(chan *request, MaxInFlight)
 	c.applied = make(chan *group, 1)
 	c.stop, c.kept = make(chan struct{}), make(chan struct{})
 	c.anchor = db.pebble.NewSnapshot()
@@ -85,21 +84,31 @@ func (c *committer) finish() {
 		c.do(nil) // the error, if any, is that of the store
 	}
 	close(c.queue)
-	c.workers.Wait()
-	if c.db.failed() == nil {
+	if c.db.contain(func() error { c.workers.Wait(); return nil }) == nil {
 		c.anchor.Close()
 	}
 }
 
 // do commits a batch and returns when it is durable and visible, or has failed.
 func (c *committer) do(b *pebble.Batch) error {
-	r := requests.Get().(*request)
+	r, _ := c.unused.Get().(*request)
+	if r == nil {
+		r = &request{done: make(chan error, 1)}
+	}
 	r.batch = b
-	c.queue <- r
-	err := <-r.done
-	r.batch = nil
-	requests.Put(r)
-	return err
+	select {
+	case c.queue <- r:
+	case <-c.db.dead:
+		return c.db.failed()
+	}
+	select {
+	case err := <-r.done:
+		r.batch = nil
+		c.unused.Put(r)
+		return err
+	case <-c.db.dead: // the goroutines may be stuck in the engine
+		return c.db.failed()
+	}
 }
 
 // keepTime stores the time of the clock once a second if transactions were shown a

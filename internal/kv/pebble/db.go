@@ -78,6 +78,8 @@ type Options struct {
 	Logger *slog.Logger
 	// OnFatal is called once, on a goroutine of its own, when the store has failed.
 	OnFatal func(error)
+
+	tune func(*pebble.Options) // for tests
 }
 
 // DB is an open store.
@@ -91,6 +93,7 @@ type DB struct {
 	minFree uint64
 	onFatal func(error)
 	failure atomic.Pointer[error]
+	dead    chan struct{} // closed when failure is set
 
 	locks  lockTable
 	slots  chan struct{} // one token for each update in flight
@@ -111,6 +114,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	db := &DB{
 		dir: dir, fs: o.FS, log: o.Logger, check: o.CheckDeclared, onFatal: o.OnFatal,
 		minFree: 64 << 20,
+		dead:    make(chan struct{}),
 		slots:   make(chan struct{}, MaxInFlight),
 	}
 	db.locks.init()
@@ -131,7 +135,7 @@ func Open(dir string, o *Options) (*DB, error) {
 
 func (db *DB) open(o *Options) error {
 	err := db.contain(func() (err error) {
-		db.pebble, err = pebble.Open(db.dir, db.engineOptions(o.CacheBytes))
+		db.pebble, err = pebble.Open(db.dir, db.engineOptions(o))
 		return err
 	})
 	if err != nil {
@@ -281,6 +285,7 @@ func (db *DB) failed() error {
 func (db *DB) fail(cause error) error {
 	err := fmt.Errorf("kv/pebble: store has failed: %w", cause)
 	if db.failure.CompareAndSwap(nil, &err) {
+		close(db.dead)
 		db.log.Error("the store has failed; the process must end", "err", cause)
 		if db.onFatal != nil {
 			go db.onFatal(err)
@@ -289,23 +294,24 @@ func (db *DB) fail(cause error) error {
 	return db.failed()
 }
 
-// contain runs fn, in which Pebble may panic or end the goroutine to say that it
-// cannot go on, and makes an error of either.
+// contain runs fn, in which Pebble may panic, end the goroutine or wait for one that
+// it has ended, all to say that it cannot go on. It makes an error of each.
 func (db *DB) contain(fn func() error) error {
 	result := make(chan error, 1)
 	go func() {
-		err := errors.New("the storage engine gave up")
 		defer func() {
 			if r := recover(); r != nil {
-				err = db.fail(fmt.Errorf("%v", r))
-			} else if cause := db.failed(); cause != nil {
-				err = cause
+				db.fail(fmt.Errorf("%v", r))
 			}
-			result <- err
 		}()
-		err = fn()
+		result <- fn()
 	}()
-	return <-result
+	select {
+	case err := <-result:
+		return err
+	case <-db.dead:
+		return db.failed()
+	}
 }
 
 // storedTime reads the highest time that was shown, as far as it was stored.

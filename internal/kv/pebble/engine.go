@@ -14,7 +14,8 @@ import (
 // engineOptions are what Pebble is opened with. Values stay in the tables (records
 // are small and bodies are read as often as written), and tables of all levels
 // have filters, since most lookups of a new blob find nothing.
-func (db *DB) engineOptions(cacheBytes int64) *pebble.Options {
+func (db *DB) engineOptions(opts *Options) *pebble.Options {
+	cacheBytes := opts.CacheBytes
 	if cacheBytes == 0 {
 		cacheBytes = 64 << 20
 	}
@@ -42,6 +43,9 @@ func (db *DB) engineOptions(cacheBytes int64) *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	if opts.tune != nil {
+		opts.tune(o)
 	}
 	return o
 }

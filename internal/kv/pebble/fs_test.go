@@ -6,13 +6,8 @@ import (
 	"path"
 	"strings"
 	"sync"
-	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/kv/kvtest"
 )
 
 // testFS is a file system that asks before what it does to files, including those
@@ -111,49 +106,6 @@ func (g *gate) before(action, name string) error {
 func crash(mem *vfs.MemFS, seed uint64) *vfs.MemFS {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	return mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
-}
-
-func TestConformance(t *testing.T) {
-	kvtest.Run(t, func(t *testing.T) kvtest.Store {
-		mem, g := vfs.NewCrashableMem(), &gate{}
-		open := func(fs vfs.FS) func(func() time.Time) (kv.DB, error) {
-			return func(clock func() time.Time) (kv.DB, error) {
-				return orNil(Open("db", &Options{FS: fs, Clock: clock, CheckDeclared: true}))
-			}
-		}
-		return kvtest.Store{
-			Open:    open(&testFS{mem, g.before}),
-			Durable: true,
-			Crash: func(clock func() time.Time) (kv.DB, error) {
-				return open(crash(mem, rand.Uint64()))(clock)
-			},
-			HoldSync: func() func() {
-				g.Lock()
-				return g.Unlock
-			},
-		}
-	})
-}
-
-// TestConformanceDisk runs the suite on the file system of the operating system.
-func TestConformanceDisk(t *testing.T) {
-	kvtest.Run(t, func(t *testing.T) kvtest.Store {
-		dir := t.TempDir()
-		return kvtest.Store{
-			Open: func(clock func() time.Time) (kv.DB, error) {
-				return orNil(Open(dir, &Options{Clock: clock, CheckDeclared: true}))
-			},
-			Durable: true,
-		}
-	})
-}
-
-// orNil keeps a nil *DB from becoming a kv.DB that is not nil.
-func orNil(db *DB, err error) (kv.DB, error) {
-	if err != nil {
-		return nil, err
-	}
-	return db, nil
 }
 
 var errDisk = errors.New("the disk is broken")

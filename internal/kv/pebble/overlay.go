@@ -32,7 +32,7 @@ type op struct {
 type kind byte
 
 const (
-	put kind = iota
+	set kind = iota
 	deleted
 	deletedRange
 )
@@ -46,7 +46,7 @@ func (s span) contains(key []byte) bool {
 
 func (o *overlay) empty() bool { return len(o.ops) == 0 }
 
-func (o *overlay) put(key, value []byte)         { o.add(op{put, key, value}) }
+func (o *overlay) put(key, value []byte)         { o.add(op{set, key, value}) }
 func (o *overlay) delete(key []byte)             { o.add(op{deleted, key, nil}) }
 func (o *overlay) deleteRange(start, end []byte) { o.add(op{deletedRange, start, end}) }
 
@@ -145,7 +145,7 @@ func (o *overlay) merge(base *pebble.Iterator, start, end []byte, yield func(kv.
 			if !yield(p, err) || err != nil {
 				return
 			}
-		} else if w := own.Item(); w.kind == put && !yield(kv.Pair{Key: w.key, Value: w.value}, nil) {
+		} else if w := own.Item(); w.kind == set && !yield(kv.Pair{Key: w.key, Value: w.value}, nil) {
 			return
 		}
 		if order >= 0 {
