@@ -51,6 +51,8 @@ type Blob struct {
 	// as such; both are zero unless it is.
 	Deleted  Time `cbor:"14,keyasint,omitempty"`
 	Retained Time `cbor:"15,keyasint,omitempty"`
+	// Access is the access tier.
+	Access TierState `cbor:"20,keyasint,omitzero"`
 	// Sealed tells that nothing can be appended to this append blob any more.
 	Sealed bool `cbor:"35,keyasint,omitempty"`
 	// Sequence is the sequence number of a page blob.

@@ -8,6 +8,7 @@ import (
 // that has an operation of its own, too.
 type attributes struct {
 	Tags tagsHeader `header:"x-ms-tags"`
+	Tier tierHeader `header:"x-ms-access-tier"`
 }
 
 func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
@@ -16,5 +17,5 @@ func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
 // request asks for.
 func (s *scope) setAttributes(b *blob.Blob, a *attributes) error {
 	b.Tags = blob.Tags(a.Tags)
-	return nil
+	return s.placeInTier(b, blob.Tier(a.Tier))
 }

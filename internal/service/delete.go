@@ -13,6 +13,7 @@ type deleteBlob struct {
 	conditional
 	guarded
 	addressed
+	tierDates
 	Snapshots deleteSnapshots `header:"x-ms-delete-snapshots"`
 }
 
@@ -50,6 +51,9 @@ type deletedBlob struct {
 }
 
 func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
+	if err := a.tierDates.check(s.blob, s.now); err != nil {
+		return nil, err
+	}
 	if !s.past.IsZero() {
 		return &deletedBlob{true}, s.erase(s.past, s.blob)
 	}

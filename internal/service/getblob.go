@@ -114,15 +114,16 @@ func (h *blobHeaders) override(o auth.Override) {
 
 type gotBlob struct {
 	blobHeaders
-	Status  int          `status:""`
-	Range   string       `header:"Content-Range"`
-	BlobMD5 md5Hash      `header:"x-ms-blob-content-md5,since=2016-05-31"`
+	Status  int     `status:""`
+	Range   string  `header:"Content-Range"`
+	BlobMD5 md5Hash `header:"x-ms-blob-content-md5,since=2016-05-31"`
+	tierRead
 	CRC64   crcHash      `header:"x-ms-content-crc64"`
 	Content wire.Content `body:"stream"`
 }
 
 func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
-	out := &gotBlob{blobHeaders: blobHeadersOf(s)}
+	out := &gotBlob{blobHeaders: blobHeadersOf(s), tierRead: tierRead(s.tierHeaders().tierShown)}
 	off, n, err := a.Range.Clamp(s.blob.Size)
 	if err != nil {
 		return nil, err
@@ -188,11 +189,12 @@ type getProperties struct {
 
 type gotProperties struct {
 	blobHeaders
+	tierHeaders
 	ContentLength int64 `header:"Content-Length,always"`
 }
 
 func doGetProperties(s *scope, _ *getProperties) (*gotProperties, error) {
-	return &gotProperties{blobHeadersOf(s), s.blob.Size}, nil
+	return &gotProperties{blobHeadersOf(s), s.tierHeaders(), s.blob.Size}, nil
 }
 
 func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {

@@ -323,6 +323,9 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 		b = appendHTTPHeaders(b, &r.HTTP)
 	}
 	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
+	if !r.Uncommitted {
+		b = appendTier(b, r, l.now)
+	}
 	if past.IsZero() {
 		b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
 	}

@@ -58,6 +58,7 @@ func Operations() []Operation {
 	all = append(all, appendBlobOperations()...)
 	all = append(all, tagOperations()...)
 	all = append(all, pageBlobOperations()...)
+	all = append(all, tierOperations()...)
 	return all
 }
 

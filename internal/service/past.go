@@ -93,5 +93,8 @@ func (s *scope) enterPast(at address, args any) (err error) {
 	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 {
 		return fault.BlobNotFound
 	}
-	return s.checkConditions(args, s.blob.Version(), false)
+	if err := s.checkConditions(args, s.blob.Version(), false); err != nil {
+		return err
+	}
+	return s.checkState()
 }

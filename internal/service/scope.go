@@ -188,6 +188,9 @@ func (s *scope) enterBlob(args any) error {
 	if err := s.checkConditions(args, s.blob.Version(), satisfied); err != nil {
 		return err
 	}
+	if err := s.checkState(); err != nil {
+		return err
+	}
 	if u.lease == leaseWrites {
 		*held = lease.AfterWrite(*held, s.r.Now(), leaseIDOf(args).Given)
 	}

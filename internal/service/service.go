@@ -35,6 +35,9 @@ type Options struct {
 	// Now dates requests and judges signatures. Leases are judged by the store's clock.
 	Now func() time.Time
 	Log *slog.Logger
+	// Rehydration is how long a blob takes from the archive to another tier: a minute if it
+	// is not given. With high priority it is a tenth.
+	Rehydration time.Duration
 }
 
 // Service answers the requests of the Blob service. It is safe for concurrent use.
@@ -49,6 +52,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Rehydration <= 0 {
+		o.Rehydration = time.Minute
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -1,0 +1,48 @@
+package service
+
+import (
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// onArchived are the operations that work on a blob in the archive. All others are
+// refused, also those that would replace it (operations.md 4.4), so that none forgets it.
+var onArchived = map[string]bool{
+	"Blob_GetProperties":            true,
+	"Blob_GetMetadata":              true,
+	"Blob_GetTags":                  true,
+	"Blob_SetTags":                  true,
+	"Blob_SetTier":                  true,
+	"Blob_Delete":                   true,
+	"Blob_Undelete":                 true,
+	"Blob_AbortCopyFromURL":         true,
+	"Blob_SetExpiry":                true,
+	"Blob_SetImmutabilityPolicy":    true,
+	"Blob_DeleteImmutabilityPolicy": true,
+	"Blob_SetLegalHold":             true,
+}
+
+// checkState judges whether the state that was loaded lets the operation work on it at
+// all.
+func (s *scope) checkState() error {
+	if s.blob == nil || s.blob.Uncommitted || s.op.Use == useNothing || strings.HasSuffix(s.op.Name, "Lease") {
+		return nil
+	}
+	if !onArchived[s.op.Name] {
+		return checkArchived(s.blob, s.now)
+	}
+	return nil
+}
+
+// checkArchived refuses to read a blob that is in the archive or on its way out of it.
+func checkArchived(b *blob.Blob, now blob.Time) error {
+	switch t := b.Access.At(now); {
+	case t.Target != 0:
+		return fault.BlobBeingRehydrated
+	case t.Tier == blob.TierArchive:
+		return fault.BlobArchived
+	}
+	return nil
+}
