@@ -96,6 +96,10 @@ type ETag uint64
 // ticksToUnix is the number of ticks from year 1 to 1970.
 const ticksToUnix = 621355968000000000
 
+// Time returns when the change was made that the ETag stands for, to the tick unless
+// changes came faster than ticks.
+func (e ETag) Time() Time { return Time(e - ticksToUnix) }
+
 // NextETag returns the ETag of a change made at now on a thing whose ETag was
 // previous (0 for none): new in every case, also when now stands still.
 func NextETag(previous ETag, now Time) ETag {

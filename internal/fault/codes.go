@@ -30,6 +30,7 @@ const (
 	BlobNotFound                                  Code = "BlobNotFound"
 	BlobOperationNotSupported                     Code = "BlobOperationNotSupported"
 	BlobOverwritten                               Code = "BlobOverwritten"
+	BlobSnapshotNotSoftDeleted                    Code = "BlobSnapshotNotSoftDeleted"
 	BlobTierInadequateForContentLength            Code = "BlobTierInadequateForContentLength"
 	BlobUsesCustomerSpecifiedEncryption           Code = "BlobUsesCustomerSpecifiedEncryption"
 	BlockCountExceedsLimit                        Code = "BlockCountExceedsLimit"
@@ -176,6 +177,7 @@ var table = [...]entry{
 	{BlobNotFound, http.StatusNotFound, "The specified blob does not exist."},
 	{BlobOperationNotSupported, http.StatusConflict, "The operation is not supported in this scenario."},
 	{BlobOverwritten, http.StatusConflict, "The blob has been recreated since the previous snapshot was taken."},
+	{BlobSnapshotNotSoftDeleted, http.StatusConflict, "The specified blob snapshot or version is not soft-deleted."},
 	{BlobTierInadequateForContentLength, http.StatusConflict, "Specified blob tier size limit cannot be less than content length."},
 	{BlobUsesCustomerSpecifiedEncryption, http.StatusConflict, "The blob is encrypted with customer specified encryption, but it was not provided in the request."},
 	{BlockCountExceedsLimit, http.StatusConflict, "The committed block count cannot exceed the maximum limit of 50,000 blocks."},

@@ -27,6 +27,7 @@
 //	h object holder                         holder shares object with others
 //	t gen key 0 value 0 name 0              a current blob that has this tag
 //	t gen key 0 value 0 name 0 version      a previous version that has it; version: its ID in eight bytes
+//	w due key                               Reminder: what key, a declared one, covers is looked after when it is due
 //	x gen                                 * a deleted container whose blobs are still to be removed
 //
 // What belongs to a blob sorts before its record, so that a listing that meets
@@ -53,6 +54,7 @@ const (
 	tagGarbage   = 'g'
 	tagHolder    = 'h'
 	tagTag       = 't'
+	tagDue       = 'w'
 	tagDead      = 'x'
 
 	subStaged  = 0x01
@@ -91,6 +93,11 @@ func ContainerKey(account, container string) kv.Key {
 func BlobKey(gen uint64, name string) kv.Key {
 	k := append(generation(tagBlob, gen, len(name)+2), name...)
 	return append(k, 0)
+}
+
+func dueKey(at blob.Time, key kv.Key) []byte {
+	k := append(make([]byte, 0, 9+len(key)), tagDue)
+	return append(binary.BigEndian.AppendUint64(k, uint64(at)), key...)
 }
 
 // DeadKey is the key to declare for removing what a deleted container left.

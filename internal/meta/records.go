@@ -94,7 +94,12 @@ type Staging struct {
 	Count    int       `cbor:"1,keyasint"`
 	IDLength int       `cbor:"2,keyasint"` // bytes, the same for all of them
 	Last     blob.Time `cbor:"3,keyasint"` // when the last block was staged
+	Due      blob.Time `cbor:"4,keyasint"` // when the sweeper looks after them, see Remind
 }
+
+// StagedFor is how long uncommitted blocks are kept after the last was staged
+// (operations.md 5).
+const StagedFor = 7 * blob.Day
 
 // StagedBlocks returns what is known of the uncommitted blocks, nil when there are
 // none.
@@ -138,7 +143,10 @@ func AllStagedBlocks(r kv.Reader, gen uint64, name string) ([]blob.Block, error)
 
 // DeleteStagedBlocks forgets all of blocks, which must be all that are staged. Their
 // bytes are left alone.
-func DeleteStagedBlocks(tx kv.Tx, gen uint64, name string, blocks []blob.Block) error {
+func DeleteStagedBlocks(tx kv.Tx, gen uint64, name string, all *Staging, blocks []blob.Block) error {
+	if err := tx.Delete(dueKey(all.Due, BlobKey(gen, name))); err != nil {
+		return err
+	}
 	prefix := stagingKey(gen, name)
 	for i := range blocks {
 		key := append(append([]byte(nil), prefix...), blocks[i].ID...)

@@ -72,7 +72,8 @@ func doCreateAppendBlob(s *scope, a *createEmpty) (*writtenBlob, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writtenBlob{version: versionOf(b.Version()), Encrypted: true}, s.putBlob(b)
+	answer := writtenOf(b)
+	return &answer, s.putBlob(b)
 }
 
 // position are the conditions of an append (conditions-and-errors.md 2.7).
@@ -153,7 +154,7 @@ func doAppendBlock(s *scope, a *appendBlock, in *body) (*appended, error) {
 		return nil, err
 	}
 	b.Touch(s.now)
-	out.writtenBlob = writtenBlob{versionOf(b.Version()), a.answered(&in.sums), true}
+	out.writtenBlob = writtenBlob{version: versionOf(b.Version()), checked: a.answered(&in.sums), Encrypted: true}
 	return out, s.putBlob(b)
 }
 

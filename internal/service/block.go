@@ -88,7 +88,8 @@ func (s *scope) admitBlock(id string) (*meta.Staging, error) {
 		return nil, err
 	}
 	if all == nil {
-		return &meta.Staging{Count: 1, IDLength: len(id), Last: s.now}, nil
+		all = &meta.Staging{Count: 1, IDLength: len(id), Last: s.now, Due: s.now + meta.StagedFor}
+		return all, s.remind(all.Due)
 	}
 	if all.IDLength != len(id) {
 		return nil, fault.InvalidBlobOrBlock
@@ -180,7 +181,8 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 		return nil, err
 	}
 	b.Touch(s.now)
-	return &writtenBlob{version: versionOf(b.Version()), Encrypted: true}, s.putBlob(b)
+	answer := writtenOf(b)
+	return &answer, s.putBlob(b)
 }
 
 // blockLists returns the committed and the uncommitted blocks of the blob.

@@ -15,6 +15,8 @@ type call struct {
 	req   *wire.Request
 	op    *Operation
 	grant auth.Grant
+	// properties are the settings of the Blob service, for changes of blobs; nil for none.
+	properties *blob.ServiceProperties
 }
 
 func (c *call) ctx() context.Context { return c.req.Context() }

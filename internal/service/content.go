@@ -29,7 +29,13 @@ func (s *scope) newObject() blob.ObjectID { return blob.ObjectID(s.NewGUID()) }
 // its committed ones.
 func (s *scope) recommit(b *blob.Blob, committed, blocks []blob.Block) error {
 	holder := s.newObject()
-	shared, err := meta.Recommit(s.tx, s.container.Generation, s.now, b.Content, committed, blocks, holder)
+	var shared bool
+	var err error
+	if s.kept != nil {
+		shared, err = s.reuse(committed, blocks, holder)
+	} else {
+		shared, err = meta.Recommit(s.tx, s.container.Generation, s.now, b.Content, committed, blocks, holder)
+	}
 	if err != nil {
 		return err
 	}
@@ -54,7 +60,7 @@ func (s *scope) dropStaged(used []blob.Block) error {
 	if err != nil {
 		return err
 	}
-	if err := meta.DeleteStagedBlocks(s.tx, gen, name, staged); err != nil {
+	if err := meta.DeleteStagedBlocks(s.tx, gen, name, all, staged); err != nil {
 		return err
 	}
 	return meta.ReleaseBlocks(s.tx, gen, s.now, staged, used)

@@ -15,6 +15,7 @@ type deleteBlob struct {
 	addressed
 	tierDates
 	Snapshots deleteSnapshots `header:"x-ms-delete-snapshots"`
+	Type      string          `query:"deletetype"`
 }
 
 // deleteSnapshots says what a deletion of a blob is to do with its snapshots.
@@ -40,10 +41,20 @@ func (d *deleteSnapshots) UnmarshalText(text []byte) error {
 }
 
 func (a *deleteBlob) checkForm() error {
-	if a.Snapshots != refuseSnapshots && !a.address().past.IsZero() {
+	switch {
+	case a.Type != "" && a.Type != "permanent":
+		return fault.InvalidQuery("deletetype", a.Type, "")
+	case a.Snapshots != refuseSnapshots && !a.address().past.IsZero():
 		return fault.InvalidOperation
 	}
 	return nil
+}
+
+// address means what is soft-deleted if it is to be deleted for good.
+func (a *deleteBlob) address() address {
+	at := a.addressed.address()
+	at.deleted = a.Type != ""
+	return at
 }
 
 type deletedBlob struct {
@@ -54,29 +65,46 @@ func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
 	if err := a.tierDates.check(s.blob, s.now); err != nil {
 		return nil, err
 	}
-	if !s.past.IsZero() {
-		return &deletedBlob{true}, s.erase(s.past, s.blob)
-	}
-	if a.Version != 0 {
+	switch {
+	case a.Version != 0 && s.past.IsZero():
 		return nil, &fault.Error{Code: fault.OperationNotAllowedOnRootBlob, Status: http.StatusForbidden}
+	case a.Type != "":
+		return s.purge()
+	case !s.past.IsZero():
+		permanent, err := s.remove(s.past, s.blob)
+		return &deletedBlob{permanent}, err
 	}
 	if err := s.dropSnapshots(a.Snapshots); err != nil {
 		return nil, err
 	}
 	if a.Snapshots == onlySnapshots {
-		return &deletedBlob{true}, s.putBlob(s.blob)
+		return &deletedBlob{s.properties.Retained(s.now) == 0}, s.putBlob(s.blob)
 	}
+	return s.deleteBase()
+}
+
+// deleteBase ends the current state of the blob.
+func (s *scope) deleteBase() (*deletedBlob, error) {
 	if err := s.dropStaged(nil); err != nil {
 		return nil, err
 	}
-	if err := meta.Release(s.tx, s.container.Generation, s.now, s.blob.Content); err != nil {
-		return nil, err
+	kept := false
+	if !s.blob.Uncommitted {
+		var err error
+		if kept, err = s.keep(s.blob, blob.DeletedBase); err != nil {
+			return nil, err
+		}
 	}
-	return &deletedBlob{true}, s.deleteBlob()
+	if !kept {
+		if err := meta.Release(s.tx, s.container.Generation, s.now, s.blob.Content); err != nil {
+			return nil, err
+		}
+	}
+	return &deletedBlob{!kept}, s.deleteBlob()
 }
 
-// dropSnapshots removes the snapshots of the blob, or refuses if there are any and
-// nothing was said about them.
+// dropSnapshots deletes the snapshots of the blob, or refuses if there are any and
+// nothing was said about them. Those that are soft-deleted don't count.
 func (s *scope) dropSnapshots(how deleteSnapshots) error {
 	for e, err := range meta.AllPast(s.r, s.container.Generation, s.req.Blob) {
 		if err != nil {
@@ -85,25 +113,30 @@ func (s *scope) dropSnapshots(how deleteSnapshots) error {
 		if e.Kind != blob.Snapshot {
 			continue
 		}
-		if how == refuseSnapshots {
-			return fault.SnapshotsPresent
-		}
 		b, err := e.Decode()
 		if err != nil {
 			return err
 		}
-		if err := s.erase(e.Past, b); err != nil {
+		if b.Deleted != 0 {
+			continue
+		}
+		if how == refuseSnapshots {
+			return fault.SnapshotsPresent
+		}
+		if _, err := s.remove(e.Past, b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// erase removes a past state for good.
-func (s *scope) erase(p blob.Past, b *blob.Blob) error {
-	gen := s.container.Generation
-	if err := meta.Release(s.tx, gen, s.now, b.Content); err != nil {
-		return err
+// purge deletes for good a snapshot or version that is soft-deleted.
+func (s *scope) purge() (*deletedBlob, error) {
+	switch {
+	case !s.properties.AllowsPermanentDelete(), s.past.IsZero():
+		return nil, fault.BlobOperationNotSupported
+	case s.blob.Deleted == 0:
+		return nil, fault.BlobSnapshotNotSoftDeleted
 	}
-	return meta.DeletePast(s.tx, gen, s.req.Blob, p, b)
+	return &deletedBlob{true}, s.erase(s.past, s.blob)
 }

@@ -340,7 +340,7 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 	if l.tagged && len(r.Tags) > 0 {
 		b = wire.AppendXMLElement(b, "TagCount", strconv.Itoa(len(r.Tags)))
 	}
-	return b
+	return l.appendDeleted(b, r)
 }
 
 func appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {

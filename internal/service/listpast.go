@@ -1,6 +1,7 @@
 package service
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/leasehold/leasehold/internal/blob"
@@ -9,9 +10,9 @@ import (
 )
 
 // A listing shows the states of a blob in the order in which the store has them: past
-// ones from the oldest on, then the current one. A blob that has versions and no
-// current state is shown once more in place of it, when deletedwithversions is asked
-// for: here called its ghost.
+// ones from the oldest on, then the current one. When deletedwithversions is asked for,
+// the newest version of a blob of which no current state is shown stands in its place:
+// here called its ghost.
 
 // ghost is the newest version of a blob, to stand for it if no current state comes.
 type ghost struct {
@@ -79,8 +80,8 @@ func (l *blobLister) shown(name string, k blob.PastKind) bool {
 		return l.with["versions"] && (l.record.Deleted == 0 || l.with["deleted"])
 	case k != 0:
 		return l.record.Deleted == 0 || l.with["deleted"]
-	case l.record.Uncommitted:
-		return l.with["uncommittedblobs"]
+	case l.record.Uncommitted && !l.with["uncommittedblobs"]:
+		return false
 	}
 	l.ghost = ghost{}
 	return true
@@ -128,5 +129,24 @@ func (l *blobLister) appendState(b []byte, past blob.Past, r *blob.Blob) []byte 
 			b = append(b, "<IsCurrentVersion>true</IsCurrentVersion>"...)
 		}
 	}
+	if r.Deleted != 0 && r != &l.ghost.version {
+		b = append(b, "<Deleted>true</Deleted>"...)
+	}
 	return b
+}
+
+// appendDeleted appends when a state was soft-deleted, and for how many whole days it is
+// kept from now on.
+func (l *blobLister) appendDeleted(b []byte, r *blob.Blob) []byte {
+	if r.Deleted == 0 || r == &l.ghost.version {
+		return b
+	}
+	return appendRetention(b, r.Deleted, r.Retained, l.now)
+}
+
+func appendRetention(b []byte, deleted, retained, now blob.Time) []byte {
+	b = appendTime(b, "DeletedTime", deleted)
+	b = append(b, "<RemainingRetentionDays>"...)
+	b = strconv.AppendInt(b, int64(max(retained-now, 0)/blob.Day), 10)
+	return append(b, "</RemainingRetentionDays>"...)
 }

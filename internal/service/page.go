@@ -52,7 +52,8 @@ func doCreatePageBlob(s *scope, a *createPageBlob) (*writtenBlob, error) {
 	if a.Sequence != nil {
 		b.Sequence = *a.Sequence
 	}
-	return &writtenBlob{version: versionOf(b.Version()), Encrypted: true}, s.putBlob(b)
+	answer := writtenOf(b)
+	return &answer, s.putBlob(b)
 }
 
 // sequenced are the conditions on the sequence number.

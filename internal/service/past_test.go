@@ -297,22 +297,30 @@ func (s *store) sweep() {
 	}
 }
 
-// stored counts the inline objects and segments that are there.
-func (s *store) stored() int {
+// keys returns the keys of the store that begin with one of some tags.
+func (s *store) keys(tags ...string) (keys []string) {
 	s.t.Helper()
-	n := 0
 	err := s.DB.View(s.t.Context(), func(r kv.Reader) error {
-		for _, err := range r.Scan([]byte("d"), []byte("e")) {
-			if err != nil {
-				return err
+		for _, tag := range tags {
+			for p, err := range r.Scan([]byte(tag), kv.PrefixEnd([]byte(tag))) {
+				if err != nil {
+					return err
+				}
+				keys = append(keys, string(p.Key))
 			}
-			n++
 		}
 		return nil
 	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return keys
+}
+
+// stored counts the inline objects and segments that are there.
+func (s *store) stored() int {
+	s.t.Helper()
+	n := len(s.keys("d"))
 	for _, err := range s.Segments.List(s.t.Context()) {
 		if err != nil {
 			s.t.Fatal(err)

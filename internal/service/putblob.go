@@ -56,26 +56,36 @@ func (a *putBlob) checkForm() error {
 // writtenBlob is the answer to the operations that write content.
 type writtenBlob struct {
 	version
+	versionID
 	checked
 	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
 }
 
+func writtenOf(b *blob.Blob) writtenBlob {
+	return writtenBlob{version: versionOf(b.Version()), versionID: versionID{stamp(b.VersionID)}, Encrypted: true}
+}
+
 // newBlob returns the record to write in place of the current one: of the given
-// type, with its lease and its time of creation, and nothing else.
+// type, with its lease, its time of creation, and its content unless that is kept as
+// a past state.
 func (s *scope) newBlob(t blob.Type) (*blob.Blob, error) {
-	b := &blob.Blob{Type: t, Created: s.now}
+	b := &blob.Blob{Type: t, Created: s.now, VersionID: s.newVersion()}
 	old := s.blob
-	if old == nil {
-		return b, nil
+	if old != nil {
+		b.Lease, b.ETag = old.Lease, old.ETag
 	}
-	if !old.Uncommitted {
-		if old.Type != t {
-			return nil, fault.InvalidBlobType
-		}
-		b.Created = old.Created
+	if old == nil || old.Uncommitted {
+		return b, s.succeed(t)
 	}
-	b.Lease, b.ETag, b.Content = old.Lease, old.ETag, old.Content
-	return b, nil
+	if old.Type != t {
+		return nil, fault.InvalidBlobType
+	}
+	b.Created = old.Created
+	kept, err := s.keep(old, blob.Snapshot)
+	if !kept {
+		b.Content = old.Content
+	}
+	return b, err
 }
 
 func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
@@ -106,11 +116,12 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 		return nil, err
 	}
 	b.Touch(s.now)
-	answer := &writtenBlob{version: versionOf(b.Version()), checked: checked{MD5: in.MD5}, Encrypted: true}
+	answer := writtenOf(b)
+	answer.MD5 = in.MD5
 	if s.req.Version.AtLeast("2024-08-04") {
 		answer.CRC64 = crcHash{in.CRC64, true}
 	}
-	return answer, s.putBlob(b)
+	return &answer, s.putBlob(b)
 }
 
 // setMetadata replaces the metadata of a blob.
@@ -122,13 +133,17 @@ type setMetadata struct {
 
 type changedBlob struct {
 	version
+	versionID
 	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
 }
 
 func doSetMetadata(s *scope, a *setMetadata) (*changedBlob, error) {
+	if err := s.branch(s.blob); err != nil {
+		return nil, err
+	}
 	s.blob.Metadata = a.record()
 	s.blob.Touch(s.now)
-	return &changedBlob{versionOf(s.blob.Version()), true}, s.putBlob(s.blob)
+	return &changedBlob{versionOf(s.blob.Version()), versionID{stamp(s.blob.VersionID)}, true}, s.putBlob(s.blob)
 }
 
 // setProperties replaces the standard headers of a blob, all of them if any is given,

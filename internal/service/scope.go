@@ -54,6 +54,7 @@ type scope struct {
 	past      blob.Past       // which state of the blob this is; zero for the current one
 	leased    bool            // the stored record of the resource has a lease
 	indexed   indexedTags     // of the stored record of the blob
+	kept      *kept           // the past state that has taken over the content of blob; nil for none
 }
 
 // view runs fn on one snapshot, with the resource loaded and the preconditions
@@ -86,8 +87,11 @@ func (c *call) change(ctx context.Context, args any, fn func(*scope) error) erro
 // rehearse runs fn as change would, and drops what it writes: it tells early, and
 // from the same rules, whether a change would be refused.
 func (c *call) rehearse(ctx context.Context, args any, fn func(*scope) error) error {
-	return c.DB.View(ctx, func(r kv.Reader) error {
+	return c.DB.View(ctx, func(r kv.Reader) (err error) {
 		s := &scope{call: c, r: r, tx: rehearsal{r}}
+		if c.properties, err = meta.ServiceProperties(r, c.req.Account); err != nil {
+			return err
+		}
 		if err := s.enter(args); err != nil {
 			return err
 		}
@@ -103,7 +107,8 @@ func (rehearsal) Delete([]byte) error      { return nil }
 
 // declare returns the key that a change of the request's resource depends on. For a
 // blob it finds the container first: the key holds the container's generation, so
-// a change that races with the container's deletion ends where nobody looks.
+// a change that races with the container's deletion ends where nobody looks. The
+// properties of the service are read beside it: they may change under the request.
 func (c *call) declare(ctx context.Context) (kv.Key, *blob.Container, error) {
 	switch c.req.Level {
 	case wire.LevelService:
@@ -113,7 +118,10 @@ func (c *call) declare(ctx context.Context) (kv.Key, *blob.Container, error) {
 	}
 	var container *blob.Container
 	err := c.DB.View(ctx, func(r kv.Reader) (err error) {
-		container, err = meta.Container(r, c.req.Account, c.req.Container)
+		if container, err = meta.Container(r, c.req.Account, c.req.Container); err != nil {
+			return err
+		}
+		c.properties, err = meta.ServiceProperties(r, c.req.Account)
 		return err
 	})
 	if err == nil && container == nil {

@@ -30,6 +30,8 @@ type Options struct {
 	// Trust returns what is trusted besides the keys of accounts, for each request anew;
 	// nil for nothing.
 	Trust func() *Trust
+	// Features returns what an account is set to do; nil for nothing beyond the plain.
+	Features func(account string) Features
 	// Random yields the bytes of IDs.
 	Random io.Reader
 	// Now dates requests and judges signatures. Leases are judged by the store's clock.
@@ -38,6 +40,16 @@ type Options struct {
 	// Rehydration is how long a blob takes from the archive to another tier: a minute if it
 	// is not given. With high priority it is a tenth.
 	Rehydration time.Duration
+}
+
+// Features are the settings of an account that the real service takes from its
+// management endpoint, not from the one for blobs.
+type Features struct {
+	// Versioning keeps what is overwritten or deleted as a previous version.
+	Versioning bool
+	// ContainerRetention is for how many days a deleted container can be restored; 0 for
+	// not at all.
+	ContainerRetention int
 }
 
 // Service answers the requests of the Blob service. It is safe for concurrent use.
@@ -55,6 +67,9 @@ func New(o Options) *Service {
 	}
 	if o.Rehydration <= 0 {
 		o.Rehydration = time.Minute
+	}
+	if o.Features == nil {
+		o.Features = func(string) Features { return Features{} }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

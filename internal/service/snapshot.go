@@ -11,12 +11,14 @@ import (
 var useSnapshot = use{lease: leaseReads, effect: blob.Writes}
 
 func historyOperations() []Operation {
-	ofVersion := onBlob("DELETE", "")
-	ofVersion.Query = []string{"versionid"}
+	ofVersion, forGood := onBlob("DELETE", ""), onBlob("DELETE", "")
+	ofVersion.Query, forGood.Query = []string{"versionid"}, []string{"deletetype"}
 	return []Operation{
+		{"Blob_Delete", forGood, auth.PermDeletePermanently, useDelete, 202, false, update(doDeleteBlob)},
 		{"Blob_Delete", ofVersion, auth.PermDeleteVersion, useDelete, 202, false, update(doDeleteBlob)},
 		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, update(doDeleteBlob)},
 		{"Blob_CreateSnapshot", onBlob("PUT", "snapshot"), auth.PermSnapshotBlob, useSnapshot, 201, false, update(doSnapshot)},
+		{"Blob_Undelete", onBlob("PUT", "undelete"), auth.PermUndeleteBlob, useNothing, 200, false, update(doUndelete)},
 	}
 }
 
@@ -48,7 +50,13 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 	if err := meta.PutPast(s.tx, s.container.Generation, s.req.Blob, at, taken); err != nil {
 		return nil, err
 	}
+	if s.newVersion() != 0 {
+		if err := s.branch(s.blob); err != nil {
+			return nil, err
+		}
+	}
 	answer := &snapshotted{version: versionOf(taken.Version()), Snapshot: stamp(s.now), Encrypted: true}
+	answer.VersionID = stamp(s.blob.VersionID)
 	return answer, s.putBlob(s.blob)
 }
 

@@ -1,0 +1,164 @@
+package meta
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/lease"
+)
+
+// Reminder says what is looked after.
+type Reminder struct {
+	Account   string `cbor:"1,keyasint"`
+	Container string `cbor:"2,keyasint"`
+}
+
+// Remind has the sweeper look at a time after what a declared key covers, the key of a
+// blob or container. It may look for nothing.
+func Remind(tx kv.Tx, at blob.Time, key kv.Key, where Reminder) error {
+	return put(tx, dueKey(at, key), &where)
+}
+
+// due looks after one batch of what is due, and tells how much it did.
+func (w *Sweeper) due(ctx context.Context) (int, error) {
+	type reminded struct {
+		key   []byte
+		where Reminder
+	}
+	var batch []reminded
+	err := w.DB.View(ctx, func(r kv.Reader) error {
+		batch = batch[:0]
+		end := dueKey(blob.TimeOf(r.Now())+1, nil)
+		for p, err := range r.Scan([]byte{tagDue}, end) {
+			if err != nil {
+				return err
+			}
+			where, err := decode[Reminder](p.Key, p.Value)
+			if err != nil {
+				return err
+			}
+			if batch = append(batch, reminded{bytes.Clone(p.Key), *where}); len(batch) == sweepBatch {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range batch {
+		if err := w.lookAfter(ctx, b.key, b.where); err != nil {
+			return 0, err
+		}
+	}
+	return len(batch), nil
+}
+
+// lookAfter ends what has come to its end of what one reminder is about.
+func (w *Sweeper) lookAfter(ctx context.Context, key []byte, where Reminder) error {
+	declared := key[9:]
+	return w.DB.Update(ctx, []kv.Key{declared}, func(tx kv.Tx) error {
+		e := &ending{tx: tx, now: blob.TimeOf(tx.Now()), key: declared, where: where}
+		var err error
+		if declared[0] == tagBlob {
+			e.gen, e.name = generationOf(declared), string(declared[9:len(declared)-1])
+			err = e.blob()
+		}
+		if err != nil || e.more {
+			return err
+		}
+		return tx.Delete(key)
+	})
+}
+
+// ending is one step of looking after a blob or container.
+type ending struct {
+	tx    kv.Tx
+	now   blob.Time
+	key   kv.Key
+	where Reminder
+	gen   uint64
+	name  string
+	more  bool // another step is needed
+}
+
+// blob removes the past states whose retention has ended, and the uncommitted blocks
+// that nobody has added to for a week, with a blob that exists only as those.
+func (e *ending) blob() error {
+	done := 0
+	for p, err := range AllPast(e.tx, e.gen, e.name) {
+		if err != nil {
+			return err
+		}
+		b, err := p.Decode()
+		if err != nil {
+			return err
+		}
+		if b.Deleted == 0 || b.Retained > e.now {
+			continue
+		}
+		if err := Release(e.tx, e.gen, e.now, b.Content); err != nil {
+			return err
+		}
+		if err := DeletePast(e.tx, e.gen, e.name, p.Past, b); err != nil {
+			return err
+		}
+		if done++; done == sweepBatch {
+			e.more = true
+			return nil
+		}
+	}
+	return e.staged()
+}
+
+func (e *ending) staged() error {
+	all, err := StagedBlocks(e.tx, e.gen, e.name)
+	if err != nil {
+		return err
+	}
+	if all != nil && all.Last+StagedFor > e.now {
+		// The reminder may be about something else, or blocks were added since.
+		if all.Due > e.now {
+			return nil
+		}
+		all.Due = all.Last + StagedFor
+		if err := put(e.tx, stagingKey(e.gen, e.name), all); err != nil {
+			return err
+		}
+		return Remind(e.tx, all.Due, e.key, e.where)
+	}
+	if all != nil {
+		blocks, err := AllStagedBlocks(e.tx, e.gen, e.name)
+		if err != nil {
+			return err
+		}
+		if err := DeleteStagedBlocks(e.tx, e.gen, e.name, all, blocks); err != nil {
+			return err
+		}
+		if err := ReleaseBlocks(e.tx, e.gen, e.now, blocks, nil); err != nil {
+			return err
+		}
+	}
+	return e.uncommitted()
+}
+
+// uncommitted removes a blob that existed only as uncommitted blocks, of which none are
+// left, unless a lease holds it: then it is looked after again.
+func (e *ending) uncommitted() error {
+	b, err := Blob(e.tx, e.gen, e.name)
+	if b == nil || err != nil || !b.Uncommitted {
+		return err
+	}
+	if b.Lease.State(e.tx.Now()).Locked() {
+		return Remind(e.tx, e.now+StagedFor, e.key, e.where)
+	}
+	if err := DeleteBlob(e.tx, e.gen, e.name); err != nil {
+		return err
+	}
+	if b.Lease.Kind == lease.None {
+		return nil
+	}
+	return IndexLease(e.tx, e.where.Account, e.where.Container, e.gen, e.name, false)
+}
