@@ -10,8 +10,7 @@ type bar struct {
 	ceiling float64 // share of the ceiling's rate
 	disk    float64 // share of the disk's own synced write rate that is enough if it is the lower demand
 	sync    bool    // p99 at most that of the disk's sync and a millisecond
-	like    string  // name of an earlier row
-	share   float64 // of the ratio that the earlier row reached
+	twin    float64 // share of the rate of the row's twin
 }
 
 // syncSlack is what a single lease operation may take beyond the disk's sync.
@@ -21,8 +20,8 @@ func (b bar) String() string {
 	switch {
 	case b.sync:
 		return "p99 ≤ sync + 1 ms"
-	case b.like != "":
-		return fmt.Sprintf("≥ %.2f × %q", b.share, b.like)
+	case b.twin > 0:
+		return fmt.Sprintf("≥ %.1f of small", b.twin)
 	case b.disk > 0:
 		return fmt.Sprintf("≥ %.2f, or %.1f of disk", b.ceiling, b.disk)
 	case b.ceiling > 0:
@@ -39,7 +38,7 @@ const (
 )
 
 // judge compares a row with its bar. Rows without a bar, or without what the bar compares with, get no verdict.
-func (b bar) judge(r *row, earlier []row) string {
+func (b bar) judge(r *row) string {
 	switch {
 	case r.Server == nil:
 		return ""
@@ -50,13 +49,11 @@ func (b bar) judge(r *row, earlier []row) string {
 			return ""
 		}
 		return verdict(r.Server.P99 <= r.SyncP99+float64(syncSlack.Microseconds()))
-	case b.like != "":
-		for _, e := range earlier {
-			if e.Name == b.like && e.Client == r.Client && e.Ratio > 0 {
-				return verdict(r.Ratio >= b.share*e.Ratio)
-			}
+	case b.twin > 0:
+		if r.TwinRatio == 0 {
+			return ""
 		}
-		return ""
+		return verdict(r.TwinRatio >= b.twin)
 	case b.ceiling > 0 && r.Ratio > 0:
 		return verdict(r.Ratio >= b.ceiling || b.disk > 0 && r.DiskRate > 0 && r.Server.MiBPerSec >= b.disk*r.DiskRate)
 	}

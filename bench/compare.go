@@ -33,6 +33,7 @@ type row struct {
 	Peer      *figures `json:"peer,omitempty"`
 	Ratio     float64  `json:"ratioToCeiling,omitempty"` // median over pairs of neighbouring slices
 	PeerRatio float64  `json:"ratioToPeer,omitempty"`
+	TwinRatio float64  `json:"ratioToTwin,omitempty"` // to the rate of the same on a small set of blobs, slice by slice
 	SyncP50   float64  `json:"diskSyncP50Microseconds,omitempty"`
 	SyncP99   float64  `json:"diskSyncP99Microseconds,omitempty"`
 	DiskRate  float64  `json:"diskMiBPerSecond,omitempty"`
@@ -61,6 +62,7 @@ type comparison struct {
 type lane struct {
 	*stage
 	steps   []step
+	twin    bool // the second setup of the row
 	slices  []slice
 	granted int64
 	memory  int64
@@ -109,7 +111,8 @@ func (c *comparison) measure(w workload, kind string) row {
 		l.finish(w)
 		l.report(&r)
 	}
-	r.Verdict = w.bar.judge(&r, c.rows)
+	r.compare(lanes)
+	r.Verdict = w.bar.judge(&r)
 	return r
 }
 
@@ -129,13 +132,18 @@ func (c *comparison) lanes(w workload) []*lane {
 		if w.heavy && t.role == peer {
 			continue
 		}
-		l := &lane{stage: &stage{target: t, conns: w.conns, among: c.among, container: c.run, prefix: fmt.Sprintf("r%03d-", c.count), progress: c.progress}}
-		t.resume()
-		if l.steps, l.err = w.setup(l.stage); l.err == nil && t.store() && answers == nil {
+		l := c.lane(w, t, w.setup)
+		if l.err == nil && t.store() && answers == nil {
+			l.resume()
 			answers, l.err = l.record(w)
+			l.halt()
 		}
-		t.halt()
 		lanes = append(lanes, l)
+		if t.role == server && w.twin != nil {
+			twin := c.lane(w, t, w.twin)
+			twin.twin = true
+			lanes = append(lanes, twin)
+		}
 	}
 	for _, l := range lanes {
 		if l.store() || l.err != nil {
@@ -149,6 +157,16 @@ func (c *comparison) lanes(w workload) []*lane {
 		l.halt()
 	}
 	return lanes
+}
+
+// lane prepares a workload on one target.
+func (c *comparison) lane(w workload, t *target, setup func(*stage) ([]step, error)) *lane {
+	s := &stage{target: t, conns: w.conns, among: c.among, container: c.run, prefix: fmt.Sprintf("r%03d-", c.count), progress: c.progress}
+	l := &lane{stage: s}
+	t.resume()
+	l.steps, l.err = setup(s)
+	t.halt()
+	return l
 }
 
 // record runs the workload's sample, or its first step, once and keeps the answers.
@@ -211,6 +229,12 @@ func (l *lane) finish(w workload) {
 // report adds the lane's figures to the row.
 func (l *lane) report(r *row) {
 	f := l.figures()
+	if l.twin {
+		if f.Error != "" {
+			l.progress("  twin: %s", f.Error)
+		}
+		return
+	}
 	switch l.role {
 	case server:
 		r.Server = f
@@ -219,6 +243,10 @@ func (l *lane) report(r *row) {
 	case peer:
 		r.Peer = f
 	}
+}
+
+// compare sets what the row compares.
+func (r *row) compare(lanes []*lane) {
 	if r.Server == nil || r.Server.Error != "" {
 		return
 	}
@@ -227,6 +255,11 @@ func (l *lane) report(r *row) {
 	}
 	if p := r.Peer; p != nil && p.Error == "" && p.Rate > 0 {
 		r.PeerRatio = r.Server.Rate / p.Rate
+	}
+	for _, l := range lanes {
+		if l.twin && l.err == nil {
+			r.TwinRatio = median(ratios(r.Server.Slices, l.figures().Slices))
+		}
 	}
 }
 

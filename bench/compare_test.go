@@ -112,7 +112,6 @@ func TestFiguresTakeMedians(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	earlier := []row{{Name: "small", Client: rawKind, Ratio: 0.5}}
 	at := func(ratio float64) row {
 		return row{Client: rawKind, Ratio: ratio, Server: &figures{P99: 2000, MiBPerSec: 90}}
 	}
@@ -132,11 +131,11 @@ func TestVerdicts(t *testing.T) {
 		{"disk is not the limit", bar{ceiling: 0.4, disk: 0.8}, func() row { r := at(0.1); r.DiskRate = 200; return r }(), missed},
 		{"quick enough", bar{sync: true}, func() row { r := at(1); r.SyncP99 = 1000; return r }(), passed},
 		{"too slow", bar{sync: true}, func() row { r := at(1); r.SyncP99 = 999; return r }(), missed},
-		{"flat", bar{like: "small", share: 0.8}, at(0.4), passed},
-		{"not flat", bar{like: "small", share: 0.8}, at(0.39), missed},
-		{"nothing to be like", bar{like: "other", share: 0.8}, at(0.39), ""},
+		{"flat", bar{twin: 0.8}, func() row { r := at(0.1); r.TwinRatio = 0.8; return r }(), passed},
+		{"not flat", bar{twin: 0.8}, func() row { r := at(0.1); r.TwinRatio = 0.79; return r }(), missed},
+		{"no twin", bar{twin: 0.8}, at(0.39), ""},
 	} {
-		if got := v.bar.judge(&v.row, earlier); got != v.want {
+		if got := v.bar.judge(&v.row); got != v.want {
 			t.Errorf("%s: got %q, want %q", v.name, got, v.want)
 		}
 	}

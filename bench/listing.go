@@ -12,6 +12,9 @@ const (
 	treeSub    = 5
 )
 
+// smallTree is the number of blobs of the tree that larger ones are compared with.
+const smallTree = 1000
+
 func treeName(n int) string { return "list a folder among " + thousands(n) }
 
 // treePath returns the name of blob i of a tree.

@@ -112,6 +112,9 @@ func notes(rows []row) []string {
 		if r.SyncP99 > 0 {
 			add("%s: the disk's own sync takes %s (p50), %s (p99)", name, duration(r.SyncP50), duration(r.SyncP99))
 		}
+		if r.TwinRatio > 0 {
+			add("%s: %.2f of the rate among %s, slice by slice", name, r.TwinRatio, thousands(smallTree))
+		}
 		if r.DiskRate > 0 {
 			add("%s: the disk's own synced write rate is %.0f MiB/s", name, r.DiskRate)
 		}

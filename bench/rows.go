@@ -18,7 +18,6 @@ const (
 // workloads returns the rows of the table. large is the number of blobs of the larger tree.
 func workloads(large int) []workload {
 	const pairs = "lease acquire+release"
-	small := treeName(1000)
 	return []workload{
 		{name: pairs, conns: 1, bar: bar{sync: true}, setup: leasePairs},
 		{name: pairs, conns: 16, setup: leasePairs},
@@ -33,8 +32,8 @@ func workloads(large int) []workload {
 		{name: "put 64 KiB", conns: 16, bulk: true, bar: bar{ceiling: 0.25}, setup: put(64 * kib), after: putsReadBack},
 		{name: "put 8 MiB", conns: 4, bulk: true, bar: bar{ceiling: 0.25, disk: 0.8}, setup: put(8 * mib), after: putsReadBack},
 		{name: "list 5,000", conns: 4, bar: bar{ceiling: 0.40}, setup: listFlat},
-		{name: small, conns: 16, setup: listTree(1000)},
-		{name: treeName(large), conns: 16, heavy: true, bar: bar{like: small, share: 0.8}, setup: listTree(large)},
+		{name: treeName(smallTree), conns: 16, setup: listTree(smallTree)},
+		{name: treeName(large), conns: 16, heavy: true, bar: bar{twin: 0.8}, setup: listTree(large), twin: listTree(smallTree)},
 		{name: "delete", conns: 64, setup: remove, before: refill, sample: removeOne},
 	}
 }

@@ -18,6 +18,8 @@ type workload struct {
 	heavy bool // not for the peer: it would take too long to fill
 	// setup prepares the store and returns one step per connection; on the ceiling it only returns the steps.
 	setup func(s *stage) ([]step, error)
+	// twin, when set, is another setup, measured on the server in turn with the first and compared with it.
+	twin func(s *stage) ([]step, error)
 	// before, when set, prepares a store before each slice.
 	before func(s *stage) error
 	// sample, when set, replaces one run of the first step as the source of the ceiling's answers.

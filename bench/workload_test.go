@@ -57,14 +57,12 @@ func TestTreeFolders(t *testing.T) {
 	}
 }
 
-// TestWorkloadNames makes sure that bars refer to rows that come before them.
-func TestWorkloadNames(t *testing.T) {
-	seen := map[string]bool{}
+// TestTwins makes sure that what is compared with a twin has one.
+func TestTwins(t *testing.T) {
 	for _, w := range workloads(100_000) {
-		if w.bar.like != "" && !seen[w.bar.like] {
-			t.Errorf("%q is compared with %q, which does not come before it", w.name, w.bar.like)
+		if (w.twin != nil) != (w.bar.twin > 0) {
+			t.Errorf("%q: twin and bar don't go together", w.name)
 		}
-		seen[w.name] = true
 	}
 }
 
