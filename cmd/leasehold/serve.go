@@ -29,6 +29,7 @@ type serveOptions struct {
 	config    string
 	logLevel  string
 	logFormat string
+	sources   service.SourceOptions
 }
 
 func newServe() *cobra.Command {
@@ -60,6 +61,8 @@ A configuration file for --config:
 	f.StringVar(&o.config, "config", "", "configuration `file` with accounts")
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text, json")
+	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
+		"let copies read sources at addresses that are not of the public internet")
 	return cmd
 }
 
@@ -100,14 +103,17 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 type fatalError struct{ error }
 
 func (s *store) serve(ctx context.Context, o *serveOptions, accounts map[string]*auth.Account, log *slog.Logger, out io.Writer) error {
+	addressing := &wire.Addressing{IsAccount: func(name string) bool { return accounts[name] != nil }}
 	svc := service.New(service.Options{
 		DB:       s.db,
 		Segments: s.segments,
 		Accounts: func(name string) *auth.Account { return accounts[name] },
 		Random:   random,
 		Log:      log,
+
+		Addressing: addressing,
+		Sources:    &o.sources,
 	})
-	addressing := &wire.Addressing{IsAccount: func(name string) bool { return accounts[name] != nil }}
 	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Log: log})
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {

@@ -53,6 +53,9 @@ type Blob struct {
 	Retained Time `cbor:"15,keyasint,omitempty"`
 	// Access is the access tier.
 	Access TierState `cbor:"20,keyasint,omitzero"`
+	// Copy tells of the copy that made this state; nil if none did, or something has
+	// changed since.
+	Copy *Copy `cbor:"30,keyasint,omitempty"`
 	// Sealed tells that nothing can be appended to this append blob any more.
 	Sealed bool `cbor:"35,keyasint,omitempty"`
 	// Sequence is the sequence number of a page blob.
@@ -60,6 +63,14 @@ type Blob struct {
 	// Origin is the ETag with which a page blob was made: two states of a name that have
 	// it in common are of the same blob.
 	Origin ETag `cbor:"37,keyasint,omitempty"`
+}
+
+// Copy is what is kept of a copy that has ended well; no other ones are kept.
+type Copy struct {
+	ID        [16]byte `cbor:"1,keyasint"`
+	Source    string   `cbor:"2,keyasint"` // URL, without signatures
+	Size      int64    `cbor:"3,keyasint"` // bytes that were copied
+	Completed Time     `cbor:"4,keyasint"`
 }
 
 // HTTPHeaders are the standard headers that are kept with a blob and returned by

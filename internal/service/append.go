@@ -134,11 +134,16 @@ type appended struct {
 }
 
 func doAppendBlock(s *scope, a *appendBlock, in *body) (*appended, error) {
+	return s.appendBlock(&a.position, &a.checked, in)
+}
+
+// appendBlock stores a block at the end of the blob.
+func (s *scope) appendBlock(at *position, by *checked, in *body) (*appended, error) {
 	b := s.blob
 	if err := appendable(b); err != nil {
 		return nil, err
 	}
-	if err := a.position.check(b.Size, max(in.Size, 0)); err != nil {
+	if err := at.check(b.Size, max(in.Size, 0)); err != nil {
 		return nil, err
 	}
 	if b.Content.Count >= blob.MaxCommittedBlocks {
@@ -149,12 +154,12 @@ func doAppendBlock(s *scope, a *appendBlock, in *body) (*appended, error) {
 		return nil, err
 	}
 	out := &appended{Offset: b.Size, Count: b.Content.Count + 1}
-	b.Size, b.Content.Count = b.Size+chunk.Length, out.Count
+	b.Size, b.Content.Count, b.Copy = b.Size+chunk.Length, out.Count, nil
 	if err := meta.AppendToList(s.tx, b.Content, blob.Block{Chunk: chunk}, b.Size); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)
-	out.writtenBlob = writtenBlob{version: versionOf(b.Version()), checked: a.answered(&in.sums), Encrypted: true}
+	out.writtenBlob = writtenBlob{version: versionOf(b.Version()), checked: by.answered(&in.sums), Encrypted: true}
 	return out, s.putBlob(b)
 }
 

@@ -39,26 +39,31 @@ type stagedBlock struct {
 }
 
 func doPutBlock(s *scope, a *putBlock, in *body) (*stagedBlock, error) {
-	id, err := blob.ParseBlockID("blockid", a.BlockID)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.enterStaging(); err != nil {
-		return nil, err
-	}
-	all, err := s.admitBlock(id)
-	if err != nil {
-		return nil, err
-	}
-	chunk, err := in.chunk(s)
-	if err != nil {
-		return nil, err
-	}
-	block := &blob.Block{ID: id, Chunk: chunk}
-	if err := meta.PutStagedBlock(s.tx, s.container.Generation, s.req.Blob, block, all); err != nil {
+	if err := s.stage(a.BlockID, in); err != nil {
 		return nil, err
 	}
 	return &stagedBlock{a.answered(&in.sums), true}, nil
+}
+
+// stage stores an uncommitted block.
+func (s *scope) stage(blockID string, in *body) error {
+	id, err := blob.ParseBlockID("blockid", blockID)
+	if err != nil {
+		return err
+	}
+	if err := s.enterStaging(); err != nil {
+		return err
+	}
+	all, err := s.admitBlock(id)
+	if err != nil {
+		return err
+	}
+	chunk, err := in.chunk(s)
+	if err != nil {
+		return err
+	}
+	block := &blob.Block{ID: id, Chunk: chunk}
+	return meta.PutStagedBlock(s.tx, s.container.Generation, s.req.Blob, block, all)
 }
 
 // enterStaging makes sure that there is a blob to stage blocks for: a new one that

@@ -38,6 +38,7 @@ type blobHeaders struct {
 	version
 	metadata
 	leaseState
+	copyState
 	versionID
 	CurrentVersion     bool      `header:"x-ms-is-current-version,since=2019-12-12"`
 	ContentType        string    `header:"Content-Type"`
@@ -63,6 +64,7 @@ func blobHeadersOf(s *scope) blobHeaders {
 	h := blobHeaders{
 		version:            versionOf(b.Version()),
 		metadata:           metadataOf(b.Metadata),
+		copyState:          copyStateOf(b.Copy),
 		versionID:          versionID{stamp(b.VersionID)},
 		ContentType:        b.HTTP.ContentType,
 		ContentEncoding:    b.HTTP.ContentEncoding,

@@ -68,6 +68,9 @@ type checked struct {
 
 func (c *checked) hashes() *checked { return c }
 
+// given tells whether the request guards anything.
+func (c *checked) given() bool { return c.MD5 != nil || c.CRC64.Given }
+
 // checkForm refuses both at once (conditions-and-errors.md 4.1).
 func (c *checked) checkForm() error {
 	if c.MD5 != nil && c.CRC64.Given {

@@ -333,6 +333,9 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 		b = strconv.AppendInt(append(b, "<x-ms-blob-sequence-number>"...), r.Sequence, 10)
 		b = append(b, "</x-ms-blob-sequence-number>"...)
 	}
+	if l.with["copy"] {
+		b = appendCopy(b, r.Copy)
+	}
 	if r.Sealed {
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}

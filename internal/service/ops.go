@@ -54,6 +54,7 @@ func Operations() []Operation {
 	all = append(all, accessOperations()...)
 	all = append(all, blobOperations()...)
 	all = append(all, historyOperations()...)
+	all = append(all, copyOperations()...)
 	all = append(all, blockBlobOperations()...)
 	all = append(all, appendBlobOperations()...)
 	all = append(all, tagOperations()...)

@@ -111,7 +111,12 @@ type writtenPages struct {
 }
 
 func doPutPages(s *scope, a *putPages, in *body) (*writtenPages, error) {
-	r, err := s.enterPages(&a.pageRange, &a.sequenced)
+	return s.writePages(&a.pageRange, &a.sequenced, &a.checked, in)
+}
+
+// writePages fills pages with a body.
+func (s *scope) writePages(p *pageRange, q *sequenced, by *checked, in *body) (*writtenPages, error) {
+	r, err := s.enterPages(p, q)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +134,7 @@ func doPutPages(s *scope, a *putPages, in *body) (*writtenPages, error) {
 	edit := blob.WritePages(old, blob.PageExtent{Start: r.Start, Stamp: uint64(s.now), Chunk: chunk})
 	out, err := s.editPages(edit)
 	if err == nil {
-		out.checked = a.answered(&in.sums)
+		out.checked = by.answered(&in.sums)
 	}
 	return out, err
 }

@@ -141,7 +141,7 @@ func doSetMetadata(s *scope, a *setMetadata) (*changedBlob, error) {
 	if err := s.branch(s.blob); err != nil {
 		return nil, err
 	}
-	s.blob.Metadata = a.record()
+	s.blob.Metadata, s.blob.Copy = a.record(), nil
 	s.blob.Touch(s.now)
 	return &changedBlob{versionOf(s.blob.Version()), versionID{stamp(s.blob.VersionID)}, true}, s.putBlob(s.blob)
 }
@@ -197,6 +197,7 @@ func doSetProperties(s *scope, a *setProperties) (*setBlob, error) {
 		}
 		b.Sequence = number
 	}
+	b.Copy = nil
 	b.Touch(s.now)
 	out := &setBlob{version: versionOf(b.Version())}
 	if b.Type == blob.PageBlob {

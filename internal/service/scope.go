@@ -27,6 +27,7 @@ const (
 	leaseAside  leaseUse = iota // the operation does not look at the lease, or is about the lease itself
 	leaseReads                  // a lease ID that is sent must be valid
 	leaseWrites                 // while locked, the lease ID is needed
+	leaseCopies                 // the same, and the lease has to be infinite
 )
 
 var (
@@ -71,11 +72,20 @@ func (c *call) view(ctx context.Context, args any, fn func(*scope) error) error 
 
 // change runs fn in one update of the resource, alone among its updates.
 func (c *call) change(ctx context.Context, args any, fn func(*scope) error) error {
+	return c.changeWith(ctx, args, nil, fn)
+}
+
+// changeWith is change for what depends on one more key, unless that is nil.
+func (c *call) changeWith(ctx context.Context, args any, also kv.Key, fn func(*scope) error) error {
 	key, container, err := c.declare(ctx)
 	if err != nil {
 		return err
 	}
-	return c.DB.Update(ctx, []kv.Key{key}, func(tx kv.Tx) error {
+	keys := []kv.Key{key}
+	if also != nil {
+		keys = append(keys, also)
+	}
+	return c.DB.Update(ctx, keys, func(tx kv.Tx) error {
 		s := &scope{call: c, r: tx, tx: tx, container: container}
 		if err := s.enter(args); err != nil {
 			return err
@@ -199,7 +209,7 @@ func (s *scope) enterBlob(args any) error {
 	if err := s.checkState(); err != nil {
 		return err
 	}
-	if u.lease == leaseWrites {
+	if u.lease >= leaseWrites {
 		*held = lease.AfterWrite(*held, s.r.Now(), leaseIDOf(args).Given)
 	}
 	return nil
@@ -211,6 +221,8 @@ func (s *scope) checkLease(held *lease.Lease, args any) error {
 		return lease.Check(*held, lease.Read, leaseIDOf(args), s.r.Now())
 	case leaseWrites:
 		return lease.Check(*held, lease.Write, leaseIDOf(args), s.r.Now())
+	case leaseCopies:
+		return lease.CheckAsyncCopy(*held, leaseIDOf(args), s.r.Now())
 	}
 	return nil
 }

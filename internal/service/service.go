@@ -37,6 +37,10 @@ type Options struct {
 	// Now dates requests and judges signatures. Leases are judged by the store's clock.
 	Now func() time.Time
 	Log *slog.Logger
+	// Addressing says which hosts are the server's own, for sources of copies.
+	Addressing *wire.Addressing
+	// Sources says how sources of copies outside of this server are read.
+	Sources *SourceOptions
 	// Rehydration is how long a blob takes from the archive to another tier: a minute if it
 	// is not given. With high priority it is a tenth.
 	Rehydration time.Duration
@@ -55,8 +59,9 @@ type Features struct {
 // Service answers the requests of the Blob service. It is safe for concurrent use.
 type Service struct {
 	Options
-	table *wire.Table[Operation]
-	rules ruleCache
+	table   *wire.Table[Operation]
+	rules   ruleCache
+	outside *http.Client // reads sources of copies
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be
@@ -74,7 +79,10 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{Options: o, table: wire.NewTable(Operations(), func(op *Operation) wire.Selector { return op.On })}
+	if o.Sources == nil {
+		o.Sources = &SourceOptions{}
+	}
+	return &Service{Options: o, outside: o.Sources.client(), table: wire.NewTable(Operations(), func(op *Operation) wire.Selector { return op.On })}
 }
 
 // Serve answers one request.

@@ -1,0 +1,437 @@
+package service
+
+import (
+	"errors"
+	"math"
+	"strconv"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Every copy is made within its request: none is ever pending, and the asynchronous
+// Copy Blob answers success at once. What tells it from the synchronous one is how it
+// treats leases, credentials and sizes.
+
+// useCopy is that of the asynchronous Copy Blob (leases.md 4.3).
+var useCopy = use{creates: true, lease: leaseCopies, effect: blob.Creates}
+
+func copyOperations() []Operation {
+	const sync = "x-ms-requires-sync"
+	return []Operation{
+		{"Blob_CopyFromURL", onBlob("PUT", "", copySource, "", sync, "true"), auth.PermCopyBlobFromURL, useCreate, 202, false, copies(doCopyFromURL)},
+		{"BlockBlob_UploadBlobFromURL", onBlob("PUT", "", copySource, "", blobType, "BlockBlob"), auth.PermPutBlobFromURL, useCreate, 201, true, pulls(doPutBlobFromURL)},
+		{"Blob_StartCopyFromURL", onBlob("PUT", "", copySource, ""), auth.PermCopyBlob, useCopy, 202, false, copies(doStartCopy)},
+		{"Blob_AbortCopyFromURL", onBlob("PUT", "copy", "x-ms-copy-action", "abort"), auth.PermAbortCopy, useWrite, 204, false, update(doAbortCopy)},
+		{"BlockBlob_StageBlockFromURL", onBlob("PUT", "block", copySource, ""), auth.PermPutBlock, useStage, 201, false, pulls(doPutBlockFromURL)},
+		{"PageBlob_UploadPagesFromURL", onBlob("PUT", "page", copySource, "", pageWrite, "update"), auth.PermPutPage, useWrite, 201, false, pulls(doPutPagesFromURL)},
+		{"AppendBlob_AppendBlockFromURL", onBlob("PUT", "appendblock", copySource, ""), auth.PermAppendBlock, useWrite, 201, false, pulls(doAppendBlockFromURL)},
+	}
+}
+
+// maxCopyFromURL is the longest source in bytes of the synchronous Copy Blob From URL.
+const maxCopyFromURL = 256 * mib
+
+// readsSource is implemented by the arguments of what reads a source.
+type readsSource interface {
+	wants() *wanted
+}
+
+// maxCopyTries is how often a copy begins again because its source changed under it.
+const maxCopyTries = 5
+
+// errSourceChanged says that a source is not any more what it was when it was judged.
+var errSourceChanged = errors.New("service: the source of a copy changed")
+
+// copies makes the handler of a function that makes a blob the copy of another one as
+// a whole. The destination is judged first, then the source is found; what must be
+// copied is stored, and then one transaction makes it visible. A source whose bytes are
+// shared is locked by the same transaction.
+func copies[A, R any, P interface {
+	*A
+	readsSource
+}](f func(*scope, *A, *source) (*R, error)) handler {
+	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
+	return readAgain(func(c *call) error {
+		a := new(A)
+		if err := args.Decode(c.req, a); err != nil {
+			return err
+		}
+		if err := c.checkForm(a); err != nil {
+			return err
+		}
+		w := P(a).wants()
+		w.whole = true
+		err := c.rehearse(c.ctx(), a, func(s *scope) error {
+			w.into = s.container.Generation
+			return s.admitName()
+		})
+		if err != nil {
+			return err
+		}
+		var result *R
+		for range maxCopyTries {
+			err = c.copy(a, w, func(s *scope, from *source) (err error) {
+				result, err = f(s, a, from)
+				return err
+			})
+			if !errors.Is(err, errSourceChanged) {
+				break
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return results.Write(c.req, c.op.Status, result)
+	})
+}
+
+// admitName refuses names that no blob can be created under.
+func (s *scope) admitName() error {
+	if s.blob != nil {
+		return nil
+	}
+	return blob.CheckBlobName(s.req.Container, s.req.Blob)
+}
+
+// copy finds the source, and runs fn in the transaction that makes the copy.
+func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
+	from, err := c.openSource(w)
+	if err != nil {
+		return err
+	}
+	b, err := c.take(from)
+	if err != nil {
+		return err
+	}
+	run := func(s *scope) error { return fn(s, from) }
+	if from.shared {
+		return c.changeWith(c.ctx(), args, meta.BlobKey(from.at.gen, from.at.name), run)
+	}
+	if err := c.change(c.ctx(), args, run); err != nil {
+		c.discard(b)
+		return err
+	}
+	return nil
+}
+
+// take reads the content of the source, to its end and for the last time: to store it, or
+// only to verify what is shared.
+func (c *call) take(from *source) (*body, error) {
+	if from.content == nil {
+		return nil, nil
+	}
+	defer from.content.Close()
+	limit := from.limit
+	if limit == 0 {
+		limit = math.MaxInt64 - 1
+	}
+	in := &upload{checked: from.guard, Body: wire.Body{Reader: from.content, Length: from.length}}
+	if from.shared {
+		return nil, in.readThrough()
+	}
+	b, err := c.receive(in, limit)
+	from.body = b
+	return b, err
+}
+
+type startCopy struct {
+	conditional
+	guarded
+	metadata
+	attributes
+	copyFrom
+	SourceIfTags tagCondition      `header:"x-ms-source-if-tags"`
+	Seal         *bool             `header:"x-ms-seal-blob"`
+	Priority     rehydratePriority `header:"x-ms-rehydrate-priority"`
+}
+
+func (a *startCopy) wants() *wanted {
+	w := a.copyFrom.wants()
+	w.ownGrant, w.conditions.IfTags = true, a.SourceIfTags.TagCondition
+	w.archived = a.Tier != 0 && blob.Tier(a.Tier) != blob.TierArchive
+	return w
+}
+
+// copied is the answer to a copy of a whole blob.
+type copied struct {
+	version
+	versionID
+	ID     string `header:"x-ms-copy-id"`
+	Status string `header:"x-ms-copy-status"`
+}
+
+func doStartCopy(s *scope, a *startCopy, from *source) (*copied, error) {
+	b, err := s.copyOf(from, &a.metadata, &a.attributes)
+	if err != nil {
+		return nil, err
+	}
+	if a.Seal != nil {
+		if b.Type != blob.AppendBlob && *a.Seal {
+			return nil, fault.InvalidHeader("x-ms-seal-blob", "true")
+		}
+		b.Sealed = *a.Seal
+	}
+	if from.record.Access.Tier == blob.TierArchive {
+		// The copy is in the archive as well, and on its way out at once.
+		b.Access.Target, b.Access.Tier = b.Access.Tier, blob.TierArchive
+		s.rehydrate(&b.Access, a.Priority == highPriority)
+	}
+	return s.finishCopy(b, from)
+}
+
+// tagOption says which tags a copy gets.
+type tagOption bool
+
+// UnmarshalText reads REPLACE, which is the default, and COPY.
+func (o *tagOption) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "REPLACE":
+	case "COPY":
+		*o = true
+	default:
+		return fault.InvalidHeader("x-ms-copy-source-tag-option", string(text))
+	}
+	return nil
+}
+
+// sourceMD5 is the hash that a source copied as a whole has to have.
+type sourceMD5 struct {
+	SourceMD5 md5Hash `header:"x-ms-source-content-md5"`
+}
+
+type copyFromURL struct {
+	conditional
+	guarded
+	metadata
+	attributes
+	copyFrom
+	sourceMD5
+	Authorization bearer    `header:"x-ms-copy-source-authorization"`
+	CopyTags      tagOption `header:"x-ms-copy-source-tag-option"`
+}
+
+func (a *copyFromURL) wants() *wanted {
+	w := a.copyFrom.wants()
+	w.bearer, w.tags, w.limit, w.guard.MD5 = a.Authorization, bool(a.CopyTags), maxCopyFromURL, a.SourceMD5
+	return w
+}
+
+type copiedFromURL struct {
+	copied
+	MD5 md5Hash `header:"Content-MD5"`
+}
+
+func doCopyFromURL(s *scope, a *copyFromURL, from *source) (*copiedFromURL, error) {
+	if from.record.Type != blob.BlockBlob {
+		return nil, fault.InvalidSourceBlobType
+	}
+	b, err := s.copyOf(from, &a.metadata, &a.attributes)
+	if err != nil {
+		return nil, err
+	}
+	if a.CopyTags {
+		b.Tags = from.record.Tags
+	}
+	done, err := s.finishCopy(b, from)
+	if err != nil {
+		return nil, err
+	}
+	return &copiedFromURL{*done, a.SourceMD5}, nil
+}
+
+// checkForm refuses to take tags from two sides.
+func (a *copyFromURL) checkForm() error { return a.CopyTags.check(&a.attributes) }
+
+func (o tagOption) check(a *attributes) error {
+	if bool(o) && a.setsTags() {
+		return fault.BothUserTagsAndSourceTagsCopyPresentException
+	}
+	return nil
+}
+
+// copyOf returns the record of a copy, as yet with the content of what is overwritten.
+func (s *scope) copyOf(from *source, given *metadata, more *attributes) (*blob.Blob, error) {
+	if err := s.admitName(); err != nil {
+		return nil, err
+	}
+	b, err := s.newBlob(from.record.Type)
+	if err != nil {
+		return nil, err
+	}
+	b.HTTP, b.Metadata, b.Sealed = from.record.HTTP, from.record.Metadata, from.record.Sealed
+	if m := given.record(); m != nil {
+		b.Metadata = m
+	}
+	b.Sequence = from.record.Sequence
+	return b, s.setAttributes(b, more)
+}
+
+// finishCopy gives b the content of the source, and stores it as a copy that is done.
+func (s *scope) finishCopy(b *blob.Blob, from *source) (*copied, error) {
+	place := s.storeCopy
+	if from.shared {
+		place = s.shareContent
+	}
+	if err := place(b, from); err != nil {
+		return nil, err
+	}
+	if err := s.dropStaged(nil); err != nil {
+		return nil, err
+	}
+	b.Copy = &blob.Copy{ID: s.NewGUID(), Source: from.url.shown(), Size: b.Size, Completed: s.now.Second()}
+	b.Touch(s.now)
+	state := copyStateOf(b.Copy)
+	return &copied{version: versionOf(b.Version()), versionID: versionID{stamp(b.VersionID)}, ID: state.ID, Status: state.Status}, s.putBlob(b)
+}
+
+// shareContent lets b have the same stored bytes as the source, which the transaction has
+// locked, and releases what b had.
+func (s *scope) shareContent(b *blob.Blob, from *source) error {
+	stored, self := s.blob, from.at.gen == s.container.Generation && from.at.name == s.req.Blob && from.at.past.IsZero()
+	if !self {
+		var err error
+		if stored, err = readState(s.r, from.at.gen, from.at.name, from.at.past); err != nil {
+			return err
+		}
+	}
+	if stored == nil || stored.ETag != from.record.ETag {
+		return errSourceChanged
+	}
+	kept, shared, err := meta.Freeze(s.tx, from.at.gen, stored.Content, s.newObject())
+	if err != nil {
+		return err
+	}
+	switch {
+	case !self:
+		err = from.at.keep(s.tx, stored, kept)
+	case s.kept != nil:
+		s.kept.record.Content = kept
+		err = s.putPast(s.kept.at, s.kept.record)
+	default:
+		b.Content = kept
+	}
+	if err != nil {
+		return err
+	}
+	if err := meta.Release(s.tx, s.container.Generation, s.now, b.Content); err != nil {
+		return err
+	}
+	b.Content, b.Size = shared, stored.Size
+	return nil
+}
+
+// keep stores that the source shares its content from now on.
+func (p *place) keep(tx kv.Tx, b *blob.Blob, c blob.Content) error {
+	if b.Content.Shared {
+		return nil
+	}
+	b.Content = c
+	if p.past.IsZero() {
+		return meta.PutBlob(tx, p.gen, p.name, b)
+	}
+	return meta.PutPast(tx, p.gen, p.name, p.past, b)
+}
+
+// storeCopy gives b the bytes that were read from the source, in blocks like those of
+// the source, all of which lie in one object.
+func (s *scope) storeCopy(b *blob.Blob, from *source) error {
+	chunk, err := from.body.chunk(s)
+	if err != nil {
+		return err
+	}
+	switch b.Type {
+	case blob.AppendBlob:
+		return s.storeAppended(b, from, chunk)
+	case blob.PageBlob:
+		return s.storePages(b, from, chunk)
+	}
+	blocks := make([]blob.Block, len(from.blocks))
+	at := chunk.Offset
+	for i := range blocks {
+		cut := chunk
+		cut.Offset, cut.Length = at, from.blocks[i].Chunk.Length
+		at += cut.Length
+		blocks[i] = blob.Block{ID: from.blocks[i].ID, Chunk: cut}
+	}
+	if len(blocks) == 0 && chunk.Length > 0 {
+		blocks = []blob.Block{{Chunk: chunk}}
+	}
+	return s.setContent(b, blocks)
+}
+
+// storeAppended makes b an append blob of one block that counts as many as the source
+// has.
+func (s *scope) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) error {
+	if err := s.setContent(b, nil); err != nil {
+		return err
+	}
+	b.Content.List, b.Content.Listed = b.Content.Holder, true
+	if chunk.Length == 0 {
+		return nil
+	}
+	b.Size, b.Content.Count = chunk.Length, max(from.record.Content.Count, 1)
+	return meta.AppendToList(s.tx, b.Content, blob.Block{Chunk: chunk}, b.Size)
+}
+
+// storePages makes b a page blob with the same pages written as the source.
+func (s *scope) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
+	if err := s.setContent(b, nil); err != nil {
+		return err
+	}
+	b.Content.List, b.Content.Paged, b.Content.Name = b.Content.Holder, true, s.req.Blob
+	b.Size = from.record.Size
+	edit := blob.PageEdit{Insert: make([]blob.PageExtent, len(from.pages))}
+	at := chunk.Offset
+	for i, r := range from.pages {
+		cut := chunk
+		cut.Offset, cut.Length = at, r.Len()
+		at += cut.Length
+		edit.Insert[i] = blob.PageExtent{Start: r.Start, Stamp: uint64(s.now), Chunk: cut}
+	}
+	return meta.EditPages(s.tx, s.container.Generation, s.now, b.Content, edit, s.newObject())
+}
+
+type abortCopy struct {
+	guarded
+	ID lease.ID `query:"copyid,required"`
+}
+
+// doAbortCopy always comes too late.
+func doAbortCopy(*scope, *abortCopy) (*nothing, error) {
+	return nil, fault.NoPendingCopyOperation
+}
+
+// copyState are the headers by which reads tell of a copy.
+type copyState struct {
+	ID        string    `header:"x-ms-copy-id"`
+	Source    string    `header:"x-ms-copy-source"`
+	Status    string    `header:"x-ms-copy-status"`
+	Progress  string    `header:"x-ms-copy-progress"`
+	Completed blob.Time `header:"x-ms-copy-completion-time"`
+}
+
+func copyStateOf(c *blob.Copy) copyState {
+	if c == nil {
+		return copyState{}
+	}
+	size := strconv.FormatInt(c.Size, 10)
+	return copyState{lease.ID(c.ID).String(), c.Source, "success", size + "/" + size, c.Completed}
+}
+
+// appendCopy appends what listings tell of a copy.
+func appendCopy(b []byte, c *blob.Copy) []byte {
+	if c == nil {
+		return b
+	}
+	state := copyStateOf(c)
+	for _, e := range [][2]string{{"CopyId", state.ID}, {"CopyStatus", state.Status}, {"CopySource", state.Source}, {"CopyProgress", state.Progress}} {
+		b = wire.AppendXMLElement(b, e[0], e[1])
+	}
+	return appendTime(b, "CopyCompletionTime", c.Completed)
+}

@@ -1,0 +1,296 @@
+package service
+
+import (
+	"strconv"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// pulls makes the handler of a function that stores bytes of a source as if they were
+// the body of the request. The function runs twice, as with ingest: first with nothing,
+// to judge the destination before the source is read.
+func pulls[A, R any, P interface {
+	*A
+	readsSource
+	sourceLimit(wire.Version) int64
+}](f func(*scope, *A, *source) (*R, error)) handler {
+	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
+	return readAgain(func(c *call) error {
+		a := new(A)
+		if err := args.Decode(c.req, a); err != nil {
+			return err
+		}
+		if err := c.checkForm(a); err != nil {
+			return err
+		}
+		w := P(a).wants()
+		w.limit = P(a).sourceLimit(c.req.Version)
+		err := c.rehearse(c.ctx(), a, func(s *scope) error {
+			_, err := f(s, a, &source{wanted: w, body: &body{Size: -1}})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		from, err := c.openSource(w)
+		if err != nil {
+			return err
+		}
+		b, err := c.take(from)
+		if err != nil {
+			return err
+		}
+		var result *R
+		err = c.change(c.ctx(), a, func(s *scope) (err error) {
+			result, err = f(s, a, from)
+			return err
+		})
+		if err != nil {
+			c.discard(b)
+			return err
+		}
+		return results.Write(c.req, c.op.Status, result)
+	})
+}
+
+// pulling are the headers of what takes bytes from a source.
+type pulling struct {
+	copyFrom
+	Authorization bearer `header:"x-ms-copy-source-authorization"`
+	ContentLength int64  `header:"Content-Length"`
+}
+
+func (a *pulling) wants() *wanted {
+	w := a.copyFrom.wants()
+	w.bearer = a.Authorization
+	return w
+}
+
+// checkForm refuses a body: the bytes come from elsewhere.
+func (a *pulling) checkForm() error {
+	if a.ContentLength != 0 {
+		return fault.InvalidHeader("Content-Length", strconv.FormatInt(a.ContentLength, 10))
+	}
+	return nil
+}
+
+type putBlobFromURL struct {
+	conditional
+	guarded
+	properties
+	metadata
+	attributes
+	pulling
+	sourceMD5
+	SourceIfTags   tagCondition `header:"x-ms-source-if-tags"`
+	CopyTags       tagOption    `header:"x-ms-copy-source-tag-option"`
+	CopyProperties *bool        `header:"x-ms-copy-source-blob-properties"`
+}
+
+func (a *putBlobFromURL) wants() *wanted {
+	w := a.pulling.wants()
+	w.conditions.IfTags, w.tags, w.guard.MD5 = a.SourceIfTags.TagCondition, bool(a.CopyTags), a.SourceMD5
+	return w
+}
+
+func (a *putBlobFromURL) checkForm() error {
+	if err := a.CopyTags.check(&a.attributes); err != nil {
+		return err
+	}
+	return a.pulling.checkForm()
+}
+
+func (*putBlobFromURL) sourceLimit(v wire.Version) int64 {
+	return bySize(v, maxPutBlob, maxPutBlob2016, maxPutBlobOld)
+}
+
+func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, error) {
+	if err := s.admitName(); err != nil {
+		return nil, err
+	}
+	b, err := s.newBlob(blob.BlockBlob)
+	if err != nil {
+		return nil, err
+	}
+	b.HTTP, b.Metadata = a.properties.record(), a.metadata.record()
+	if a.CopyProperties == nil || *a.CopyProperties {
+		inherit(&b.HTTP, &from.record.HTTP)
+	}
+	if b.HTTP.ContentMD5 == nil {
+		b.HTTP.ContentMD5 = from.body.MD5
+	}
+	if err := s.setAttributes(b, &a.attributes); err != nil {
+		return nil, err
+	}
+	if a.CopyTags {
+		b.Tags = from.record.Tags
+	}
+	blocks, err := from.body.blocks(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.setContent(b, blocks); err != nil {
+		return nil, err
+	}
+	if err := s.dropStaged(nil); err != nil {
+		return nil, err
+	}
+	b.Touch(s.now)
+	answer := writtenOf(b)
+	answer.MD5 = from.body.MD5
+	return &answer, s.putBlob(b)
+}
+
+// inherit fills what h leaves open from the headers of a source, except the MD5: that of
+// what was read is known.
+func inherit(h, from *blob.HTTPHeaders) {
+	for into, value := range map[*string]string{
+		&h.ContentType:        from.ContentType,
+		&h.ContentEncoding:    from.ContentEncoding,
+		&h.ContentLanguage:    from.ContentLanguage,
+		&h.ContentDisposition: from.ContentDisposition,
+		&h.CacheControl:       from.CacheControl,
+	} {
+		if *into == "" {
+			*into = value
+		}
+	}
+}
+
+// sourceRange is the range of a source; one that can't be read must not stand for all
+// of it.
+type sourceRange struct{ wire.Range }
+
+// UnmarshalText reads a range.
+func (r *sourceRange) UnmarshalText(text []byte) (err error) {
+	if r.Range, err = wire.ParseRange(string(text)); err != nil || r.IsZero() {
+		return fault.InvalidHeader("x-ms-source-range", string(text))
+	}
+	return nil
+}
+
+// pullingRange are the headers of what takes a range from a source as one block.
+type pullingRange struct {
+	pulling
+	SourceRange sourceRange `header:"x-ms-source-range"`
+	SourceMD5   md5Hash     `header:"x-ms-source-content-md5"`
+	SourceCRC64 crcHash     `header:"x-ms-source-content-crc64"`
+}
+
+func (a *pullingRange) guard() checked { return checked{MD5: a.SourceMD5, CRC64: a.SourceCRC64} }
+
+func (a *pullingRange) wants() *wanted {
+	w := a.pulling.wants()
+	w.within, w.guard = a.SourceRange.Range, a.guard()
+	return w
+}
+
+func (a *pullingRange) checkForm() error {
+	guard := a.guard()
+	if err := guard.checkForm(); err != nil {
+		return err
+	}
+	return a.pulling.checkForm()
+}
+
+// block returns the bytes that were read, which have to be some.
+func (f *source) block() (*body, error) {
+	if f.body.Size == 0 {
+		return nil, fault.InvalidHeader(copySource, f.url.shown())
+	}
+	return f.body, nil
+}
+
+type putBlockFromURL struct {
+	guarded
+	pullingRange
+	BlockID string `query:"blockid,required"`
+}
+
+func (a *putBlockFromURL) checkForm() error {
+	if _, err := blob.ParseBlockID("blockid", a.BlockID); err != nil {
+		return err
+	}
+	return a.pullingRange.checkForm()
+}
+
+func (*putBlockFromURL) sourceLimit(v wire.Version) int64 {
+	return bySize(v, maxBlock, maxBlock2016, maxBlockOld)
+}
+
+func doPutBlockFromURL(s *scope, a *putBlockFromURL, from *source) (*stagedBlock, error) {
+	in, err := from.block()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.stage(a.BlockID, in); err != nil {
+		return nil, err
+	}
+	guard := a.guard()
+	return &stagedBlock{guard.answered(&in.sums), true}, nil
+}
+
+type appendBlockFromURL struct {
+	conditional
+	guarded
+	position
+	pullingRange
+}
+
+func (a *appendBlockFromURL) checkForm() error {
+	if err := a.position.checkForm(); err != nil {
+		return err
+	}
+	return a.pullingRange.checkForm()
+}
+
+func (*appendBlockFromURL) sourceLimit(v wire.Version) int64 {
+	return (*appendBlock)(nil).limit(v)
+}
+
+func doAppendBlockFromURL(s *scope, a *appendBlockFromURL, from *source) (*appended, error) {
+	in, err := from.block()
+	if err != nil {
+		return nil, err
+	}
+	guard := a.guard()
+	return s.appendBlock(&a.position, &guard, in)
+}
+
+type putPagesFromURL struct {
+	conditional
+	guarded
+	sequenced
+	pageRange
+	pullingRange
+}
+
+// checkForm demands two ranges of the same length.
+func (a *putPagesFromURL) checkForm() error {
+	r, err := a.pages()
+	if err != nil {
+		return err
+	}
+	if a.SourceRange.IsZero() {
+		return fault.MissingHeader("x-ms-source-range")
+	}
+	if r.Len() > blob.MaxPageWrite {
+		return fault.BodyTooLarge(blob.MaxPageWrite)
+	}
+	if a.SourceRange.Len() != r.Len() {
+		return fault.InvalidPageRange
+	}
+	return a.pullingRange.checkForm()
+}
+
+func (*putPagesFromURL) sourceLimit(wire.Version) int64 { return blob.MaxPageWrite }
+
+func doPutPagesFromURL(s *scope, a *putPagesFromURL, from *source) (*writtenPages, error) {
+	if n := from.body.Size; n >= 0 && n != a.SourceRange.Len() {
+		return nil, fault.InvalidRange
+	}
+	guard := a.guard()
+	return s.writePages(&a.pageRange, &a.sequenced, &guard, from.body)
+}

@@ -1,0 +1,442 @@
+package service
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// maxSourceURL is the longest URL of a source in bytes (operations.md 5).
+const maxSourceURL = 2 << 10
+
+// sourceURL is the URL of a copy's source, with the credentials that it may carry.
+type sourceURL struct{ *url.URL }
+
+// UnmarshalText reads an absolute URL with a host. All others are InvalidHeaderValue.
+func (s *sourceURL) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	if err != nil || len(text) > maxSourceURL || !fetchable(u) {
+		return fault.InvalidHeader(copySource, string(text))
+	}
+	s.URL = u
+	return nil
+}
+
+// fetchable tells whether a URL can be one of a source.
+func fetchable(u *url.URL) bool {
+	web := u.Scheme == "http" || u.Scheme == "https"
+	return web && u.Hostname() != "" && u.User == nil && u.Opaque == "" && u.Fragment == ""
+}
+
+// shown returns the URL as everybody may see it: of the query only what names the
+// state of the blob, and no signature.
+func (s *sourceURL) shown() string {
+	shown := *s.URL
+	shown.RawQuery = ""
+	for _, name := range []string{"snapshot", "versionid"} {
+		if v := s.Query().Get(name); v != "" {
+			shown.RawQuery = name + "=" + url.QueryEscape(v)
+		}
+	}
+	return shown.String()
+}
+
+// copyFrom are the headers by which a request names a source, and says what state it
+// has to be in.
+type copyFrom struct {
+	Source                  sourceURL     `header:"x-ms-copy-source,required"`
+	SourceIfMatch           string        `header:"x-ms-source-if-match"`
+	SourceIfNoneMatch       string        `header:"x-ms-source-if-none-match"`
+	SourceIfModifiedSince   conditionDate `header:"x-ms-source-if-modified-since"`
+	SourceIfUnmodifiedSince conditionDate `header:"x-ms-source-if-unmodified-since"`
+}
+
+func (a *copyFrom) wants() *wanted {
+	return &wanted{url: &a.Source, conditions: blob.Conditions{
+		IfMatch:           a.SourceIfMatch,
+		IfNoneMatch:       a.SourceIfNoneMatch,
+		IfModifiedSince:   blob.Time(a.SourceIfModifiedSince),
+		IfUnmodifiedSince: blob.Time(a.SourceIfUnmodifiedSince),
+	}}
+}
+
+// bearer is a token for reading a source.
+type bearer string
+
+// UnmarshalText refuses all other schemes.
+func (b *bearer) UnmarshalText(text []byte) error {
+	scheme, _, ok := strings.Cut(string(text), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return fault.InvalidHeader("x-ms-copy-source-authorization", scheme)
+	}
+	*b = bearer(text)
+	return nil
+}
+
+// wanted is what a request asks of the source of a copy.
+type wanted struct {
+	url        *sourceURL
+	bearer     bearer
+	conditions blob.Conditions
+	within     wire.Range
+	limit      int64   // bytes of the range
+	tags       bool    // its tags are wanted
+	guard      checked // hashes of the range
+	into       uint64  // generation of the container that a whole copy goes to
+	ownGrant   bool    // what the request itself is granted counts for a source in the same account
+	archived   bool    // it may be in the archive
+	whole      bool    // the blob is copied as such: an unmet condition is one code, whatever the condition
+}
+
+// source is what a copy reads, as it was found.
+type source struct {
+	*wanted
+	record  blob.Blob        // all that is known of it; Size is that of the whole blob, or -1
+	content io.ReadCloser    // the wanted range; nil if it need not be read
+	shared  bool             // the copy can have the same stored bytes
+	length  int64            // of content; -1 if it is not known
+	at      *place           // nil if it is not in this store
+	body    *body            // the content once it was read; nil if it is shared
+	pages   []blob.PageRange // that are written, where the source is a page blob of this store wanted as a whole
+	blocks  []blob.Block     // all of them, where the source is in this store and wanted as a whole
+}
+
+// place is where in this store a source is.
+type place struct {
+	gen  uint64
+	name string
+	past blob.Past // zero also for a version that is the current state
+}
+
+// openSource finds the source that a request names, judges whether the request may read
+// it, and what it demands of it. Whoever gets the source closes its content.
+func (c *call) openSource(w *wanted) (*source, error) {
+	if !c.addressed(w.url.URL) {
+		return c.fetch(w)
+	}
+	t, err := wire.ParseTarget(w.url.Host, w.url.EscapedPath(), c.Addressing)
+	if err == nil && t.Level == wire.LevelContainer {
+		t, err = t.InRoot()
+	}
+	if err != nil || t.Level != wire.LevelBlob {
+		return nil, fault.InvalidHeader(copySource, w.url.shown())
+	}
+	return c.openLocal(t, w)
+}
+
+// addressed tells whether a URL leads to this server: to the host that the request was
+// sent to, to an account of this server under any host name that carries it, or
+// to the address at which the server listens.
+func (c *call) addressed(u *url.URL) bool {
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	own, ownPort := splitHost(c.req.Host)
+	if host == own && samePort(port, ownPort) {
+		return true
+	}
+	if t, err := wire.ParseTarget(u.Host, "/", c.Addressing); err == nil && !t.PathStyle && c.Accounts(t.Account) != nil {
+		return true
+	}
+	local, _ := c.ctx().Value(http.LocalAddrContextKey).(net.Addr)
+	listening := netip.AddrPort{}
+	if local != nil {
+		listening, _ = netip.ParseAddrPort(local.String())
+	}
+	_, listeningPort := splitHost(listening.String())
+	if ip, err := netip.ParseAddr(host); err == nil && listening.IsValid() && ip.Unmap() == listening.Addr().Unmap() {
+		return samePort(port, listeningPort)
+	}
+	return loopback(host) && (samePort(port, ownPort) && loopback(own) || listening.IsValid() && samePort(port, listeningPort))
+}
+
+// splitHost returns name and port of a host, in lower case.
+func splitHost(host string) (name, port string) {
+	u := url.URL{Host: strings.ToLower(host)}
+	return u.Hostname(), u.Port()
+}
+
+// samePort compares ports, of which an absent one may be that of either scheme.
+func samePort(a, b string) bool {
+	standard := func(p string) bool { return p == "" || p == "80" || p == "443" }
+	return a == b || (a == "" || b == "") && standard(a) && standard(b)
+}
+
+// loopback tells whether a name is one of the machine itself.
+func loopback(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// openLocal opens a source in this store.
+func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
+	grant, err := c.sourceGrant(t, w)
+	if err != nil {
+		return nil, refusedSource(err)
+	}
+	past, err := pastOf(w.url.Query())
+	if err != nil {
+		return nil, err
+	}
+	where := auth.Resource{Container: t.Container, Blob: t.Blob}
+	if err := grant.Allow(auth.PermGetBlob, where); err != nil {
+		return nil, refusedSource(err)
+	}
+	if (w.tags || w.conditions.IfTags != nil) && !grant.MayReadTags(where) {
+		return nil, refusedSource(fault.AuthorizationPermissionMismatch)
+	}
+	var out *source
+	err = c.readSource(t, past, func(s *scope) error {
+		found := &source{wanted: w, record: *s.blob, at: &place{s.container.Generation, t.Blob, s.past}}
+		if err := found.judge(s.now); err != nil {
+			return err
+		}
+		if err := found.open(s); err != nil {
+			return err
+		}
+		out = found
+		return nil
+	})
+	return out, err
+}
+
+// pastOf returns the state of the blob that the query of a source names.
+func pastOf(q url.Values) (past blob.Past, err error) {
+	var at addressed
+	for name, into := range map[string]*stamp{"snapshot": &at.Snapshot, "versionid": &at.Version} {
+		if v := q.Get(name); v != "" {
+			if err := into.UnmarshalText([]byte(v)); err != nil {
+				return past, fault.InvalidHeader(copySource, name+"="+v)
+			}
+		}
+	}
+	return at.address().past, nil
+}
+
+// sourceGrant returns what the request may do with the source.
+func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
+	q := w.url.Query()
+	if w.ownGrant && t.Account == c.req.Account && !q.Has("sig") {
+		switch c.grant.Principal.Kind {
+		case auth.KindKey, auth.KindBearer:
+			return c.grant, nil
+		}
+	}
+	facts := &auth.Request{
+		Method:    http.MethodGet,
+		RawPath:   w.url.EscapedPath(),
+		RawQuery:  w.url.RawQuery,
+		Header:    http.Header{},
+		TLS:       c.req.TLS != nil,
+		Remote:    remoteAddr(c.req.Request),
+		Version:   string(c.req.Version),
+		Account:   t.Account,
+		Container: t.Container,
+		Blob:      t.Blob,
+		Secondary: t.Secondary,
+		PathStyle: t.PathStyle,
+	}
+	if w.bearer != "" {
+		facts.Header.Set("Authorization", string(w.bearer))
+	} else if w.url.Scheme == "https" {
+		// Nothing is sent, so nobody on the way can read it.
+		facts.TLS = true
+	}
+	read := &wire.Request{Request: c.req.Request, Received: c.req.Received, Target: t}
+	return auth.Authenticate(facts, c.environment(read))
+}
+
+// readSource runs fn on a snapshot with the source loaded.
+func (c *call) readSource(t wire.Target, past blob.Past, fn func(*scope) error) error {
+	return c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
+		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), past: past}
+		if s.container, err = meta.Container(r, t.Account, t.Container); err != nil {
+			return err
+		}
+		if s.container == nil {
+			return refusedSource(fault.ContainerNotFound)
+		}
+		if s.past, s.blob, err = findState(r, s.container.Generation, t.Blob, past); err != nil {
+			return err
+		}
+		if s.blob == nil {
+			return refusedSource(fault.BlobNotFound)
+		}
+		return fn(s)
+	})
+}
+
+// findState finds the state of a blob that is named, nil when there is none that can be
+// read, and which one it is: a version may be the current state.
+func findState(r kv.Reader, gen uint64, name string, past blob.Past) (blob.Past, *blob.Blob, error) {
+	if past.Kind == blob.PreviousVersion {
+		if b, err := readState(r, gen, name, blob.Past{}); err != nil || b != nil && b.VersionID == past.Stamp {
+			return blob.Past{}, b, err
+		}
+	}
+	b, err := readState(r, gen, name, past)
+	return past, b, err
+}
+
+// readState returns a state of a blob, nil when there is none that can be read.
+func readState(r kv.Reader, gen uint64, name string, past blob.Past) (b *blob.Blob, err error) {
+	if past.IsZero() {
+		b, err = meta.Blob(r, gen, name)
+	} else {
+		b, err = meta.Past(r, gen, name, past)
+	}
+	if b != nil && (b.Uncommitted || b.Deleted != 0) {
+		b = nil
+	}
+	return b, err
+}
+
+// judge holds what is known of a source against what is demanded of it.
+func (f *source) judge(now blob.Time) error {
+	f.record.Access = f.record.Access.At(now)
+	if inArchive := f.record.Access.Tier == blob.TierArchive && f.record.Access.Target == 0; !inArchive || !f.archived {
+		if err := checkArchived(&f.record, now); err != nil {
+			return refusedSource(err)
+		}
+	}
+	return f.unmet(f.conditions.Check(blob.Reads, f.record.Version(), false))
+}
+
+// unmet words the failure of the source's conditions. Operations that copy a whole blob
+// have one code for all of them; the others tell what their read answered, and know
+// only the 412 among them (conditions-and-errors.md 2.3).
+func (f *source) unmet(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, _ := fault.Of(err); f.whole || e.Status == http.StatusPreconditionFailed {
+		return fault.SourceConditionNotMet
+	}
+	return refusedSource(err)
+}
+
+// open opens the wanted range, unless the copy can share what is stored.
+func (f *source) open(s *scope) error {
+	off, n, err := f.within.Clamp(f.record.Size)
+	if err != nil {
+		return err
+	}
+	if err := f.admit(n); err != nil {
+		return err
+	}
+	f.length = n
+	if f.whole && s.blob.Content.Paged {
+		return f.openPages(s)
+	}
+	if f.whole {
+		if f.blocks, err = s.committedBlocks(s.blob); err != nil {
+			return err
+		}
+		if f.shared = f.shareable(); f.shared && !f.guard.given() {
+			return nil
+		}
+	}
+	content, err := s.open(s.blob, off, n)
+	if err != nil {
+		return err
+	}
+	f.content = &piped{stream: content}
+	return nil
+}
+
+// openPages opens the written pages alone, one behind the other.
+func (f *source) openPages(s *scope) error {
+	all := blob.PageRange{End: f.record.Size}
+	extents := meta.Extents(s.r, s.container.Generation, s.blob.Content, 0)
+	content := &stream{segments: s.Segments, ctx: s.ctx()}
+	for run, err := range blob.PageRuns(extents, all) {
+		if err != nil {
+			return err
+		}
+		if !run.Written {
+			continue
+		}
+		if err := s.addPart(content, run.Chunk); err != nil {
+			return err
+		}
+		f.pages = append(f.pages, run.PageRange)
+		content.size += run.Len()
+	}
+	f.content, f.length = &piped{stream: content}, content.size
+	return content.openFirst()
+}
+
+// admit refuses what is too long to be copied.
+func (f *source) admit(n int64) error {
+	switch {
+	case f.limit == 0 || n <= f.limit:
+		return nil
+	case f.whole:
+		return fault.CopySource(http.StatusConflict, fault.RequestBodyTooLarge,
+			"The source of the copy is longer than "+strconv.FormatInt(f.limit, 10)+" bytes.")
+	}
+	return fault.BodyTooLarge(f.limit)
+}
+
+// shareable tells whether the copy can have the same stored bytes: within a container
+// always, else if all of them are segments. An append blob goes on to grow, and so needs
+// a list of its own.
+func (f *source) shareable() bool {
+	if f.record.Type != blob.BlockBlob {
+		return false
+	}
+	inline := func(b blob.Block) bool { return b.Chunk.Inline && b.Chunk.Length > 0 }
+	return f.at.gen == f.into || !slices.ContainsFunc(f.blocks, inline)
+}
+
+// refusedSource wraps the failure of the read of a source as it is answered. What is the
+// server's own fault stays it.
+func refusedSource(err error) error {
+	e, ok := fault.Of(err)
+	if !ok {
+		return err
+	}
+	return fault.CopySource(e.Status, e.Code, e.Message)
+}
+
+// piped reads a stream instead of having it written.
+type piped struct {
+	*stream
+	from  *io.PipeReader
+	ended chan struct{}
+}
+
+// Read starts to write the stream when it is first called.
+func (p *piped) Read(b []byte) (int, error) {
+	if p.from == nil {
+		from, to := io.Pipe()
+		p.from, p.ended = from, make(chan struct{})
+		go func() {
+			defer close(p.ended)
+			_, err := p.stream.WriteTo(to)
+			to.CloseWithError(err)
+		}()
+	}
+	return p.from.Read(b)
+}
+
+// Close ends the writing and releases the stream.
+func (p *piped) Close() error {
+	if p.from != nil {
+		p.from.Close()
+		<-p.ended
+	}
+	return p.stream.Close()
+}
