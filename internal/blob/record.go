@@ -196,7 +196,11 @@ type Container struct {
 	Metadata   Metadata     `cbor:"5,keyasint,omitempty"`
 	Lease      lease.Lease  `cbor:"6,keyasint"`
 	Access     PublicAccess `cbor:"7,keyasint,omitempty"`
-	Policies   []Policy     `cbor:"10,keyasint,omitempty"`
+	// Deleted is when the container was soft-deleted, and Retained until when it can be
+	// restored; both are zero unless it is.
+	Deleted  Time     `cbor:"8,keyasint,omitempty"`
+	Retained Time     `cbor:"9,keyasint,omitempty"`
+	Policies []Policy `cbor:"10,keyasint,omitempty"`
 }
 
 // Policy is a stored access policy of a container: terms that signatures name instead

@@ -65,6 +65,8 @@ func (w *Sweeper) lookAfter(ctx context.Context, key []byte, where Reminder) err
 		if declared[0] == tagBlob {
 			e.gen, e.name = generationOf(declared), string(declared[9:len(declared)-1])
 			err = e.blob()
+		} else if declared[0] == tagContainer {
+			err = e.container()
 		}
 		if err != nil || e.more {
 			return err
@@ -82,6 +84,29 @@ type ending struct {
 	gen   uint64
 	name  string
 	more  bool // another step is needed
+}
+
+// container gives up the soft-deleted containers of a name whose retention has ended.
+func (e *ending) container() error {
+	for p, err := range e.tx.Scan(append(bytes.Clone(e.key), 0), kv.PrefixEnd(e.key)) {
+		if err != nil {
+			return err
+		}
+		c, err := decode[blob.Container](p.Key, p.Value)
+		if err != nil {
+			return err
+		}
+		if c.Retained > e.now {
+			continue
+		}
+		if err := bury(e.tx, e.now, e.where.Account, e.where.Container, c); err != nil {
+			return err
+		}
+		if err := e.tx.Delete(p.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // blob removes the past states whose retention has ended, and the uncommitted blocks

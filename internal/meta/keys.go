@@ -12,6 +12,7 @@
 //	m "secret" name                         a secret of the store
 //	s account 0                           * ServiceProperties
 //	c account 0 container 0               * Container
+//	c account 0 container 0 deleted         Container: a soft-deleted one; deleted: when, in eight bytes
 //	b gen name 0                          * (nothing; covers the blob)
 //	b gen name 0 0x01                       Staging: what is known of the uncommitted blocks
 //	b gen name 0 0x01 block-id              an uncommitted block

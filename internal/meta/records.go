@@ -55,25 +55,6 @@ func put[T any](tx kv.Tx, key []byte, v *T) error {
 	return tx.Put(key, raw)
 }
 
-// Container returns the record of a container, nil when there is none.
-func Container(r kv.Reader, account, container string) (*blob.Container, error) {
-	return get[blob.Container](r, ContainerKey(account, container))
-}
-
-// PutContainer stores the record of a container.
-func PutContainer(tx kv.Tx, account, container string, c *blob.Container) error {
-	return put(tx, ContainerKey(account, container), c)
-}
-
-// DeleteContainer removes a container at once and leaves its blobs, which nobody
-// can reach any more, to be removed behind the scenes.
-func DeleteContainer(tx kv.Tx, now blob.Time, account, container string, c *blob.Container) error {
-	if err := put(tx, DeadKey(c.Generation), &deadContainer{now, account, container}); err != nil {
-		return err
-	}
-	return tx.Delete(ContainerKey(account, container))
-}
-
 // Blob returns the current record of a blob, nil when there is none.
 func Blob(r kv.Reader, gen uint64, name string) (*blob.Blob, error) {
 	return get[blob.Blob](r, currentKey(gen, name))
@@ -179,27 +160,6 @@ const (
 	Stop             // end the walk
 	Skip             // to the name that the visitor set
 )
-
-// WalkContainers visits the containers of an account whose name begins with prefix,
-// from the name start on, in order, until visit returns Stop.
-func WalkContainers(r kv.Reader, account, prefix, start string, visit func(name string, c *blob.Container) (Step, error)) error {
-	base := named(tagContainer, account)
-	first := append(append([]byte(nil), base...), max(prefix, start)...)
-	for p, err := range r.Scan(first, kv.PrefixEnd(append(append([]byte(nil), base...), prefix...))) {
-		if err != nil {
-			return err
-		}
-		c, err := decode[blob.Container](p.Key, p.Value)
-		if err != nil {
-			return err
-		}
-		name := string(p.Key[len(base) : len(p.Key)-1])
-		if step, err := visit(name, c); err != nil || step == Stop {
-			return err
-		}
-	}
-	return nil
-}
 
 // NewGeneration derives the generation of a container made at now from a random
 // number: rising with time, so that the keys of a young container lie together, and

@@ -57,7 +57,12 @@ type deleteContainer struct {
 type nothing struct{}
 
 func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
-	err := meta.DeleteContainer(s.tx, s.now, s.req.Account, s.req.Container, s.container)
+	var err error
+	if days := s.Features(s.req.Account).ContainerRetention; days > 0 {
+		err = s.softDeleteContainer(days)
+	} else {
+		err = meta.DeleteContainer(s.tx, s.now, s.req.Account, s.req.Container, s.container)
+	}
 	if err == nil {
 		err = s.indexLease(false)
 	}

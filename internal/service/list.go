@@ -153,13 +153,13 @@ func doListContainers(s *scope, a *listContainers) (*listing, error) {
 	}
 	b := append(s.begin(&a.page), "<Containers>"...)
 	count, next := 0, marker("")
-	err = meta.WalkContainers(s.r, s.req.Account, a.Prefix, string(a.Marker),
-		func(name string, c *blob.Container) (meta.Step, error) {
-			if name[0] == '$' && !with["system"] {
+	err = meta.WalkAllContainers(s.r, s.req.Account, a.Prefix, string(a.Marker),
+		func(position, name string, c *blob.Container) (meta.Step, error) {
+			if name[0] == '$' && !with["system"] || c.Deleted != 0 && !with["deleted"] {
 				return meta.Next, nil
 			}
 			if count == limit {
-				next = marker(name)
+				next = marker(position)
 				return meta.Stop, nil
 			}
 			count++
@@ -175,17 +175,27 @@ func doListContainers(s *scope, a *listContainers) (*listing, error) {
 func (s *scope) appendContainer(b []byte, name string, c *blob.Container, withMetadata bool) []byte {
 	b = append(b, "<Container>"...)
 	b = wire.AppendXMLElement(b, "Name", name)
+	state := leaseStateOf(c.Lease, s.r.Now())
+	if c.Deleted != 0 {
+		b = append(b, "<Deleted>true</Deleted>"...)
+		b = wire.AppendXMLElement(b, "Version", containerVersion(c.Deleted).String())
+		state = deletedContainerLease
+	}
 	b = append(b, "<Properties>"...)
 	b = appendTime(b, "Last-Modified", c.Modified)
 	b = wire.AppendXMLElement(b, "Etag", c.ETag.String())
-	b = appendLease(b, leaseStateOf(c.Lease, s.r.Now()))
+	b = appendLease(b, state)
 	if c.Access != blob.Private {
 		b = wire.AppendXMLElement(b, "PublicAccess", c.Access.String())
 	}
 	b = append(b, "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"...)
 	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", defaultScope)
 	b = append(b, "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride>"+
-		"<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled></Properties>"...)
+		"<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled>"...)
+	if c.Deleted != 0 {
+		b = appendRetention(b, c.Deleted, c.Retained, s.now)
+	}
+	b = append(b, "</Properties>"...)
 	if withMetadata {
 		b = appendMetadata(b, c.Metadata)
 	}

@@ -51,6 +51,7 @@ func Operations() []Operation {
 	all = append(all, serviceOperations()...)
 	all = append(all, propertiesOperations()...)
 	all = append(all, containerOperations()...)
+	all = append(all, restoreOperations()...)
 	all = append(all, accessOperations()...)
 	all = append(all, blobOperations()...)
 	all = append(all, historyOperations()...)
