@@ -178,13 +178,3 @@ func deleteList(tx kv.Tx, c blob.Content, blocks []blob.Block) error {
 func PutSegment(tx kv.Tx, id blob.ObjectID) error {
 	return tx.Put(objectKey(tagSegment, id), nil)
 }
-
-// IndexLease keeps the index of leases: whether a blob, or with an empty name a
-// container, has one.
-func IndexLease(tx kv.Tx, account, container string, gen uint64, name string, leased bool) error {
-	key := append(appendGen(named(tagLease, account, container), gen), name...)
-	if leased {
-		return tx.Put(key, nil)
-	}
-	return tx.Delete(key)
-}

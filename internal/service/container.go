@@ -1,6 +1,7 @@
 package service
 
 import (
+	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/lease"
@@ -75,6 +76,8 @@ type getContainer struct {
 
 type containerProperties struct {
 	version
+	extended
+	shown
 	metadata
 	leaseState
 	Access                blob.PublicAccess `header:"x-ms-blob-public-access"`
@@ -92,6 +95,8 @@ func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
 	c := s.container
 	return &containerProperties{
 		version:      versionOf(c.Version()),
+		extended:     s.extended(c.Lease),
+		shown:        s.shown(c.Lease, auth.PermBreakContainerLease),
 		metadata:     metadataOf(c.Metadata),
 		leaseState:   leaseStateOf(c.Lease, s.r.Now()),
 		Access:       c.Access,

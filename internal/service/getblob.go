@@ -36,6 +36,8 @@ func (a *getBlob) checkForm() error {
 // blobHeaders are what Get Blob and Get Blob Properties tell of a blob.
 type blobHeaders struct {
 	version
+	extended
+	shown
 	metadata
 	leaseState
 	copyState
@@ -63,6 +65,8 @@ func blobHeadersOf(s *scope) blobHeaders {
 	b := s.blob
 	h := blobHeaders{
 		version:            versionOf(b.Version()),
+		extended:           s.extended(b.Lease),
+		shown:              s.shown(b.Lease, auth.PermBreakLease),
 		metadata:           metadataOf(b.Metadata),
 		copyState:          copyStateOf(b.Copy),
 		versionID:          versionID{stamp(b.VersionID)},

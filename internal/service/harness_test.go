@@ -29,11 +29,15 @@ const (
 
 // clock is a clock that a test sets forward.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu      sync.Mutex
+	now     time.Time
+	virtual bool // time is that of the bubble the test runs in
 }
 
 func (c *clock) Now() time.Time {
+	if c.virtual {
+		return time.Now()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
@@ -53,7 +57,10 @@ type store struct {
 }
 
 func newStore(t testing.TB) *store {
-	c := &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}
+	return newStoreAt(t, &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)})
+}
+
+func newStoreAt(t testing.TB, c *clock) *store {
 	k, err := auth.ParseKey(key)
 	if err != nil {
 		t.Fatal(err)

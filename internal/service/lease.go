@@ -99,12 +99,14 @@ type (
 // leaseAnswer is the answer to every action but break.
 type leaseAnswer struct {
 	version
+	extended
 	ID lease.OptionalID `header:"x-ms-lease-id"`
 }
 
 // breakAnswer is the answer to break.
 type breakAnswer struct {
 	version
+	extended
 	Seconds int64 `header:"x-ms-lease-time,always"`
 }
 
@@ -133,15 +135,15 @@ func act(s *scope, a leaseAction) (lease.Outcome, version, error) {
 	return out, version{s.blob.ETag, s.blob.Modified}, s.putBlob(s.blob)
 }
 
-// leaseOperation makes the handler of one action.
+// leaseOperation makes the handler of one action, which runs as run says.
 func leaseOperation[A any, P interface {
 	*A
 	leaseAction
-}]() handler {
-	return update(func(s *scope, a *A) (*leaseAnswer, error) {
+}](run transaction) handler {
+	return withExtensions(single(run, func(s *scope, a *A) (*leaseAnswer, error) {
 		out, v, err := act(s, P(a))
-		return &leaseAnswer{v, out.ID}, err
-	})
+		return &leaseAnswer{v, s.extended(s.held()), out.ID}, err
+	}))
 }
 
 // breakOperation makes the handler of a break, which answers with a time instead of
@@ -150,24 +152,8 @@ func breakOperation[A any, P interface {
 	*A
 	leaseAction
 }]() handler {
-	return update(func(s *scope, a *A) (*breakAnswer, error) {
+	return withExtensions(single((*call).changeAndTell, func(s *scope, a *A) (*breakAnswer, error) {
 		out, v, err := act(s, P(a))
-		return &breakAnswer{v, out.Seconds}, err
-	})
+		return &breakAnswer{v, extended{Offered: s.extended(s.held()).Offered}, out.Seconds}, err
+	}))
 }
-
-// holder describes who sent the request, for those who ask who holds a lease.
-func (c *call) holder() lease.Holder {
-	h := lease.Holder{Principal: c.grant.Principal.Name, Client: c.req.UserAgent()}
-	if len(h.Client) > maxHolderClient {
-		h.Client = h.Client[:maxHolderClient]
-	}
-	if a := remoteAddr(c.req.Request); a.IsValid() {
-		h.Address = a.String()
-	}
-	return h
-}
-
-// maxHolderClient bounds what is kept of the client's description of itself: it is
-// rewritten with every renewal.
-const maxHolderClient = 96

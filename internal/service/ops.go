@@ -61,6 +61,7 @@ func Operations() []Operation {
 	all = append(all, tagOperations()...)
 	all = append(all, pageBlobOperations()...)
 	all = append(all, tierOperations()...)
+	all = append(all, leaseListOperations()...)
 	return all
 }
 
@@ -75,30 +76,30 @@ func serviceOperations() []Operation {
 func containerOperations() []Operation {
 	return []Operation{
 		{"Container_Create", onContainer("PUT", ""), auth.PermCreateContainer, useNothing, 201, false, update(doCreateContainer)},
-		{"Container_GetProperties", onContainer("GET,HEAD", ""), auth.PermGetContainerProperties, useRead, 200, false, view(doGetContainer)},
-		{"Container_Delete", onContainer("DELETE", ""), auth.PermDeleteContainer, useDelete, 202, false, update(doDeleteContainer)},
+		{"Container_GetProperties", onContainer("GET,HEAD", ""), auth.PermGetContainerProperties, useRead, 200, false, withExtensions(view(doGetContainer))},
+		{"Container_Delete", onContainer("DELETE", ""), auth.PermDeleteContainer, useDelete, 202, false, single((*call).changeAndTell, doDeleteContainer)},
 		{"Container_GetMetadata", onContainer("GET,HEAD", "metadata"), auth.PermGetContainerProperties, useRead, 200, false, view(doGetContainerMetadata)},
 		{"Container_SetMetadata", onContainer("PUT", "metadata"), auth.PermSetContainerMetadata, useModify, 200, false, update(doSetContainerMetadata)},
 		{"Container_ListBlobs", onContainer("GET", "list"), auth.PermListBlobs, useUnguarded, 200, false, view(doListBlobs)},
-		{"Container_AcquireLease", onContainer("PUT", "lease", actionHeader, "acquire"), auth.PermLeaseContainer, useLease, 201, false, leaseOperation[acquireContainer]()},
-		{"Container_RenewLease", onContainer("PUT", "lease", actionHeader, "renew"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[renewContainer]()},
-		{"Container_ChangeLease", onContainer("PUT", "lease", actionHeader, "change"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[changeContainer]()},
-		{"Container_ReleaseLease", onContainer("PUT", "lease", actionHeader, "release"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[releaseContainer]()},
+		{"Container_AcquireLease", onContainer("PUT", "lease", actionHeader, "acquire"), auth.PermLeaseContainer, useLease, 201, false, leaseOperation[acquireContainer]((*call).acquireInTurn)},
+		{"Container_RenewLease", onContainer("PUT", "lease", actionHeader, "renew"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[renewContainer]((*call).change)},
+		{"Container_ChangeLease", onContainer("PUT", "lease", actionHeader, "change"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[changeContainer]((*call).change)},
+		{"Container_ReleaseLease", onContainer("PUT", "lease", actionHeader, "release"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[releaseContainer]((*call).changeAndTell)},
 		{"Container_BreakLease", onContainer("PUT", "lease", actionHeader, "break"), auth.PermBreakContainerLease, useLease, 202, false, breakOperation[breakContainer]()},
 	}
 }
 
 func blobOperations() []Operation {
 	return []Operation{
-		{"Blob_Download", onBlob("GET", ""), auth.PermGetBlob, useRead, 200, false, readAgain(view(doGetBlob))},
-		{"Blob_GetProperties", onBlob("HEAD", ""), auth.PermGetBlob, useRead, 200, false, view(doGetProperties)},
+		{"Blob_Download", onBlob("GET", ""), auth.PermGetBlob, useRead, 200, false, withExtensions(readAgain(view(doGetBlob)))},
+		{"Blob_GetProperties", onBlob("HEAD", ""), auth.PermGetBlob, useRead, 200, false, withExtensions(view(doGetProperties))},
 		{"Blob_GetMetadata", onBlob("GET,HEAD", "metadata"), auth.PermGetBlob, useRead, 200, false, view(doGetMetadata)},
 		{"Blob_SetMetadata", onBlob("PUT", "metadata"), auth.PermSetBlobMetadata, useWrite, 200, false, update(doSetMetadata)},
 		{"Blob_SetHTTPHeaders", onBlob("PUT", "properties"), auth.PermSetBlobProperties, useWrite, 200, false, update(doSetProperties)},
-		{"Blob_AcquireLease", onBlob("PUT", "lease", actionHeader, "acquire"), auth.PermLeaseBlob, useLease, 201, false, leaseOperation[acquireBlob]()},
-		{"Blob_RenewLease", onBlob("PUT", "lease", actionHeader, "renew"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[renewBlob]()},
-		{"Blob_ChangeLease", onBlob("PUT", "lease", actionHeader, "change"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[changeBlob]()},
-		{"Blob_ReleaseLease", onBlob("PUT", "lease", actionHeader, "release"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[releaseBlob]()},
+		{"Blob_AcquireLease", onBlob("PUT", "lease", actionHeader, "acquire"), auth.PermLeaseBlob, useLease, 201, false, leaseOperation[acquireBlob]((*call).acquireInTurn)},
+		{"Blob_RenewLease", onBlob("PUT", "lease", actionHeader, "renew"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[renewBlob]((*call).change)},
+		{"Blob_ChangeLease", onBlob("PUT", "lease", actionHeader, "change"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[changeBlob]((*call).change)},
+		{"Blob_ReleaseLease", onBlob("PUT", "lease", actionHeader, "release"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[releaseBlob]((*call).changeAndTell)},
 		{"Blob_BreakLease", onBlob("PUT", "lease", actionHeader, "break"), auth.PermBreakLease, useLease, 202, false, breakOperation[breakBlob]()},
 	}
 }

@@ -62,6 +62,7 @@ type Service struct {
 	table   *wire.Table[Operation]
 	rules   ruleCache
 	outside *http.Client // reads sources of copies
+	queues  queues
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be

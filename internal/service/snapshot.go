@@ -14,9 +14,9 @@ func historyOperations() []Operation {
 	ofVersion, forGood := onBlob("DELETE", ""), onBlob("DELETE", "")
 	ofVersion.Query, forGood.Query = []string{"versionid"}, []string{"deletetype"}
 	return []Operation{
-		{"Blob_Delete", forGood, auth.PermDeletePermanently, useDelete, 202, false, update(doDeleteBlob)},
-		{"Blob_Delete", ofVersion, auth.PermDeleteVersion, useDelete, 202, false, update(doDeleteBlob)},
-		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, update(doDeleteBlob)},
+		{"Blob_Delete", forGood, auth.PermDeletePermanently, useDelete, 202, false, single((*call).changeAndTell, doDeleteBlob)},
+		{"Blob_Delete", ofVersion, auth.PermDeleteVersion, useDelete, 202, false, single((*call).changeAndTell, doDeleteBlob)},
+		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, single((*call).changeAndTell, doDeleteBlob)},
 		{"Blob_CreateSnapshot", onBlob("PUT", "snapshot"), auth.PermSnapshotBlob, useSnapshot, 201, false, update(doSnapshot)},
 		{"Blob_Undelete", onBlob("PUT", "undelete"), auth.PermUndeleteBlob, useNothing, 200, false, update(doUndelete)},
 	}

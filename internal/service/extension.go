@@ -1,0 +1,178 @@
+package service
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// The extensions of docs/extensions.md: off the wire unless a request asks for them.
+
+const (
+	askHeader    = "Leasehold"
+	waitHeader   = "Leasehold-Wait"
+	holderHeader = "Leasehold-Holder"
+
+	// offered are the names of the extensions.
+	offered = "wait, epoch, holder, list"
+)
+
+// extensionHeader returns a header of a request that asks for an extension, under
+// either of its names.
+func extensionHeader(h http.Header, name string) string {
+	if v := h.Get(name); v != "" {
+		return v
+	}
+	return h.Get("X-Ms-" + name)
+}
+
+// asks tells whether a request knows of the extensions.
+func (c *call) asks() bool {
+	h := c.req.Header
+	return extensionHeader(h, askHeader) == "1" || c.asksHolder() || extensionHeader(h, waitHeader) != ""
+}
+
+func (c *call) asksHolder() bool { return extensionHeader(c.req.Header, holderHeader) == "true" }
+
+// wait returns how long the request is ready to wait for a lease.
+func (c *call) wait() (time.Duration, error) {
+	text := extensionHeader(c.req.Header, waitHeader)
+	if text == "" {
+		return 0, nil
+	}
+	seconds, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, fault.InvalidHeader(strings.ToLower(waitHeader), text)
+	}
+	wait := min(time.Duration(seconds)*time.Second, maxWait)
+	if timeout, err := strconv.ParseUint(c.req.Query.Get("timeout"), 10, 31); err == nil && timeout > 0 {
+		wait = min(wait, time.Duration(timeout)*time.Second)
+	}
+	return wait, nil
+}
+
+// extended are the headers that tell of the extensions, empty unless asked for.
+type extended struct {
+	Offered string `header:"x-ms-leasehold"`
+	Epoch   uint64 `header:"x-ms-leasehold-epoch"`
+}
+
+func (s *scope) extended(l lease.Lease) extended {
+	if !s.asks() {
+		return extended{}
+	}
+	return extended{offered, l.Epoch}
+}
+
+// shown are the headers about the holder of a lease, for those who may break it.
+type shown struct {
+	Principal string `header:"x-ms-leasehold-holder-principal"`
+	Address   string `header:"x-ms-leasehold-holder-address"`
+	Client    string `header:"x-ms-leasehold-holder-client"`
+	Since     string `header:"x-ms-leasehold-holder-since"`
+	Renewed   string `header:"x-ms-leasehold-holder-renewed"`
+}
+
+func (s *scope) shown(l lease.Lease, may auth.Permission) shown {
+	if !s.asksHolder() || !l.State(s.r.Now()).Locked() || s.grant.Allow(may, s.resource()) != nil {
+		return shown{}
+	}
+	return shown{
+		Principal: url.PathEscape(l.Holder.Principal),
+		Address:   url.PathEscape(l.Holder.Address),
+		Client:    url.PathEscape(l.Holder.Client),
+		Since:     l.Since.Time().Format(time.RFC3339Nano),
+		Renewed:   l.Renewed.Time().Format(time.RFC3339Nano),
+	}
+}
+
+// withExtensions makes the failures of a handler tell of the extensions too.
+func withExtensions(h handler) handler {
+	return func(c *call) error {
+		err := h(c)
+		if err == nil || !c.asks() {
+			return err
+		}
+		full, ok := fault.Of(err)
+		if !ok {
+			return err
+		}
+		told := *full
+		told.Header = append([]fault.Detail{{Name: "x-ms-leasehold", Value: offered}}, full.Header...)
+		return &told
+	}
+}
+
+// acquireInTurn runs an acquire, after those that wait for the same lease; it may wait
+// itself.
+func (c *call) acquireInTurn(ctx context.Context, args any, fn func(*scope) error) error {
+	wait, err := c.wait()
+	if err != nil {
+		return err
+	}
+	return c.queues.acquire(ctx, c.resourceName(), wait, func() (left time.Duration, err error) {
+		err = c.change(ctx, args, func(s *scope) error {
+			err := fn(s)
+			if err != nil {
+				left = s.held().Left(s.r.Now())
+			}
+			return err
+		})
+		return left, err
+	})
+}
+
+// changeAndTell is change for what may set a lease free.
+func (c *call) changeAndTell(ctx context.Context, args any, fn func(*scope) error) error {
+	err := c.change(ctx, args, fn)
+	if err == nil {
+		c.queues.changed(c.resourceName())
+	}
+	return err
+}
+
+// resourceName names the resource of the request among those that are waited for.
+func (c *call) resourceName() string {
+	return c.req.Account + "\x00" + c.req.Container + "\x00" + c.req.Blob
+}
+
+// held returns the lease of the resource.
+func (s *scope) held() lease.Lease {
+	switch {
+	case s.req.Level == wire.LevelContainer:
+		return s.container.Lease
+	case s.blob != nil:
+		return s.blob.Lease
+	}
+	return lease.Lease{}
+}
+
+// holder describes who sent the request, for those who ask who holds a lease.
+func (c *call) holder() lease.Holder {
+	h := lease.Holder{Principal: "sas", Client: c.req.UserAgent()}
+	switch p := c.grant.Principal; p.Kind {
+	case auth.KindKey:
+		h.Principal = "key"
+	case auth.KindBearer:
+		h.Principal = p.ObjectID
+	}
+	if len(h.Client) > maxHolderClient {
+		h.Client = h.Client[:maxHolderClient]
+	}
+	if a := remoteAddr(c.req.Request); a.IsValid() {
+		h.Address = a.String()
+	}
+	return h
+}
+
+// maxHolderClient bounds what is kept of the client's description of itself, in bytes:
+// it is rewritten with every renewal.
+const maxHolderClient = 256

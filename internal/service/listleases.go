@@ -1,0 +1,163 @@
+package service
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"strings"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+func leaseListOperations() []Operation {
+	return []Operation{
+		{"Leasehold_ListLeases", onService("GET", "", "leases"), auth.PermListContainers, useNothing, 200, false, view(doListLeases)},
+	}
+}
+
+// maxLeasesVisited bounds the work of one page: the index also has leases that ended
+// without being released.
+const maxLeasesVisited = 20_000
+
+type listLeases struct {
+	page
+	State string `query:"state"`
+}
+
+func (a *listLeases) checkForm() error {
+	switch a.State {
+	case "", lease.Leased.String(), lease.Breaking.String():
+		return nil
+	}
+	return fault.InvalidQuery("state", a.State, "The state is leased or breaking.")
+}
+
+// leaseEntry is one live lease.
+type leaseEntry struct {
+	XMLName   xml.Name    `xml:"Lease" json:"-"`
+	Container string      `json:"container"`
+	Blob      string      `xml:",omitempty" json:"blob,omitempty"`
+	State     string      `json:"state"`
+	Duration  int64       `xml:",omitempty" json:"duration,omitempty"`
+	Remaining *int64      `xml:",omitempty" json:"remaining,omitempty"`
+	Epoch     uint64      `json:"epoch"`
+	Holder    leaseHolder `json:"holder"`
+}
+
+type leaseHolder struct {
+	Principal string `json:"principal"`
+	Address   string `json:"address"`
+	Client    string `json:"client"`
+	Since     string `json:"since"`
+	Renewed   string `json:"renewed"`
+}
+
+func entryOf(container, name string, l lease.Lease, now time.Time) leaseEntry {
+	e := leaseEntry{Container: container, Blob: name, State: l.State(now).String(), Epoch: l.Epoch,
+		Holder: leaseHolder{l.Holder.Principal, l.Holder.Address, l.Holder.Client,
+			l.Since.Time().Format(time.RFC3339Nano), l.Renewed.Time().Format(time.RFC3339Nano)}}
+	if l.State(now) == lease.Leased {
+		e.Duration = int64(l.Duration)
+	}
+	if left := l.Left(now); left != lease.Forever {
+		seconds := int64(left / time.Second)
+		e.Remaining = &seconds
+	}
+	return e
+}
+
+type leaseListXML struct {
+	XMLName  xml.Name     `xml:"EnumerationResults" json:"-"`
+	Endpoint string       `xml:"ServiceEndpoint,attr" json:"-"`
+	Prefix   string       `xml:",omitempty" json:"-"`
+	Leases   []leaseEntry `xml:"Leases>Lease" json:"leases"`
+	Next     string       `xml:"NextMarker" json:"nextMarker"`
+}
+
+type leaseListing struct {
+	ContentType string       `header:"Content-Type"`
+	Body        wire.Content `body:"stream"`
+}
+
+func leaseListingOf(contentType string, body []byte) *leaseListing {
+	return &leaseListing{contentType, &stream{size: int64(len(body)), parts: []part{{inline: body}}}}
+}
+
+func doListLeases(s *scope, a *listLeases) (*leaseListing, error) {
+	limit, err := a.size()
+	if err != nil {
+		return nil, err
+	}
+	l := &leaseLister{scope: s, listLeases: a, limit: limit}
+	l.out = leaseListXML{Endpoint: s.endpoint(), Prefix: a.Prefix, Leases: []leaseEntry{}}
+	if err := meta.WalkLeases(s.r, s.req.Account, string(a.Marker), l.visit); err != nil {
+		return nil, err
+	}
+	if strings.Contains(s.req.Header.Get("Accept"), "application/json") {
+		body, err := json.Marshal(l.out)
+		return leaseListingOf("application/json", body), err
+	}
+	body, err := xml.Marshal(l.out)
+	return leaseListingOf("application/xml", append([]byte(wire.XMLHeader), body...)), err
+}
+
+// leaseLister collects one page of the live leases of an account.
+type leaseLister struct {
+	*scope
+	*listLeases
+	limit   int
+	visited int
+	out     leaseListXML
+
+	name      string // of the container last looked up
+	container *blob.Container
+}
+
+func (l *leaseLister) visit(e meta.LeaseEntry) (meta.Step, error) {
+	full := e.Container
+	if e.Blob != "" {
+		full += "/" + e.Blob
+	}
+	if !strings.HasPrefix(full, l.Prefix) {
+		return meta.Next, nil
+	}
+	if l.visited++; len(l.out.Leases) == l.limit || l.visited > maxLeasesVisited {
+		l.out.Next = marker(e.Position).String()
+		return meta.Stop, nil
+	}
+	held, err := l.lookUp(e)
+	if err != nil || !held.State(l.r.Now()).Locked() {
+		return meta.Next, err
+	}
+	if state := held.State(l.r.Now()).String(); l.State == "" || l.State == state {
+		l.out.Leases = append(l.out.Leases, entryOf(e.Container, e.Blob, held, l.r.Now()))
+	}
+	return meta.Next, nil
+}
+
+// lookUp returns the lease that an entry of the index stands for, if it is still there.
+func (l *leaseLister) lookUp(e meta.LeaseEntry) (lease.Lease, error) {
+	if l.name != e.Container {
+		c, err := meta.Container(l.r, l.req.Account, e.Container)
+		if err != nil {
+			return lease.Lease{}, err
+		}
+		l.name, l.container = e.Container, c
+	}
+	if l.container == nil || l.container.Generation != e.Generation {
+		return lease.Lease{}, nil
+	}
+	if e.Blob == "" {
+		return l.container.Lease, nil
+	}
+	b, err := meta.Blob(l.r, e.Generation, e.Blob)
+	if b == nil || err != nil {
+		return lease.Lease{}, err
+	}
+	return b.Lease, nil
+}

@@ -1,0 +1,212 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// Limits of waiting. Each waiter keeps a connection and a goroutine.
+const (
+	maxWait            = 60 * time.Second // the longest wait, that of the longest finite lease
+	maxWaiters         = 2048             // in all: half of what a server serves at once by default
+	maxWaitersResource = 512              // for one blob or container
+)
+
+// queues hold the requests that wait for leases, one queue for each resource that is
+// waited for. Requests are served in the order of their arrival.
+type queues struct {
+	waiting atomic.Int64 // requests in all queues; 0 is the fast path of everything
+	mu      sync.Mutex
+	byName  map[string]*queue
+}
+
+// queue is the requests that wait for the lease of one resource.
+type queue struct {
+	// turn is held while the first request tries, so that nobody overtakes it.
+	turn sync.Mutex
+
+	mu      sync.Mutex // guards waiters and expiry
+	waiters []*waiter
+	expiry  *time.Timer
+}
+
+// attempt tries to acquire. left is how long the lease that is in the way has to go,
+// if the error is LeaseAlreadyPresent.
+type attempt func() (left time.Duration, err error)
+
+// waiter is one request in a queue.
+type waiter struct {
+	ctx  context.Context
+	try  attempt
+	err  error         // the outcome, when done is closed
+	done chan struct{} // closed when the request was served
+}
+
+// acquire makes one attempt and, if the lease is held, waits up to wait for its turn.
+// The requests that wait already come first, also before one that does not wait.
+func (q *queues) acquire(ctx context.Context, name string, wait time.Duration, try attempt) error {
+	if own := q.find(name); own != nil {
+		own.serve()
+	}
+	_, err := try()
+	if wait <= 0 || !errors.Is(err, fault.LeaseAlreadyPresent) {
+		return err
+	}
+	w := &waiter{ctx: ctx, try: try, done: make(chan struct{})}
+	own := q.join(name, w)
+	if own == nil {
+		return err
+	}
+	defer q.leave(name, own)
+	own.serve() // what was in the way may have gone before the request joined
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return own.giveUp(w)
+}
+
+// find returns the queue of a resource, nil when nobody waits for it.
+func (q *queues) find(name string) *queue {
+	if q.waiting.Load() == 0 {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.byName[name]
+}
+
+// changed is called when the resource may have become free.
+func (q *queues) changed(name string) {
+	if own := q.find(name); own != nil {
+		go own.serve()
+	}
+}
+
+// join adds a request at the end of the queue; nil when there is no place.
+func (q *queues) join(name string, w *waiter) *queue {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting.Load() >= maxWaiters {
+		return nil
+	}
+	own := q.byName[name]
+	if own == nil {
+		own = &queue{}
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if len(own.waiters) >= maxWaitersResource {
+		return nil
+	}
+	own.waiters = append(own.waiters, w)
+	if q.byName == nil {
+		q.byName = make(map[string]*queue)
+	}
+	q.byName[name] = own
+	q.waiting.Add(1)
+	return own
+}
+
+// leave is called when a request is out of its queue; the last one ends the queue.
+func (q *queues) leave(name string, own *queue) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting.Add(-1)
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	if len(own.waiters) == 0 && q.byName[name] == own {
+		delete(q.byName, name)
+		own.stopTimer()
+	}
+}
+
+func (q *queue) stopTimer() {
+	if q.expiry != nil {
+		q.expiry.Stop()
+		q.expiry = nil
+	}
+}
+
+// serve lets the first requests try until one is in the way of the next.
+func (q *queue) serve() {
+	q.turn.Lock()
+	defer q.turn.Unlock()
+	for {
+		w := q.first()
+		if w == nil {
+			return
+		}
+		left, err := w.attempt()
+		if errors.Is(err, fault.LeaseAlreadyPresent) {
+			q.serveAfter(left)
+			return
+		}
+		q.remove(w)
+		w.err = err
+		close(w.done)
+	}
+}
+
+// attempt tries, unless the client is gone.
+func (w *waiter) attempt() (time.Duration, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.try()
+}
+
+func (q *queue) first() *waiter {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiters) == 0 {
+		return nil
+	}
+	return q.waiters[0]
+}
+
+func (q *queue) remove(w *waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.waiters {
+		if q.waiters[i] == w {
+			q.waiters = append(q.waiters[:i], q.waiters[i+1:]...)
+			return
+		}
+	}
+}
+
+// serveAfter has the queue served when the lease in the way ends. A lease without end
+// is ended by a request, which tells.
+func (q *queue) serveAfter(left time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stopTimer()
+	if len(q.waiters) > 0 && left < maxWait {
+		q.expiry = time.AfterFunc(left+time.Millisecond, q.serve)
+	}
+}
+
+// giveUp takes a request out of its queue with the answer it would get now, unless it
+// was served meanwhile.
+func (q *queue) giveUp(w *waiter) error {
+	q.turn.Lock()
+	defer q.turn.Unlock()
+	select {
+	case <-w.done:
+		return w.err
+	default:
+	}
+	q.remove(w)
+	_, err := w.attempt()
+	return err
+}
