@@ -24,7 +24,7 @@ help:
 
 ## build: the server and command-line tool, bin/leasehold
 build:
-	@if [ -d cmd/leasehold ]; then $(GO) build -o bin/leasehold ./cmd/leasehold; fi
+	$(GO) build -o bin/leasehold ./cmd/leasehold
 
 ## test: everything that needs no minutes
 test: build python js

@@ -37,7 +37,10 @@ func TestAzblobLease(t *testing.T) {
 func TestAzblob(t *testing.T) {
 	long(t)
 	for _, p := range []string{"appendblob", "blob", "blockblob", "container", "pageblob", "service", "azblob"} {
-		t.Run(p, func(t *testing.T) { runAzblob(t, p) })
+		t.Run(p, func(t *testing.T) {
+			t.Parallel() // most of their time these tests sleep
+			runAzblob(t, p)
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -239,21 +240,21 @@ func (e Expectations) rewrite(file string, results []Result, scope string) error
 	return os.WriteFile(file, []byte(list.String()), 0o644)
 }
 
+// errorCode matches an error code of the service as the SDKs print it.
+var errorCode = regexp.MustCompile(`(?:ERROR CODE: |ErrorCode:|<Code>)(\w+)`)
+
 // firstError picks the most telling words of a failure: the service's error code
-// if there is one.
+// if there is one, else how the message begins.
 func firstError(output string) string {
-	first := ""
+	if m := errorCode.FindStringSubmatch(output); m != nil {
+		return m[1]
+	}
 	for line := range strings.Lines(output) {
-		line = strings.Join(strings.Fields(line), " ")
-		if code, ok := strings.CutPrefix(line, "ERROR CODE: "); ok {
-			return code
-		}
-		if _, said, ok := strings.Cut(line, "Error: "); ok && first == "" {
-			first = said
+		if _, said, ok := strings.Cut(line, "Error: "); ok {
+			output = said
+			break
 		}
 	}
-	if first == "" {
-		first = strings.Join(strings.Fields(output), " ")
-	}
-	return first[:min(len(first), 120)]
+	output = strings.Join(strings.Fields(output), " ")
+	return output[:min(len(output), 120)]
 }
