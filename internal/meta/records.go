@@ -18,10 +18,10 @@ var ErrDamaged = errors.New("meta: damaged record")
 
 // Records are CBOR maps with integer keys: short, self-describing, and open to
 // new fields. Times are whole ticks or nanoseconds, so no option about them is
-// needed.
+// needed. Text may be any bytes: clients choose IDs of blocks and values of metadata.
 var (
 	encoding = must(cbor.EncOptions{Time: cbor.TimeRFC3339Nano}.EncMode())
-	decoding = must(cbor.DecOptions{}.DecMode())
+	decoding = must(cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid}.DecMode())
 )
 
 func must[M any](mode M, err error) M {
