@@ -53,6 +53,11 @@ type Blob struct {
 	Retained Time `cbor:"15,keyasint,omitempty"`
 	// Access is the access tier.
 	Access TierState `cbor:"20,keyasint,omitzero"`
+	// Policy and LegalHold keep the blob from being changed and deleted.
+	Policy    Immutability `cbor:"21,keyasint,omitzero"`
+	LegalHold bool         `cbor:"22,keyasint,omitempty"`
+	// Expires is when the blob ceases to exist; zero for never.
+	Expires Time `cbor:"23,keyasint,omitempty"`
 	// Copy tells of the copy that made this state; nil if none did, or something has
 	// changed since.
 	Copy *Copy `cbor:"30,keyasint,omitempty"`
@@ -201,6 +206,8 @@ type Container struct {
 	Deleted  Time     `cbor:"8,keyasint,omitempty"`
 	Retained Time     `cbor:"9,keyasint,omitempty"`
 	Policies []Policy `cbor:"10,keyasint,omitempty"`
+	// VersionedWORM tells that blobs may have immutability policies and legal holds.
+	VersionedWORM bool `cbor:"12,keyasint,omitempty"`
 }
 
 // Policy is a stored access policy of a container: terms that signatures name instead

@@ -9,6 +9,7 @@ import (
 type attributes struct {
 	Tags tagsHeader `header:"x-ms-tags"`
 	Tier tierHeader `header:"x-ms-access-tier"`
+	worm
 }
 
 func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
@@ -17,5 +18,8 @@ func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
 // request asks for.
 func (s *scope) setAttributes(b *blob.Blob, a *attributes) error {
 	b.Tags = blob.Tags(a.Tags)
+	if err := s.protect(b, &a.worm); err != nil {
+		return err
+	}
 	return s.placeInTier(b, blob.Tier(a.Tier))
 }

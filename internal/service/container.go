@@ -45,6 +45,7 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 		Metadata:   a.record(),
 		Access:     blob.PublicAccess(a.Access),
 	}
+	c.VersionedWORM = s.Features(s.req.Account).Immutability
 	c.Touch(s.now)
 	v := versionOf(c.Version())
 	return &v, s.putContainer(c)
@@ -58,7 +59,10 @@ type deleteContainer struct {
 type nothing struct{}
 
 func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
-	var err error
+	err := s.checkEmptied()
+	if err != nil {
+		return nil, err
+	}
 	if days := s.Features(s.req.Account).ContainerRetention; days > 0 {
 		err = s.softDeleteContainer(days)
 	} else {
@@ -94,13 +98,14 @@ const defaultScope = "$account-encryption-key"
 func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
 	c := s.container
 	return &containerProperties{
-		version:      versionOf(c.Version()),
-		extended:     s.extended(c.Lease),
-		shown:        s.shown(c.Lease, auth.PermBreakContainerLease),
-		metadata:     metadataOf(c.Metadata),
-		leaseState:   leaseStateOf(c.Lease, s.r.Now()),
-		Access:       c.Access,
-		DefaultScope: defaultScope,
+		version:       versionOf(c.Version()),
+		extended:      s.extended(c.Lease),
+		shown:         s.shown(c.Lease, auth.PermBreakContainerLease),
+		metadata:      metadataOf(c.Metadata),
+		leaseState:    leaseStateOf(c.Lease, s.r.Now()),
+		Access:        c.Access,
+		DefaultScope:  defaultScope,
+		VersionedWORM: c.VersionedWORM,
 	}, nil
 }
 

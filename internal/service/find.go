@@ -124,7 +124,7 @@ func (f *finder) load(c *blob.Container, t *meta.Tagged) (*blob.Blob, error) {
 		at := blob.Past{Kind: blob.PreviousVersion, Stamp: t.Version}
 		b, err = meta.Past(f.r, c.Generation, t.Name, at)
 	}
-	if b == nil || b.Deleted != 0 {
+	if b == nil || b.Deleted != 0 || b.Expired(f.now) {
 		return nil, err
 	}
 	return b, err

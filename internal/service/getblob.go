@@ -56,6 +56,9 @@ type blobHeaders struct {
 	AppendedBlocks     *int      `header:"x-ms-blob-committed-block-count"`
 	Sealed             bool      `header:"x-ms-blob-sealed,since=2019-12-12"`
 	Tags               int       `header:"x-ms-tag-count,since=2019-12-12"`
+	PolicyUntil        blob.Time `header:"x-ms-immutability-policy-until-date,since=2020-06-12"`
+	PolicyMode         string    `header:"x-ms-immutability-policy-mode,since=2020-06-12"`
+	LegalHold          bool      `header:"x-ms-legal-hold,since=2020-06-12"`
 	Sequence           *int64    `header:"x-ms-blob-sequence-number"`
 }
 
@@ -84,6 +87,7 @@ func blobHeadersOf(s *scope) blobHeaders {
 	if s.past.IsZero() {
 		h.leaseState, h.CurrentVersion = leaseStateOf(b.Lease, s.r.Now()), b.VersionID != 0
 	}
+	h.PolicyUntil, h.PolicyMode, h.LegalHold = b.Policy.Until, b.Policy.Mode(), b.LegalHold
 	if len(b.Tags) > 0 && s.grant.MayReadTags(s.resource()) {
 		h.Tags = len(b.Tags)
 	}
@@ -196,11 +200,12 @@ type getProperties struct {
 type gotProperties struct {
 	blobHeaders
 	tierHeaders
-	ContentLength int64 `header:"Content-Length,always"`
+	Expires       blob.Time `header:"x-ms-expiry-time,since=2020-02-10"`
+	ContentLength int64     `header:"Content-Length,always"`
 }
 
 func doGetProperties(s *scope, _ *getProperties) (*gotProperties, error) {
-	return &gotProperties{blobHeadersOf(s), s.tierHeaders(), s.blob.Size}, nil
+	return &gotProperties{blobHeadersOf(s), s.tierHeaders(), s.blob.Expires, s.blob.Size}, nil
 }
 
 func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {

@@ -191,7 +191,7 @@ func (s *scope) appendContainer(b []byte, name string, c *blob.Container, withMe
 	b = append(b, "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"...)
 	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", defaultScope)
 	b = append(b, "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride>"+
-		"<ImmutableStorageWithVersioningEnabled>false</ImmutableStorageWithVersioningEnabled>"...)
+		"<ImmutableStorageWithVersioningEnabled>"+strconv.FormatBool(c.VersionedWORM)+"</ImmutableStorageWithVersioningEnabled>"...)
 	if c.Deleted != 0 {
 		b = appendRetention(b, c.Deleted, c.Retained, s.now)
 	}
@@ -350,6 +350,7 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}
 	b = append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
+	b = l.appendProtection(b, r)
 	if l.tagged && len(r.Tags) > 0 {
 		b = wire.AppendXMLElement(b, "TagCount", strconv.Itoa(len(r.Tags)))
 	}

@@ -80,7 +80,7 @@ func (l *blobLister) shown(name string, k blob.PastKind) bool {
 		return l.with["versions"] && (l.record.Deleted == 0 || l.with["deleted"])
 	case k != 0:
 		return l.record.Deleted == 0 || l.with["deleted"]
-	case l.record.Uncommitted && !l.with["uncommittedblobs"]:
+	case l.record.Expired(l.now), l.record.Uncommitted && !l.with["uncommittedblobs"]:
 		return false
 	}
 	l.ghost = ghost{}

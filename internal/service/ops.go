@@ -62,6 +62,8 @@ func Operations() []Operation {
 	all = append(all, pageBlobOperations()...)
 	all = append(all, tierOperations()...)
 	all = append(all, leaseListOperations()...)
+	all = append(all, wormOperations()...)
+	all = append(all, expiryOperations()...)
 	return all
 }
 

@@ -163,6 +163,9 @@ func (s *scope) enter(args any) (err error) {
 			return err
 		}
 		s.noteTags()
+		if err := s.expire(); err != nil {
+			return err
+		}
 		if at := addressOf(args); !at.past.IsZero() {
 			return s.enterPast(at, args)
 		}

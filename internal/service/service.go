@@ -54,6 +54,11 @@ type Features struct {
 	// ContainerRetention is for how many days a deleted container can be restored; 0 for
 	// not at all.
 	ContainerRetention int
+	// Immutability lets the blobs of containers that are created have immutability policies
+	// and legal holds.
+	Immutability bool
+	// Expiry lets blobs expire, as those of accounts with a hierarchical namespace can.
+	Expiry bool
 }
 
 // Service answers the requests of the Blob service. It is safe for concurrent use.

@@ -24,11 +24,28 @@ var onArchived = map[string]bool{
 	"Blob_SetLegalHold":             true,
 }
 
+// onImmutable are the changes that a policy or a legal hold allows. All others are
+// refused, so that none forgets it. Leases are always allowed.
+var onImmutable = map[string]bool{
+	"Blob_SetTags":                  true,
+	"Blob_SetTier":                  true,
+	"Blob_Undelete":                 true,
+	"Blob_AbortCopyFromURL":         true,
+	"Blob_SetImmutabilityPolicy":    true,
+	"Blob_DeleteImmutabilityPolicy": true,
+	"Blob_SetLegalHold":             true,
+}
+
 // checkState judges whether the state that was loaded lets the operation work on it at
 // all.
 func (s *scope) checkState() error {
 	if s.blob == nil || s.blob.Uncommitted || s.op.Use == useNothing || strings.HasSuffix(s.op.Name, "Lease") {
 		return nil
+	}
+	if s.tx != nil && !onImmutable[s.op.Name] {
+		if err := s.blob.CheckMutable(s.now); err != nil {
+			return err
+		}
 	}
 	if !onArchived[s.op.Name] {
 		return checkArchived(s.blob, s.now)

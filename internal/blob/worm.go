@@ -1,0 +1,44 @@
+package blob
+
+import "github.com/leasehold/leasehold/internal/fault"
+
+// Immutability is an immutability policy: until when a blob can be neither changed nor deleted.
+// The zero value is none.
+type Immutability struct {
+	Until  Time `cbor:"1,keyasint,omitempty"` // whole seconds
+	Locked bool `cbor:"2,keyasint,omitempty"` // can only be extended
+}
+
+// Mode returns the name of the mode; empty without a policy.
+func (p Immutability) Mode() string {
+	switch {
+	case p.Until == 0:
+		return ""
+	case p.Locked:
+		return "locked"
+	}
+	return "unlocked"
+}
+
+// Replace judges the change to another policy: BlobImmutableDueToPolicy if p is locked and
+// next is weaker.
+func (p Immutability) Replace(next Immutability) error {
+	if p.Locked && (!next.Locked || next.Until < p.Until) {
+		return fault.BlobImmutableDueToPolicy
+	}
+	return nil
+}
+
+// CheckMutable refuses changes of a blob that is immutable at a time.
+func (b *Blob) CheckMutable(now Time) error {
+	switch {
+	case b.LegalHold:
+		return fault.BlobImmutableDueToLegalHold
+	case b.Policy.Until > now:
+		return fault.BlobImmutableDueToPolicy
+	}
+	return nil
+}
+
+// Expired tells whether the time of a blob is over: it is not there any more.
+func (b *Blob) Expired(now Time) bool { return b.Expires != 0 && b.Expires <= now }

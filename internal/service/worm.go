@@ -1,0 +1,182 @@
+package service
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// useGovern is that of operations that protect a blob: its lease has no say.
+var useGovern = use{effect: blob.Writes}
+
+func wormOperations() []Operation {
+	const comp = "immutabilityPolicies"
+	return []Operation{
+		{"Blob_SetImmutabilityPolicy", onBlob("PUT", comp), auth.PermSetImmutability, useGovern, 200, false, update(doSetPolicy)},
+		{"Blob_DeleteImmutabilityPolicy", onBlob("DELETE", comp), auth.PermSetImmutability, useGovern, 200, false, update(doDeletePolicy)},
+		{"Blob_SetLegalHold", onBlob("PUT", "legalhold"), auth.PermSetLegalHold, useGovern, 200, false, update(doSetLegalHold)},
+	}
+}
+
+// policyDate is the end of a policy.
+type policyDate blob.Time
+
+const untilHeader = "x-ms-immutability-policy-until-date"
+
+// UnmarshalText refuses what is no date.
+func (d *policyDate) UnmarshalText(text []byte) error {
+	t, err := http.ParseTime(string(text))
+	if err != nil {
+		return fault.InvalidHeader(untilHeader, string(text))
+	}
+	*d = policyDate(blob.TimeOf(t).Second())
+	return nil
+}
+
+// policyLocked is whether a policy can be taken back.
+type policyLocked bool
+
+// UnmarshalText reads the name of a mode.
+func (l *policyLocked) UnmarshalText(text []byte) error {
+	*l = policyLocked(strings.EqualFold(string(text), "locked"))
+	if !bool(*l) && !strings.EqualFold(string(text), "unlocked") {
+		return fault.InvalidHeader("x-ms-immutability-policy-mode", string(text))
+	}
+	return nil
+}
+
+// worm are the headers by which a blob is protected as it is made.
+type worm struct {
+	PolicyUntil  policyDate   `header:"x-ms-immutability-policy-until-date"`
+	PolicyLocked policyLocked `header:"x-ms-immutability-policy-mode"`
+	LegalHold    bool         `header:"x-ms-legal-hold"`
+}
+
+// protect gives a blob that is being made what its request asks for.
+func (s *scope) protect(b *blob.Blob, a *worm) error {
+	if *a == (worm{}) {
+		return nil
+	}
+	if err := s.checkProtects(); err != nil {
+		return err
+	}
+	if a.PolicyUntil == 0 && bool(a.PolicyLocked) {
+		return fault.MissingHeader(untilHeader)
+	}
+	b.LegalHold = a.LegalHold
+	if a.PolicyUntil == 0 {
+		return nil
+	}
+	return s.setPolicy(b, blob.Immutability{Until: blob.Time(a.PolicyUntil), Locked: bool(a.PolicyLocked)})
+}
+
+// checkProtects refuses containers whose blobs can't be protected.
+func (s *scope) checkProtects() error {
+	if !s.container.VersionedWORM {
+		return fault.BlobOperationNotSupported
+	}
+	return nil
+}
+
+func (s *scope) setPolicy(b *blob.Blob, p blob.Immutability) error {
+	if p.Until <= s.now {
+		return fault.InvalidHeader(untilHeader, p.Until.Stamp())
+	}
+	if err := b.Policy.Replace(p); err != nil {
+		return err
+	}
+	b.Policy = p
+	return nil
+}
+
+type setPolicy struct {
+	addressed
+	IfUnmodifiedSince conditionDate `header:"If-Unmodified-Since"`
+	Until             policyDate    `header:"x-ms-immutability-policy-until-date,required"`
+	Locked            policyLocked  `header:"x-ms-immutability-policy-mode"`
+}
+
+func (a *setPolicy) conditions() blob.Conditions {
+	return blob.Conditions{IfUnmodifiedSince: blob.Time(a.IfUnmodifiedSince)}
+}
+
+type policySet struct {
+	Until blob.Time `header:"x-ms-immutability-policy-until-date"`
+	Mode  string    `header:"x-ms-immutability-policy-mode"`
+}
+
+func doSetPolicy(s *scope, a *setPolicy) (*policySet, error) {
+	if err := s.checkProtects(); err != nil {
+		return nil, err
+	}
+	p := blob.Immutability{Until: blob.Time(a.Until), Locked: bool(a.Locked)}
+	if err := s.setPolicy(s.blob, p); err != nil {
+		return nil, err
+	}
+	return &policySet{p.Until, p.Mode()}, s.putBlob(s.blob)
+}
+
+type deletePolicy struct{ addressed }
+
+func doDeletePolicy(s *scope, _ *deletePolicy) (*nothing, error) {
+	if err := s.checkProtects(); err != nil {
+		return nil, err
+	}
+	if s.blob.Policy.Locked {
+		return nil, fault.ImmutabilityPolicyDeleteOnLockedPolicy
+	}
+	s.blob.Policy = blob.Immutability{}
+	return &nothing{}, s.putBlob(s.blob)
+}
+
+type setLegalHold struct {
+	addressed
+	Hold *bool `header:"x-ms-legal-hold,required"`
+}
+
+type legalHoldSet struct {
+	Hold bool `header:"x-ms-legal-hold,always"`
+}
+
+func doSetLegalHold(s *scope, a *setLegalHold) (*legalHoldSet, error) {
+	if err := s.checkProtects(); err != nil {
+		return nil, err
+	}
+	s.blob.LegalHold = *a.Hold
+	return &legalHoldSet{*a.Hold}, s.putBlob(s.blob)
+}
+
+// checkEmptied refuses to delete a container that could hold protected blobs while it holds
+// any. It reads beside the transaction, whose key does not cover the blobs: one that is
+// made meanwhile is made in a container that is being deleted.
+func (s *scope) checkEmptied() error {
+	if !s.container.VersionedWORM {
+		return nil
+	}
+	return s.DB.View(s.ctx(), func(r kv.Reader) error {
+		return meta.WalkStates(r, s.container.Generation, "", "", func(*meta.Entry) (meta.Step, string, error) {
+			return meta.Stop, "", fault.BlobImmutableDueToPolicy
+		})
+	})
+}
+
+// appendProtection appends what a listing is asked to tell.
+func (l *blobLister) appendProtection(b []byte, r *blob.Blob) []byte {
+	if r.Expires != 0 {
+		b = appendTime(b, "Expiry-Time", r.Expires)
+	}
+	if l.with["immutabilitypolicy"] && r.Policy.Until != 0 {
+		b = appendTime(b, "ImmutabilityPolicyUntilDate", r.Policy.Until)
+		b = wire.AppendXMLElement(b, "ImmutabilityPolicyMode", r.Policy.Mode())
+	}
+	if l.with["legalhold"] && r.LegalHold {
+		b = append(b, "<LegalHold>true</LegalHold>"...)
+	}
+	return b
+}
