@@ -68,6 +68,7 @@ type Service struct {
 	rules   ruleCache
 	outside *http.Client // reads sources of copies
 	queues  queues
+	busy    busy
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be
@@ -104,7 +105,7 @@ func (s *Service) Serve(r *wire.Request) {
 		err = denied
 	}
 	if err != nil && r.Status == 0 {
-		wire.WriteError(r, err)
+		wire.WriteError(r, s.busy.answer(err, r.Received))
 	}
 }
 
