@@ -27,18 +27,16 @@ const MaxInline = 32 << 10
 // upload is the body of a request that stores bytes, with the hashes that guard it.
 type upload struct {
 	checked
-	Structured string    `header:"x-ms-structured-body"`
-	Body       wire.Body `body:"stream"`
+	Structured    messageBody `header:"x-ms-structured-body"`
+	PayloadLength *int64      `header:"x-ms-structured-content-length"`
+	Body          wire.Body   `body:"stream"`
 }
 
 func (u *upload) input() *upload { return u }
 
 // admit refuses a body that can't be taken, before any of it is read.
 func (u *upload) admit(limit int64) error {
-	switch {
-	case u.Structured != "":
-		return fault.UnsupportedHeaderNamed("x-ms-structured-body", u.Structured)
-	case u.Body.Length > limit:
+	if u.Body.Length > limit {
 		return fault.BodyTooLarge(limit)
 	}
 	return nil
@@ -105,7 +103,11 @@ func (c *call) receive(u *upload, limit int64) (*body, error) {
 	case (err == io.EOF || err == io.ErrUnexpectedEOF) && u.Body.Length < 0:
 		err = c.keepInline(b, head[:n], &h)
 	}
+	if err == nil && bool(u.Structured) {
+		err = ended(in)
+	}
 	if err != nil {
+		c.discard(b)
 		return nil, incomplete(err)
 	}
 	b.sums = h.sums()
@@ -127,6 +129,18 @@ func (u *upload) readThrough() error {
 	}
 	sum := h.sums()
 	return u.verify(&sum)
+}
+
+// ended reads on to the end of a body all of which was read, for what stands behind it.
+func ended(r io.Reader) error {
+	n, err := r.Read(make([]byte, 1))
+	switch {
+	case err == io.EOF:
+		return nil
+	case err == nil && n > 0:
+		return errMessage
+	}
+	return err
 }
 
 // headSize is how much of a body is read before it is decided where it goes.

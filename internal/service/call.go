@@ -114,6 +114,9 @@ func ingest[A, R any, P interface {
 		if err := args.Decode(c.req, a); err != nil {
 			return err
 		}
+		if err := P(a).input().unframe(); err != nil {
+			return err
+		}
 		if err := c.checkForm(a); err != nil {
 			return err
 		}
@@ -139,6 +142,9 @@ func ingest[A, R any, P interface {
 		if err := c.change(c.ctx(), a, run); err != nil {
 			c.discard(b)
 			return err
+		}
+		if in.Structured {
+			c.req.Writer.Header()[structuredBody] = []string{messageForm}
 		}
 		return results.Write(c.req, c.op.Status, result)
 	}

@@ -21,9 +21,10 @@ type getBlob struct {
 	conditional
 	guarded
 	addressed
-	Range      wire.Range `header:"x-ms-range|Range"`
-	RangeMD5   bool       `header:"x-ms-range-get-content-md5"`
-	RangeCRC64 bool       `header:"x-ms-range-get-content-crc64"`
+	Range      wire.Range  `header:"x-ms-range|Range"`
+	RangeMD5   bool        `header:"x-ms-range-get-content-md5"`
+	RangeCRC64 bool        `header:"x-ms-range-get-content-crc64"`
+	Structured messageBody `header:"x-ms-structured-body"`
 }
 
 func (a *getBlob) checkForm() error {
@@ -128,8 +129,10 @@ type gotBlob struct {
 	Range   string  `header:"Content-Range"`
 	BlobMD5 md5Hash `header:"x-ms-blob-content-md5,since=2016-05-31"`
 	tierRead
-	CRC64   crcHash      `header:"x-ms-content-crc64"`
-	Content wire.Content `body:"stream"`
+	CRC64         crcHash      `header:"x-ms-content-crc64"`
+	Content       wire.Content `body:"stream"`
+	Structured    messageBody  `header:"x-ms-structured-body"`
+	PayloadLength *int64       `header:"x-ms-structured-content-length"`
 }
 
 func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
@@ -153,6 +156,9 @@ func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
 			content.Close()
 			return nil, err
 		}
+	}
+	if a.Structured {
+		out.Content, out.Structured, out.PayloadLength = newMessage(out.Content), true, &n
 	}
 	return out, nil
 }
