@@ -111,16 +111,7 @@ func (a *answer) get(name string) string {
 // do sends a request; headers alternate names and values.
 func (s *store) do(method, target string, body []byte, headers ...string) *answer {
 	s.t.Helper()
-	r := httptest.NewRequest(method, "http://127.0.0.1:10000/"+account+target, bytes.NewReader(body))
-	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
-	r.Header.Set("x-ms-version", "2026-12-06")
-	r.Header.Set("x-ms-date", s.clock.Now().Format(http.TimeFormat))
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	if !r.URL.Query().Has("sig") {
-		sign(s.t, r)
-	}
+	r := s.request(method, target, body, headers...)
 	w := httptest.NewRecorder()
 	req, err := wire.NewRequest(w, r, s.clock.Now(), nil)
 	if err != nil {
@@ -132,6 +123,22 @@ func (s *store) do(method, target string, body []byte, headers ...string) *answe
 		s.t.Errorf("%s %s: %v", method, target, req.Failure)
 	}
 	return &answer{w.Code, w.Header(), w.Body.Bytes()}
+}
+
+// request makes a signed request.
+func (s *store) request(method, target string, body []byte, headers ...string) *http.Request {
+	s.t.Helper()
+	r := httptest.NewRequest(method, "http://127.0.0.1:10000/"+account+target, bytes.NewReader(body))
+	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+	r.Header.Set("x-ms-version", "2026-12-06")
+	r.Header.Set("x-ms-date", s.clock.Now().Format(http.TimeFormat))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	if !r.URL.Query().Has("sig") {
+		sign(s.t, r)
+	}
+	return r
 }
 
 // sas returns the query of a service SAS for a container with the given permissions.

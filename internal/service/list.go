@@ -2,9 +2,11 @@ package service
 
 import (
 	"encoding/base64"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
@@ -78,19 +80,41 @@ func includes(q wire.Query, known ...string) (map[string]bool, error) {
 	return out, nil
 }
 
-// document is an XML body that was built already.
-type document []byte
+// document is the XML body of a listing. Its buffer is used again after it was sent:
+// a full page takes some megabytes.
+type document struct{ text []byte }
 
-// AppendXML appends the document.
-func (d document) AppendXML(dst []byte) []byte { return append(dst, d...) }
+// documents are buffers of pages. Those over maxKept are not kept, so that a few pages
+// with much metadata do not hold memory for good.
+var documents = sync.Pool{New: func() any { return &document{make([]byte, 0, 64<<10)} }}
+
+const maxKept = 8 << 20
+
+// Length is the number of bytes.
+func (d *document) Length() int64 { return int64(len(d.text)) }
+
+// WriteTo sends the document.
+func (d *document) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(d.text)
+	return int64(n), err
+}
+
+// Close gives the buffer back.
+func (d *document) Close() error {
+	if cap(d.text) <= maxKept {
+		documents.Put(&document{d.text[:0]})
+	}
+	return nil
+}
 
 type listing struct {
-	Body document `body:"xml"`
+	ContentType string       `header:"Content-Type"`
+	Body        wire.Content `body:"stream"`
 }
 
 // begin starts the root element of a listing and repeats what was asked for.
 func (s *scope) begin(p *page, more ...string) []byte {
-	b := append(make([]byte, 0, 4096), `<EnumerationResults ServiceEndpoint="`...)
+	b := append(documents.Get().(*document).text, wire.XMLHeader+`<EnumerationResults ServiceEndpoint="`...)
 	b = wire.AppendXMLText(b, s.endpoint())
 	b = append(b, '"')
 	if s.req.Level == wire.LevelContainer {
@@ -122,7 +146,7 @@ func finish(b []byte, list string, next marker) *listing {
 	} else {
 		b = wire.AppendXMLElement(b, "NextMarker", next.String())
 	}
-	return &listing{append(b, "</EnumerationResults>"...)}
+	return &listing{"application/xml", &document{append(b, "</EnumerationResults>"...)}}
 }
 
 // endpoint is the address of the account as the client wrote it.
