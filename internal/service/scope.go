@@ -61,8 +61,12 @@ type scope struct {
 // view runs fn on one snapshot, with the resource loaded and the preconditions
 // of args judged.
 func (c *call) view(ctx context.Context, args any, fn func(*scope) error) error {
+	_, container, err := c.declare(ctx)
+	if err != nil {
+		return err
+	}
 	return c.DB.View(ctx, func(r kv.Reader) error {
-		s := &scope{call: c, r: r}
+		s := &scope{call: c, r: r, container: container}
 		if err := s.enter(args); err != nil {
 			return err
 		}
@@ -85,23 +89,28 @@ func (c *call) changeWith(ctx context.Context, args any, also kv.Key, fn func(*s
 	if also != nil {
 		keys = append(keys, also)
 	}
-	return c.DB.Update(ctx, keys, func(tx kv.Tx) error {
+	err = c.DB.Update(ctx, keys, func(tx kv.Tx) error {
 		s := &scope{call: c, r: tx, tx: tx, container: container}
 		if err := s.enter(args); err != nil {
 			return err
 		}
 		return fn(s)
 	})
+	if c.req.Level != wire.LevelBlob {
+		c.near.drop(c.req.Account, c.req.Container)
+	}
+	return err
 }
 
 // rehearse runs fn as change would, and drops what it writes: it tells early, and
 // from the same rules, whether a change would be refused.
 func (c *call) rehearse(ctx context.Context, args any, fn func(*scope) error) error {
-	return c.DB.View(ctx, func(r kv.Reader) (err error) {
-		s := &scope{call: c, r: r, tx: rehearsal{r}}
-		if c.properties, err = meta.ServiceProperties(r, c.req.Account); err != nil {
-			return err
-		}
+	_, container, err := c.declare(ctx)
+	if err != nil {
+		return err
+	}
+	return c.DB.View(ctx, func(r kv.Reader) error {
+		s := &scope{call: c, r: r, tx: rehearsal{r}, container: container}
 		if err := s.enter(args); err != nil {
 			return err
 		}
@@ -126,21 +135,12 @@ func (c *call) declare(ctx context.Context) (kv.Key, *blob.Container, error) {
 	case wire.LevelContainer:
 		return meta.ContainerKey(c.req.Account, c.req.Container), nil, nil
 	}
-	var container *blob.Container
-	err := c.DB.View(ctx, func(r kv.Reader) (err error) {
-		if container, err = meta.Container(r, c.req.Account, c.req.Container); err != nil {
-			return err
-		}
-		c.properties, err = meta.ServiceProperties(r, c.req.Account)
-		return err
-	})
-	if err == nil && container == nil {
-		err = fault.ContainerNotFound
-	}
+	near, err := c.around(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	return meta.BlobKey(container.Generation, c.req.Blob), container, nil
+	c.properties = near.properties
+	return meta.BlobKey(near.container.Generation, c.req.Blob), near.container, nil
 }
 
 // enter loads the resource and judges the preconditions.

@@ -32,6 +32,9 @@ type Options struct {
 	Trust func() *Trust
 	// Features returns what an account is set to do; nil for nothing beyond the plain.
 	Features func(account string) Features
+	// Shared tells that other processes change the store as well: nothing of it is kept in
+	// memory from one request to the next.
+	Shared bool
 	// Random yields the bytes of IDs.
 	Random io.Reader
 	// Now dates requests and judges signatures. Leases are judged by the store's clock.
@@ -69,6 +72,7 @@ type Service struct {
 	outside *http.Client // reads sources of copies
 	queues  queues
 	busy    busy
+	near    surroundingsCache
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be
