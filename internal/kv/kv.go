@@ -20,6 +20,10 @@ const (
 	// MaxValue is the largest value in bytes: a list of 50,000 blocks with
 	// 64-byte IDs takes about 5 MiB.
 	MaxValue = 16 << 20
+	// MaxUpdate is how many bytes of keys and values one update may write, at least:
+	// an engine may refuse more. The largest that the service needs, a list of
+	// 50,000 blocks that replaces as many, takes about 15 MiB.
+	MaxUpdate = 64 << 20
 	// Tick is the least distance between the times of two updates that declare
 	// a common key, so that such a time can serve as a version stamp. It is the
 	// resolution of the timestamps of the Blob service (seven fractional digits).
@@ -28,8 +32,9 @@ const (
 
 // Errors that every engine reports with errors.Is.
 var (
-	// ErrTooLarge is returned by Put for a key or a value over the limit, and by
-	// Get and Delete for a key over it. The transaction can go on.
+	// ErrTooLarge is returned by Put for a key or a value over the limit, by Get and
+	// Delete for a key over it, and by all writes beyond what an update may write.
+	// The transaction can go on.
 	ErrTooLarge = errors.New("kv: key or value over the limit")
 	// ErrUndeclared is returned by Get and Scan inside Update, for engines opened
 	// with checking on, when the key or range is not covered by a declared key.

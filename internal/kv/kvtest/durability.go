@@ -160,8 +160,9 @@ func testShownSurvives(t *testing.T, s Store) {
 func testNotShownBeforeDurable(t *testing.T, s Store) {
 	db := opened(t, s)
 	db.put("a", "old", "b", "old")
-	release := s.HoldSync()
-	done := make(chan error)
+	release := sync.OnceFunc(s.HoldSync())
+	t.Cleanup(release)
+	done := make(chan error, 1)
 	inside := make(chan struct{})
 	go func() {
 		done <- db.Update(context.Background(), k("a"), func(tx kv.Tx) error {
@@ -172,7 +173,7 @@ func testNotShownBeforeDurable(t *testing.T, s Store) {
 	<-inside
 	for range 200 {
 		db.want("a", "old", "b", "old")
-		if got := db.get("c"); got != "<none>" {
+		if got := db.get("c"); got != "<none>" || t.Failed() {
 			t.Fatalf("c = %q before it is durable", got)
 		}
 	}

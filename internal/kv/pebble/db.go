@@ -42,11 +42,6 @@ import (
 // the disk busy while finished callers come back, and more only wait longer.
 const MaxInFlight = 128
 
-// MaxUpdate is the most bytes of keys and values that one update may write; Put,
-// Delete and DeleteRange beyond it return kv.ErrTooLarge. An update is held in
-// memory, and the largest that the service needs is about 10 MiB.
-const MaxUpdate = 256 << 20
-
 // Every key of a caller is stored behind dataPrefix; the engine's own keys lie
 // below it.
 const dataPrefix = 1

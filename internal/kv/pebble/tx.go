@@ -16,6 +16,10 @@ import (
 // tables and memory of the engine; the values of later Gets are copied.
 const maxPinned = 16
 
+// overhead is what an update of kv.MaxUpdate bytes may take beside them in its batch:
+// lengths and kinds of small writes.
+const overhead = 16 << 20
+
 // reader reads one snapshot.
 type reader struct {
 	snap   *snapshot
@@ -236,7 +240,7 @@ func (t *tx) grow(key, value int) error {
 	if t.batch == nil {
 		t.batch = t.db.pebble.NewBatch()
 	}
-	if t.batch.Len()+key+value > MaxUpdate {
+	if t.batch.Len()+key+value > kv.MaxUpdate+overhead {
 		return kv.ErrTooLarge
 	}
 	return nil
