@@ -1,3 +1,5 @@
+// Package proxy puts a server that speaks plain HTTP in the place of
+// https://ACCOUNT.blob.core.windows.net for the programs of a test.
 package proxy
 
 import (
@@ -9,7 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/front"
 )
+
+// Route sends connections for a host name to a local address.
+type Route = front.Route
 
 // BlobSuffix is the public suffix behind which clients that have no endpoint
 // setting expect an account's blobs.
@@ -23,12 +30,12 @@ type FrontOptions struct {
 	Dir    string  // existing folder for the authority's certificate, ca.pem
 }
 
-// A Front is a running Tunnel with a TLS end of its own. Its listeners are on the
+// A Front is a running tunnel with a TLS end of its own. Its listeners are on the
 // loopback interface only.
 type Front struct {
-	URL    string     // of the proxy, for HTTPS_PROXY
-	CAFile string     // certificate of the authority
-	CA     *Authority // the authority itself
+	URL    string           // of the proxy, for HTTPS_PROXY
+	CAFile string           // certificate of the authority
+	CA     *front.Authority // the authority itself
 
 	proxy     *http.Server
 	listeners []net.Listener
@@ -37,7 +44,7 @@ type Front struct {
 // NewFront starts a proxy and, for each public name, a TLS listener before the
 // plain port.
 func NewFront(o FrontOptions) (_ *Front, err error) {
-	ca, err := NewAuthority(time.Now())
+	ca, err := front.NewAuthority(time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +57,7 @@ func NewFront(o FrontOptions) (_ *Front, err error) {
 	if err := os.WriteFile(f.CAFile, ca.PEM(), 0o644); err != nil {
 		return nil, err
 	}
-	tunnel := &Tunnel{}
+	tunnel := &front.Tunnel{}
 	for _, r := range append([]Route{{Host: "*." + BlobSuffix, Target: o.Plain}}, o.Extra...) {
 		secure, err := f.terminate(r)
 		if err != nil {
@@ -67,14 +74,14 @@ func NewFront(o FrontOptions) (_ *Front, err error) {
 		return nil, err
 	}
 	f.URL = "http://" + ln.Addr().String()
-	f.proxy = &http.Server{Handler: tunnel, ReadHeaderTimeout: headerTimeout}
+	f.proxy = &http.Server{Handler: tunnel, ReadHeaderTimeout: front.HeaderTimeout}
 	go f.proxy.Serve(ln)
 	return f, nil
 }
 
 // terminate starts the TLS listener for a route and returns its address.
 func (f *Front) terminate(r Route) (string, error) {
-	cert, err := f.CA.Issue(r.Host)
+	cert, err := f.CA.Issue(time.Now(), r.Host)
 	if err != nil {
 		return "", err
 	}
@@ -84,7 +91,7 @@ func (f *Front) terminate(r Route) (string, error) {
 	}
 	f.listeners = append(f.listeners, ln)
 	// The bytes go to a plain HTTP/1.1 port, so nothing newer may be negotiated.
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: []string{"http/1.1"}}
 	go Terminate(ln, config, r.Target)
 	return ln.Addr().String(), nil
 }
@@ -120,4 +127,35 @@ func (f *Front) Close() error {
 		return fmt.Errorf("close proxy: %w", err)
 	}
 	return nil
+}
+
+// Terminate accepts TLS connections on ln and copies their decrypted bytes to and
+// from target, so that the request line and every header arrive as they were sent.
+// It returns nil after ln is closed.
+func Terminate(ln net.Listener, config *tls.Config, target string) error {
+	for {
+		conn, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept: %w", err)
+		}
+		go terminate(tls.Server(conn, config), target)
+	}
+}
+
+func terminate(client *tls.Conn, target string) {
+	// A client that doesn't trust the certificate ends here, before the
+	// server has seen anything of it.
+	if err := client.Handshake(); err != nil {
+		client.Close()
+		return
+	}
+	server, err := net.DialTimeout("tcp", target, front.DialTimeout)
+	if err != nil {
+		client.Close()
+		return
+	}
+	front.Pipe(client, client, server)
 }

@@ -44,11 +44,11 @@ func echo(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func front(t *testing.T) *Front {
+func newFront(t *testing.T) *Front {
 	t.Helper()
 	f, err := NewFront(FrontOptions{
 		Plain: echo(t),
-		Extra: []Route{{Host: "login.example", Target: echo(t)}},
+		Extra: []Route{{Host: "login.leasehold.internal", Target: echo(t)}},
 		Dir:   t.TempDir(),
 	})
 	if err != nil {
@@ -73,8 +73,8 @@ func client(t *testing.T, f *Front) *http.Client {
 }
 
 func TestFrontHandsOnTheRequestUnchanged(t *testing.T) {
-	c := client(t, front(t))
-	for _, host := range []string{"acct.blob.core.windows.net", "acct-secondary.blob.core.windows.net", "login.example"} {
+	c := client(t, newFront(t))
+	for _, host := range []string{"acct.blob.core.windows.net", "acct-secondary.blob.core.windows.net", "login.leasehold.internal"} {
 		req, err := http.NewRequest("PUT", "https://"+host+"/box/a%2Fb//..%20c?comp=lease&x=%2b", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestFrontHandsOnTheRequestUnchanged(t *testing.T) {
 }
 
 func TestTunnelRefuses(t *testing.T) {
-	f := front(t)
+	f := newFront(t)
 	c := client(t, f)
 	for _, target := range []string{
 		"https://example.com/", "https://blob.core.windows.net/", "https://acct.blob.core.windows.net:8443/",
@@ -144,7 +144,7 @@ func TestTunnelReportsADeadServer(t *testing.T) {
 }
 
 func TestCertificateIsTrustedForItsNamesOnly(t *testing.T) {
-	f := front(t)
+	f := newFront(t)
 	u, err := url.Parse(f.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -1,18 +1,14 @@
-// Package proxy lets unmodified clients reach a local server under the public
+// Package front lets unmodified clients reach a local server under the public
 // names of the Blob service, https://ACCOUNT.blob.core.windows.net, without
 // root, DNS or a real certificate.
 //
-// A client that honours HTTPS_PROXY asks a proxy on the loopback interface to
-// connect it to the public name. The proxy connects it to a local TLS listener
-// instead, which shows a certificate of a private authority for that name and
-// passes the bytes on, unchanged, to the server's plain port. Names that are not
-// mapped are refused: nothing leaves the machine.
-package proxy
+// A client that honours HTTPS_PROXY asks a [Tunnel] on the loopback interface to
+// connect it to the public name. The tunnel connects it to a local TLS listener
+// instead, which shows a certificate of an [Authority] of its own for that name.
+// Names that are not mapped are refused: nothing leaves the machine.
+package front
 
 import (
-	"crypto/tls"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -20,12 +16,12 @@ import (
 	"time"
 )
 
-// dialTimeout bounds the connection to a local port, which succeeds at once or
+// DialTimeout bounds the connection to a local port, which succeeds at once or
 // not at all.
-const dialTimeout = 5 * time.Second
+const DialTimeout = 5 * time.Second
 
-// headerTimeout bounds how long a client may take to send its CONNECT request.
-const headerTimeout = 30 * time.Second
+// HeaderTimeout bounds how long a client may take to send its CONNECT request.
+const HeaderTimeout = 30 * time.Second
 
 // A Route sends connections for a host name to a local address.
 type Route struct {
@@ -59,7 +55,7 @@ func (t *Tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no route to "+r.Host, http.StatusForbidden)
 		return
 	}
-	server, err := net.DialTimeout("tcp", target, dialTimeout)
+	server, err := net.DialTimeout("tcp", target, DialTimeout)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -75,7 +71,7 @@ func (t *Tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		server.Close()
 		return
 	}
-	pipe(client, buffered, server)
+	Pipe(client, buffered, server)
 }
 
 func (t *Tunnel) target(hostport string) (string, bool) {
@@ -91,40 +87,9 @@ func (t *Tunnel) target(hostport string) (string, bool) {
 	return "", false
 }
 
-// Terminate accepts TLS connections on ln and copies their decrypted bytes to and
-// from target, so that the request line and every header arrive as they were sent.
-// It returns nil after ln is closed.
-func Terminate(ln net.Listener, config *tls.Config, target string) error {
-	for {
-		conn, err := ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("accept: %w", err)
-		}
-		go terminate(tls.Server(conn, config), target)
-	}
-}
-
-func terminate(client *tls.Conn, target string) {
-	// A client that doesn't trust the certificate ends here, before the
-	// server has seen anything of it.
-	if err := client.Handshake(); err != nil {
-		client.Close()
-		return
-	}
-	server, err := net.DialTimeout("tcp", target, dialTimeout)
-	if err != nil {
-		client.Close()
-		return
-	}
-	pipe(client, client, server)
-}
-
-// pipe copies both ways, hands on each half-close, and closes both ends when both
+// Pipe copies both ways, hands on each half-close, and closes both ends when both
 // directions are done. Bytes of the client are read from fromClient.
-func pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
+func Pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
 	defer client.Close()
 	defer server.Close()
 	done := make(chan struct{})

@@ -1,0 +1,221 @@
+package front
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Lifetimes of what is made here. What a server shows is renewed while it runs; the
+// authority has to be trusted anew when it ends.
+const (
+	authorityLifetime = 10 * 365 * 24 * time.Hour
+	leafLifetime      = 90 * 24 * time.Hour
+)
+
+// The names and addresses that an authority may vouch for: those under which a server
+// of this machine is reached. Whoever trusts it is in no danger elsewhere.
+var (
+	permittedDomains = []string{"blob.core.windows.net", "localhost", "leasehold.internal"}
+	permittedRanges  = []*net.IPNet{
+		{IP: net.IPv4(127, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)},
+		{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
+	}
+)
+
+// Authority is a private certificate authority, for loopback addresses and the names
+// of the Blob service only.
+type Authority struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+// Names of the files of an authority in its folder.
+const (
+	authorityCert = "ca.pem"
+	authorityKey  = "ca-key.pem"
+)
+
+// OpenAuthority returns the authority that is kept in a folder, after making it if
+// there is none or its time is nearly over. Only the user can read its key.
+func OpenAuthority(dir string, now time.Time) (*Authority, error) {
+	certPEM, err := os.ReadFile(filepath.Join(dir, authorityCert))
+	if err == nil {
+		var keyPEM []byte
+		if keyPEM, err = os.ReadFile(filepath.Join(dir, authorityKey)); err != nil {
+			return nil, fmt.Errorf("key of the local certificate authority: %w", err)
+		}
+		a, err := parseAuthority(certPEM, keyPEM)
+		if err != nil {
+			return nil, fmt.Errorf("local certificate authority in %s: %w; remove its files to make a new one", dir, err)
+		}
+		if now.Add(leafLifetime).Before(a.cert.NotAfter) {
+			return a, nil
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	a, err := NewAuthority(now)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.save(dir)
+}
+
+func parseAuthority(certPEM, keyPEM []byte) (*Authority, error) {
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok || !pair.Leaf.IsCA {
+		return nil, errors.New("it is none")
+	}
+	return &Authority{cert: pair.Leaf, key: key}, nil
+}
+
+// save writes the key before the certificate, so that a certificate always has its key.
+func (a *Authority) save(dir string) error {
+	der, err := x509.MarshalPKCS8PrivateKey(a.key)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	os.Remove(filepath.Join(dir, authorityCert))
+	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := os.WriteFile(filepath.Join(dir, authorityKey), block, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, authorityCert), a.PEM(), 0o644)
+}
+
+// NewAuthority makes an authority that is valid from an hour before now on.
+func NewAuthority(now time.Time) (*Authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template, err := certificate(now, authorityLifetime)
+	if err != nil {
+		return nil, err
+	}
+	template.Subject = pkix.Name{CommonName: "Leasehold local authority"}
+	template.IsCA = true
+	template.BasicConstraintsValid = true
+	template.MaxPathLenZero = true
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	template.PermittedDNSDomainsCritical = true
+	template.PermittedDNSDomains = permittedDomains
+	template.PermittedIPRanges = permittedRanges
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("sign authority: %w", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &Authority{cert: cert, key: key}, nil
+}
+
+// PEM returns the authority's certificate in the form that SSL_CERT_FILE,
+// REQUESTS_CA_BUNDLE and NODE_EXTRA_CA_CERTS point to.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}
+
+// Pool returns a pool that trusts this authority alone.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
+
+// Issue makes a server certificate for DNS names, with a wildcard in the first
+// label where wanted, and for IP addresses.
+func (a *Authority) Issue(now time.Time, names ...string) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template, err := certificate(now, leafLifetime)
+	if err != nil {
+		return nil, err
+	}
+	template.Subject = pkix.Name{CommonName: "Leasehold"}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		return nil, fmt.Errorf("sign certificate for %v: %w", names, err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// certificate returns what all certificates here have in common.
+func certificate(now time.Time, lifetime time.Duration) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	return &x509.Certificate{
+		SerialNumber: serial,
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.Add(lifetime),
+	}, nil
+}
+
+// Leaf is a server certificate that is issued anew when its names change or its time
+// runs out. It is safe for concurrent use.
+type Leaf struct {
+	Authority *Authority
+	Names     func() []string // in a fixed order
+	Now       func() time.Time
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	names   []string
+}
+
+// Get is for the GetCertificate field of a tls.Config.
+func (l *Leaf) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	names, now := l.Names(), l.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current != nil && slices.Equal(names, l.names) && now.Add(leafLifetime/3).Before(l.current.Leaf.NotAfter) {
+		return l.current, nil
+	}
+	c, err := l.Authority.Issue(now, names...)
+	if err != nil {
+		return nil, err
+	}
+	l.current, l.names = c, names
+	return c, nil
+}

@@ -1,0 +1,112 @@
+package front
+
+import (
+	"crypto/x509"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC)
+
+func TestAuthorityIsKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tls")
+	first, err := OpenAuthority(dir, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, authorityKey)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v", info.Mode(), err)
+	}
+	again, err := OpenAuthority(dir, noon.AddDate(9, 0, 0))
+	if err != nil || !again.cert.Equal(first.cert) {
+		t.Errorf("opened again: %v, another certificate", err)
+	}
+	if late, err := OpenAuthority(dir, noon.AddDate(10, 0, 0)); err != nil || late.cert.Equal(first.cert) {
+		t.Errorf("near its end: %v, the same certificate", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, authorityKey), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenAuthority(dir, noon); err == nil {
+		t.Error("a damaged key was taken")
+	}
+}
+
+func TestLeafIsTrustedForItsNamesOnly(t *testing.T) {
+	a, err := NewAuthority(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func(name string, names ...string) error {
+		c, err := a.Issue(noon, names...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: a.Pool(), CurrentTime: noon})
+		return err
+	}
+	for _, name := range []string{"acct.blob.core.windows.net", "localhost", "127.0.0.1", "::1", "login.leasehold.internal"} {
+		if err := verify(name, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"login.microsoftonline.com", "example.com", "192.0.2.1"} {
+		if err := verify(name, name); err == nil {
+			t.Errorf("%s: the authority may vouch for it", name)
+		}
+	}
+	if err := verify("other.blob.core.windows.net", "acct.blob.core.windows.net"); err == nil {
+		t.Error("a certificate counts for another name")
+	}
+}
+
+func TestLeafIsRenewed(t *testing.T) {
+	a, err := NewAuthority(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, names := noon, []string{"localhost"}
+	l := &Leaf{Authority: a, Names: func() []string { return names }, Now: func() time.Time { return now }}
+	get := func() string {
+		c, err := l.Get(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Leaf.SerialNumber.String()
+	}
+	first := get()
+	if get() != first {
+		t.Error("issued again without a reason")
+	}
+	names = []string{"localhost", "acct.blob.localhost"}
+	second := get()
+	if second == first {
+		t.Error("not issued for new names")
+	}
+	now = now.Add(leafLifetime * 3 / 4)
+	if get() == second {
+		t.Error("not renewed before its end")
+	}
+}
+
+func TestTunnelFindsItsRoutes(t *testing.T) {
+	tunnel := &Tunnel{Routes: []Route{{"*.blob.core.windows.net", "tls"}, {"login.leasehold.internal", "login"}}}
+	for host, want := range map[string]string{
+		"acct.blob.core.windows.net:443":          "tls",
+		"ACCT.blob.core.windows.net:443":          "tls",
+		"login.leasehold.internal:443":            "login",
+		"acct.blob.core.windows.net":              "",
+		"acct.blob.core.windows.net:80":           "",
+		"blob.core.windows.net:443":               "",
+		"acct.blob.core.windows.net.evil:443":     "",
+		"xlogin.leasehold.internal:443":           "",
+		net.JoinHostPort("169.254.169.254", "80"): "",
+	} {
+		if got, _ := tunnel.target(host); got != want {
+			t.Errorf("%s leads to %q, want %q", host, got, want)
+		}
+	}
+}
