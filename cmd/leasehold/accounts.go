@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
-
-	"github.com/BurntSushi/toml"
 
 	"github.com/leasehold/leasehold/internal/auth"
 )
@@ -22,11 +21,6 @@ const (
 // accountsVariable names the environment variable with accounts and their keys.
 const accountsVariable = "LEASEHOLD_ACCOUNTS"
 
-// config is the configuration file.
-type config struct {
-	Accounts []accountConfig `toml:"account"`
-}
-
 // accountConfig is one [[account]] of the configuration file.
 type accountConfig struct {
 	Name         string   `toml:"name"`
@@ -40,26 +34,13 @@ type accountConfig struct {
 // replaced while the other is used.
 const maxKeys = 2
 
-// loadAccounts collects the accounts of the configuration file, the environment and
-// --dev.
-func loadAccounts(file string, dev bool) (map[string]*auth.Account, error) {
-	var all []accountConfig
-	if file != "" {
-		var c config
-		md, err := toml.DecodeFile(file, &c)
-		if err != nil {
-			return nil, fmt.Errorf("configuration file: %w", err)
-		}
-		if unknown := md.Undecoded(); len(unknown) > 0 {
-			return nil, fmt.Errorf("configuration file %s: unknown setting %q", file, unknown[0].String())
-		}
-		all = c.Accounts
-	}
+// accounts collects the accounts of the configuration file, the environment and --dev.
+func (c *config) accounts(dev bool) (map[string]*auth.Account, error) {
 	fromEnv, err := parseAccounts(os.Getenv(accountsVariable))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", accountsVariable, err)
 	}
-	all = append(all, fromEnv...)
+	all := slices.Concat(c.Accounts, fromEnv)
 	if dev {
 		all = append(all, accountConfig{Name: devAccount, Keys: []string{devKey}, PublicAccess: true})
 	}

@@ -11,12 +11,15 @@ import (
 	"syscall"
 )
 
-// A data folder holds four things:
+// A data folder holds:
 //
 //	LEASEHOLD   one line that says what the folder is, so that no other is ever taken for it
 //	lock        locked by the process that uses the folder, with its process ID
 //	kv/         the key-value store
 //	segments/   the segment files
+//	tls/        the local certificate authority, if one was needed
+//	identity/   the key of the local token issuer, and the secret of user delegation keys
+//	run.json    where the running server listens, see runState
 const (
 	markName    = "LEASEHOLD"
 	markText    = "Leasehold data folder, layout 1\n"

@@ -72,7 +72,7 @@ func TestAccounts(t *testing.T) {
 		"acct:" + key + ":" + key + ":" + key: "error",
 	} {
 		t.Setenv(accountsVariable, text)
-		accounts, err := loadAccounts("", false)
+		accounts, err := (&config{}).accounts(false)
 		switch {
 		case want == "error":
 			if err == nil {

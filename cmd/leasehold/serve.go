@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/service"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -24,12 +22,18 @@ const defaultListen = "127.0.0.1:10000"
 
 type serveOptions struct {
 	dev       bool
+	devOwner  bool
+	devSecret string // of the principal of development; made at the start
 	data      string
 	listen    string
 	config    string
 	logLevel  string
 	logFormat string
 	sources   service.SourceOptions
+
+	tlsListen, tlsCert, tlsKey                   string
+	selfSigned                                   bool
+	identityListen, authorityListen, proxyListen string
 }
 
 func newServe() *cobra.Command {
@@ -40,8 +44,15 @@ func newServe() *cobra.Command {
 		Long: `Run the server on one data folder.
 
 With --dev it listens on 127.0.0.1:10000 for the account devstoreaccount1 with the
-well-known key of development, and keeps its data between runs. Without --dev
-there is no well-known key: name the accounts in LEASEHOLD_ACCOUNTS or in a file.`,
+well-known key of development, and keeps its data between runs. It also speaks TLS,
+hands out tokens to the programs of this machine that know its secrets, and
+runs a proxy, so that after  eval "$(leasehold env)"  programs that use the default
+Azure credential reach it as https://devstoreaccount1.blob.core.windows.net.
+Without --dev there is no well-known key: name the accounts in LEASEHOLD_ACCOUNTS or
+in a file.
+
+The configuration file, the key files and the certificate are read again when they
+change, and on SIGHUP. A configuration that is wrong is logged and changes nothing.`,
 		Example: `  leasehold serve --dev
   leasehold serve --dev --data ./store --listen 127.0.0.1:0
   LEASEHOLD_ACCOUNTS="acct:$(head -c 64 /dev/urandom | base64 -w0)" leasehold serve --data /srv/leasehold --listen 0.0.0.0:10000
@@ -50,15 +61,38 @@ A configuration file for --config:
 
   [[account]]
   name = "acct"
-  key-files = ["/run/secrets/acct-key"]`,
+  key-files = ["/run/secrets/acct-key"]
+
+  [[principal]]
+  name = "worker"
+  id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0001"
+  client-id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0002"
+  secret-files = ["/run/secrets/worker"]
+
+  [[role-assignment]]
+  principal = "worker"
+  role = "Storage Blob Data Contributor"
+  scope = "acct/locks"
+
+  [[issuer]]
+  name = "https://sts.windows.net/<tenant>/"
+  authorization-uri = "https://login.microsoftonline.com/<tenant>/oauth2/authorize"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), o, cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.dev, "dev", false, "serve the account of development, devstoreaccount1, with its well-known key")
 	f.StringVar(&o.data, "data", "", "data `folder`; with --dev a folder of the user's, else required")
-	f.StringVar(&o.listen, "listen", defaultListen, "`address` to listen on; port 0 takes any free one")
+	f.StringVar(&o.listen, "listen", defaultListen, "`address` for plain HTTP, or off; port 0 takes any free one")
 	f.StringVar(&o.config, "config", "", "configuration `file` with accounts")
+	f.BoolVar(&o.devOwner, "dev-owner", false, "with --dev, give the principal of development the role Storage Blob Data Owner")
+	f.StringVar(&o.tlsListen, "tls-listen", "", "`address` for HTTPS, or off")
+	f.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the certificate chain (PEM)")
+	f.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the certificate (PEM)")
+	f.BoolVar(&o.selfSigned, "tls-self-signed", false, "make a local certificate authority in the data folder, and a certificate")
+	f.StringVar(&o.identityListen, "identity-listen", "", "loopback `address` of the managed-identity endpoint, or off")
+	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, or off; it speaks HTTPS")
+	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text, json")
 	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
@@ -72,12 +106,8 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	accounts, err := loadAccounts(o.config, o.dev)
-	if err != nil {
+	if err := o.checkAccounts(); err != nil {
 		return err
-	}
-	if len(accounts) == 0 {
-		return errNoAccounts
 	}
 	if o.data, err = o.dataFolder(); err != nil {
 		return err
@@ -89,7 +119,7 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 		return &exitError{exitInternal, err}
 	}
 	defer s.Close()
-	if err := s.serve(ctx, o, accounts, log, out); err != nil {
+	if err := s.serve(ctx, o, log, out); err != nil {
 		return &exitError{exitInternal, err}
 	}
 	var fatal fatalError
@@ -102,12 +132,34 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 // fatalError ends the server.
 type fatalError struct{ error }
 
-func (s *store) serve(ctx context.Context, o *serveOptions, accounts map[string]*auth.Account, log *slog.Logger, out io.Writer) error {
-	addressing := &wire.Addressing{IsAccount: func(name string) bool { return accounts[name] != nil }}
+// checkAccounts fails before anything is opened if there is nothing to serve.
+func (o *serveOptions) checkAccounts() error {
+	if (o.tlsCert == "") != (o.tlsKey == "") {
+		return errors.New("--tls-cert and --tls-key belong together")
+	}
+	file, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	accounts, err := file.accounts(o.dev)
+	if err == nil && len(accounts) == 0 {
+		err = errNoAccounts
+	}
+	return err
+}
+
+func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, out io.Writer) error {
+	o.devSecret = newSecret()
+	conf, err := newConfiguration(o, log)
+	if err != nil {
+		return err
+	}
+	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.account(name) != nil }}
 	svc := service.New(service.Options{
 		DB:       s.db,
 		Segments: s.segments,
-		Accounts: func(name string) *auth.Account { return accounts[name] },
+		Accounts: conf.account,
+		Trust:    conf.trust,
 		Random:   random,
 		Log:      log,
 
@@ -115,29 +167,51 @@ func (s *store) serve(ctx context.Context, o *serveOptions, accounts map[string]
 		Sources:    &o.sources,
 	})
 	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Log: log})
-	listener, err := net.Listen("tcp", o.listen)
+	ends, err := open(o, conf, log)
 	if err != nil {
-		return fmt.Errorf("%w; choose another address with --listen", err)
+		return err
 	}
+	defer ends.Close()
+	state := stateOf(o, ends)
+	if err := state.write(o.data); err != nil {
+		return err
+	}
+	defer state.remove(o.data)
 	go s.sweep(ctx, log)
-	announce(out, o, listener.Addr().String())
-	return srv.Serve(ctx, listener)
+	go conf.watch(ctx)
+	announce(out, o, ends)
+	return srv.Serve(ctx, ends.blob()...)
 }
 
 // announce tells that the server takes requests, and how to reach it.
-func announce(out io.Writer, o *serveOptions, address string) {
-	fmt.Fprintf(out, "leasehold ready on http://%s, data in %s\n", address, o.data)
-	if o.dev {
-		fmt.Fprintf(out, "connection string: DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;\n",
-			devAccount, devKey, address, devAccount)
+func announce(out io.Writer, o *serveOptions, e *endpoints) {
+	var urls []string
+	if e.plain != nil {
+		urls = append(urls, "http://"+e.plain.Addr().String())
 	}
+	if e.secure != nil {
+		urls = append(urls, "https://"+e.secure.Addr().String())
+	}
+	fmt.Fprintf(out, "leasehold ready on %s, data in %s\n", strings.Join(urls, " and "), o.data)
+	if o.dev && e.plain != nil {
+		fmt.Fprintf(out, "connection string: %s\n", devConnection(e.plain.Addr().String()))
+	}
+	if o.dev && e.proxy != nil && e.secure != nil {
+		fmt.Fprintf(out, "for programs with the default Azure credential: eval \"$(leasehold env --data %s)\"\n", o.data)
+	}
+}
+
+// devConnection is the connection string of the account of development.
+func devConnection(address string) string {
+	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;",
+		devAccount, devKey, address, devAccount)
 }
 
 // dataFolder returns the data folder to use.
 func (o *serveOptions) dataFolder() (string, error) {
 	switch {
 	case o.data != "":
-		return o.data, nil
+		return filepath.Abs(o.data)
 	case !o.dev:
 		return "", errors.New("no data folder: name one with --data DIR")
 	}

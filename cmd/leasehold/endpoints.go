@@ -1,0 +1,287 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/front"
+	"github.com/leasehold/leasehold/internal/identity"
+	"github.com/leasehold/leasehold/internal/server"
+)
+
+// off is the address of a listener that is not wanted.
+const off = "off"
+
+// Where a server of development listens, unless something else does already.
+const (
+	devTLSListen       = "127.0.0.1:10443"
+	devIdentityListen  = "127.0.0.1:10444"
+	devAuthorityListen = "127.0.0.1:10445"
+	devProxyListen     = "127.0.0.1:10446"
+)
+
+// endpoints are the listeners of a server, and the small servers on some of them.
+type endpoints struct {
+	plain, secure, managed, authority, proxy net.Listener
+
+	servers []*http.Server
+	bundle  string // file of certificates for programs that take one instead of those of the system
+	ca      string // file of the certificate of the local authority; "" without one
+	header  string // of the managed-identity endpoint
+}
+
+// blob returns the listeners that serve blobs.
+func (e *endpoints) blob() (all []net.Listener) {
+	for _, l := range []net.Listener{e.plain, e.secure} {
+		if l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// Close ends the small servers and closes what listens.
+func (e *endpoints) Close() {
+	for _, s := range e.servers {
+		s.Close()
+	}
+	for _, l := range []net.Listener{e.plain, e.secure, e.managed, e.authority, e.proxy} {
+		if l != nil {
+			l.Close() // for the second time, unless something failed on the way
+		}
+	}
+}
+
+// listen opens a listener for an address; nil for one that is off. An address that was
+// not asked for gives way to any free port.
+func listen(flag, address, fallback string) (net.Listener, error) {
+	if address == off || address == "" && fallback == "" {
+		return nil, nil
+	}
+	if address != "" {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, fmt.Errorf("%w; choose another address with --%s", err, flag)
+		}
+		return l, nil
+	}
+	if l, err := net.Listen("tcp", fallback); err == nil {
+		return l, nil
+	}
+	return net.Listen("tcp", "127.0.0.1:0")
+}
+
+// onLoopback refuses a listener that other machines can reach.
+func onLoopback(flag string, l net.Listener) error {
+	if l == nil {
+		return nil
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		return fmt.Errorf("--%s %v: other machines could reach it, and it speaks plain HTTP; use a loopback address", flag, l.Addr())
+	}
+	return nil
+}
+
+// fallback is where a listener of --dev goes if nothing is said about it.
+func (o *serveOptions) fallback(address string) string {
+	switch {
+	case !o.dev:
+		return ""
+	case o.listen != defaultListen:
+		return "127.0.0.1:0"
+	}
+	return address
+}
+
+// issues tells whether tokens are issued here.
+func (o *serveOptions) issues() bool {
+	on := func(address string) bool { return address != off && (address != "" || o.dev) }
+	return on(o.identityListen) || on(o.authorityListen)
+}
+
+// open opens all listeners and starts the small servers.
+func open(o *serveOptions, c *configuration, log *slog.Logger) (_ *endpoints, err error) {
+	e := &endpoints{}
+	defer func() {
+		if err != nil {
+			e.Close()
+		}
+	}()
+	for _, l := range []struct {
+		at             *net.Listener
+		flag, asked    string
+		fallback       string
+		onLoopbackOnly bool
+	}{
+		{&e.plain, "listen", o.listen, "", false},
+		{&e.secure, "tls-listen", o.tlsListen, o.fallback(devTLSListen), false},
+		{&e.managed, "identity-listen", o.identityListen, o.fallback(devIdentityListen), true},
+		{&e.authority, "authority-listen", o.authorityListen, o.fallback(devAuthorityListen), false},
+		{&e.proxy, "proxy-listen", o.proxyListen, o.fallback(devProxyListen), true},
+	} {
+		if *l.at, err = listen(l.flag, l.asked, l.fallback); err != nil {
+			return nil, err
+		}
+		if l.onLoopbackOnly {
+			if err = onLoopback(l.flag, *l.at); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(e.blob()) == 0 {
+		return nil, errors.New("nothing to listen on: --listen is off, and there is no --tls-listen")
+	}
+	if err = e.secureAll(o, c); err != nil {
+		return nil, err
+	}
+	e.startIdentity(c, log)
+	e.startProxy(log)
+	return e, nil
+}
+
+// secureAll puts TLS on the listeners that need it.
+func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
+	if e.secure == nil && e.authority == nil {
+		return nil
+	}
+	var local *front.Leaf
+	if o.selfSigned || o.dev || e.authority != nil {
+		dir := filepath.Join(o.data, "tls")
+		ca, err := front.OpenAuthority(dir, time.Now())
+		if err != nil {
+			return err
+		}
+		local = &front.Leaf{Authority: ca, Names: c.hostNames, Now: time.Now}
+		e.ca, e.bundle = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "bundle.pem")
+		if err := writeBundle(e.bundle, ca.PEM()); err != nil {
+			return err
+		}
+	}
+	if e.authority != nil {
+		e.authority = tls.NewListener(e.authority, &tls.Config{GetCertificate: local.Get, MinVersion: tls.VersionTLS12})
+	}
+	if e.secure == nil {
+		return nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	switch {
+	case o.tlsCert != "":
+		cert, err := server.LoadCertificate(o.tlsCert, o.tlsKey)
+		if err != nil {
+			return err
+		}
+		config.GetCertificate = cert.Get
+	case local != nil:
+		config.GetCertificate = local.Get
+	default:
+		return errors.New("--tls-listen needs a certificate: name one with --tls-cert and --tls-key, or make one with --tls-self-signed")
+	}
+	e.secure = server.TLS(e.secure, config)
+	return nil
+}
+
+// hostNames are the names under which the server is reached by those who trust the
+// local authority.
+func (c *configuration) hostNames() []string {
+	var names []string
+	for a := range c.now.Load().accounts {
+		names = append(names, a+".blob.core.windows.net", a+"-secondary.blob.core.windows.net")
+	}
+	slices.Sort(names)
+	return append(names, "*.blob.localhost", "localhost", "127.0.0.1", "::1", authorityHost)
+}
+
+// Limits of the small servers.
+const (
+	smallTimeout = 30 * time.Second
+	smallHeader  = 32 << 10 // bytes
+)
+
+// start runs a small server on a listener.
+func (e *endpoints) start(l net.Listener, h http.Handler, timeout time.Duration, log *slog.Logger) {
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: smallTimeout, ReadTimeout: timeout, WriteTimeout: timeout, MaxHeaderBytes: smallHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	e.servers = append(e.servers, s)
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("a listener failed", "address", l.Addr().String(), "error", err)
+		}
+	}()
+}
+
+func (e *endpoints) startIdentity(c *configuration, log *slog.Logger) {
+	if e.authority != nil {
+		e.start(e.authority, c.issuer.Handler(), smallTimeout, log)
+	}
+	if e.managed != nil {
+		e.header = newSecret()
+		e.start(e.managed, &identity.Managed{Issuer: c.issuer, Header: e.header, Default: c.defaultClient}, smallTimeout, log)
+	}
+}
+
+// defaultClient is the client ID of the principal that programs get the tokens of if
+// they name none: that of development, or the only one.
+func (c *configuration) defaultClient() string {
+	all := c.now.Load().principals
+	switch {
+	case c.o.dev:
+		return devClientID
+	case len(all) == 1:
+		return all[0].ClientID
+	}
+	return ""
+}
+
+func (e *endpoints) startProxy(log *slog.Logger) {
+	if e.proxy == nil {
+		return
+	}
+	t := &front.Tunnel{}
+	if e.secure != nil {
+		t.Routes = append(t.Routes, front.Route{Host: "*.blob.core.windows.net", Target: reach(e.secure)})
+	}
+	if e.authority != nil {
+		t.Routes = append(t.Routes, front.Route{Host: authorityHost, Target: reach(e.authority)})
+	}
+	e.start(e.proxy, t, 0, log)
+}
+
+// reach returns the address by which this machine reaches a listener.
+func reach(l net.Listener) string {
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// systemRoots are the places where systems keep the certificates that they trust.
+var systemRoots = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt",
+}
+
+// writeBundle writes the certificates that the system trusts, and one more, to a file,
+// for programs that take such a file in place of those of the system.
+func writeBundle(file string, more []byte) error {
+	for _, f := range slices.Concat([]string{os.Getenv("SSL_CERT_FILE")}, systemRoots) {
+		if f == "" || f == file {
+			continue
+		}
+		if text, err := os.ReadFile(f); err == nil {
+			more = slices.Concat(text, []byte("\n"), more)
+			break
+		}
+	}
+	return os.WriteFile(file, more, 0o644)
+}

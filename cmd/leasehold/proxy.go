@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leasehold/leasehold/internal/front"
+)
+
+func newProxy() *cobra.Command {
+	var data, address string
+	cmd := &cobra.Command{
+		Use:   "proxy",
+		Short: "Lead the public names of the Blob service to the running server",
+		Long: `Run a proxy that connects *.blob.core.windows.net and the local authority
+with the server that runs on a data folder, and refuses everything else. The server
+of serve --dev runs one itself; this is for a server without.`,
+		Example: `  leasehold proxy --listen 127.0.0.1:8888`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runProxy(cmd.Context(), data, address, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "data `folder` of the server; that of serve --dev if absent")
+	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:0", "loopback `address` to listen on")
+	return cmd
+}
+
+// runProxy runs a proxy until ctx ends.
+func runProxy(ctx context.Context, data, address string, out io.Writer) error {
+	data, err := (&serveOptions{data: data, dev: true}).dataFolder()
+	if err != nil {
+		return err
+	}
+	state, err := readState(data)
+	if err != nil {
+		return err
+	}
+	if state.Secure == "" {
+		return errors.New("the server does not speak HTTPS; start it with --tls-listen")
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	defer l.Close()
+	if err := onLoopback("listen", l); err != nil {
+		return err
+	}
+	t := &front.Tunnel{Routes: []front.Route{{Host: "*.blob.core.windows.net", Target: state.Secure}}}
+	if state.Authority != "" {
+		t.Routes = append(t.Routes, front.Route{Host: authorityHost, Target: state.Authority})
+	}
+	fmt.Fprintf(out, "proxy ready; export HTTPS_PROXY=http://%s\n", l.Addr())
+	s := &http.Server{Handler: t, ReadHeaderTimeout: smallTimeout, MaxHeaderBytes: smallHeader}
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return &exitError{exitInternal, err}
+	}
+	return nil
+}
