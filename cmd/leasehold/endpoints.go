@@ -12,9 +12,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/leasehold/leasehold/internal/front"
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
+	"github.com/leasehold/leasehold/test/proxy"
 )
 
 // off is the address of a listener that is not wanted.
@@ -152,14 +152,14 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	if e.secure == nil && e.authority == nil {
 		return nil
 	}
-	var local *front.Leaf
+	var local *proxy.Leaf
 	if o.selfSigned || o.dev || e.authority != nil {
 		dir := filepath.Join(o.data, "tls")
-		ca, err := front.OpenAuthority(dir, time.Now())
+		ca, err := proxy.OpenAuthority(dir, time.Now())
 		if err != nil {
 			return err
 		}
-		local = &front.Leaf{Authority: ca, Names: c.hostNames, Now: time.Now}
+		local = &proxy.Leaf{Authority: ca, Names: c.hostNames, Now: time.Now}
 		e.ca, e.bundle = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "bundle.pem")
 		if err := writeBundle(e.bundle, ca.PEM()); err != nil {
 			return err
@@ -246,12 +246,12 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 	if e.proxy == nil {
 		return
 	}
-	t := &front.Tunnel{}
+	t := &proxy.Tunnel{}
 	if e.secure != nil {
-		t.Routes = append(t.Routes, front.Route{Host: "*.blob.core.windows.net", Target: reach(e.secure)})
+		t.Routes = append(t.Routes, proxy.Route{Host: "*.blob.core.windows.net", Target: reach(e.secure)})
 	}
 	if e.authority != nil {
-		t.Routes = append(t.Routes, front.Route{Host: authorityHost, Target: reach(e.authority)})
+		t.Routes = append(t.Routes, proxy.Route{Host: authorityHost, Target: reach(e.authority)})
 	}
 	e.start(e.proxy, t, 0, log)
 }

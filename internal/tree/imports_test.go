@@ -41,7 +41,6 @@ var layers = []layer{
 		external: []string{"github.com/minio/crc64nvme"},
 	},
 	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/", "github.com/golang-jwt/jwt/"}},
-	{dir: "internal/front"},
 	{dir: "internal/console", internal: []string{"internal/service"}},
 	{
 		dir: "internal/server",
@@ -66,7 +65,7 @@ var layers = []layer{
 	{dir: "cmd/*", internal: []string{"internal/*", "hold", "test/proxy"}, external: []string{"*"}},
 	{dir: "hold", external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
 	{dir: "hold/*", internal: []string{"hold"}, external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
-	{dir: "test/proxy", internal: []string{"internal/front"}},
+	{dir: "test/proxy"},
 	{dir: "test/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
 	{dir: "bench/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
 	{dir: "bench", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},

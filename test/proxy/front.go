@@ -1,5 +1,3 @@
-// Package proxy puts a server that speaks plain HTTP in the place of
-// https://ACCOUNT.blob.core.windows.net for the programs of a test.
 package proxy
 
 import (
@@ -11,12 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/leasehold/leasehold/internal/front"
 )
-
-// Route sends connections for a host name to a local address.
-type Route = front.Route
 
 // BlobSuffix is the public suffix behind which clients that have no endpoint
 // setting expect an account's blobs.
@@ -33,9 +26,9 @@ type FrontOptions struct {
 // A Front is a running tunnel with a TLS end of its own. Its listeners are on the
 // loopback interface only.
 type Front struct {
-	URL    string           // of the proxy, for HTTPS_PROXY
-	CAFile string           // certificate of the authority
-	CA     *front.Authority // the authority itself
+	URL    string     // of the proxy, for HTTPS_PROXY
+	CAFile string     // certificate of the authority
+	CA     *Authority // the authority itself
 
 	proxy     *http.Server
 	listeners []net.Listener
@@ -44,7 +37,7 @@ type Front struct {
 // NewFront starts a proxy and, for each public name, a TLS listener before the
 // plain port.
 func NewFront(o FrontOptions) (_ *Front, err error) {
-	ca, err := front.NewAuthority(time.Now())
+	ca, err := NewAuthority(time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +50,7 @@ func NewFront(o FrontOptions) (_ *Front, err error) {
 	if err := os.WriteFile(f.CAFile, ca.PEM(), 0o644); err != nil {
 		return nil, err
 	}
-	tunnel := &front.Tunnel{}
+	tunnel := &Tunnel{}
 	for _, r := range append([]Route{{Host: "*." + BlobSuffix, Target: o.Plain}}, o.Extra...) {
 		secure, err := f.terminate(r)
 		if err != nil {
@@ -74,7 +67,7 @@ func NewFront(o FrontOptions) (_ *Front, err error) {
 		return nil, err
 	}
 	f.URL = "http://" + ln.Addr().String()
-	f.proxy = &http.Server{Handler: tunnel, ReadHeaderTimeout: front.HeaderTimeout}
+	f.proxy = &http.Server{Handler: tunnel, ReadHeaderTimeout: HeaderTimeout}
 	go f.proxy.Serve(ln)
 	return f, nil
 }
@@ -152,10 +145,10 @@ func terminate(client *tls.Conn, target string) {
 		client.Close()
 		return
 	}
-	server, err := net.DialTimeout("tcp", target, front.DialTimeout)
+	server, err := net.DialTimeout("tcp", target, DialTimeout)
 	if err != nil {
 		client.Close()
 		return
 	}
-	front.Pipe(client, client, server)
+	Pipe(client, client, server)
 }

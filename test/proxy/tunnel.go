@@ -1,4 +1,4 @@
-// Package front lets unmodified clients reach a local server under the public
+// Package proxy lets unmodified clients reach a local server under the public
 // names of the Blob service, https://ACCOUNT.blob.core.windows.net, without
 // root, DNS or a real certificate.
 //
@@ -6,7 +6,7 @@
 // connect it to the public name. The tunnel connects it to a local TLS listener
 // instead, which shows a certificate of an [Authority] of its own for that name.
 // Names that are not mapped are refused: nothing leaves the machine.
-package front
+package proxy
 
 import (
 	"io"
