@@ -1,0 +1,122 @@
+package service
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Permit lets a test's sources pass the guard.
+func (o *SourceOptions) Permit(f func(netip.AddrPort) bool) { o.permit = f }
+
+func TestPublicAddresses(t *testing.T) {
+	for text, want := range map[string]bool{
+		"8.8.8.8": true, "20.60.1.1": true, "172.32.0.1": true, "100.128.0.1": true, "2606:4700::1111": true, "::ffff:8.8.8.8": true,
+		"127.0.0.1": false, "127.8.9.1": false, "10.1.2.3": false, "172.16.0.1": false, "172.31.255.255": false, "192.168.0.1": false,
+		"169.254.169.254": false, "100.64.0.1": false, "100.100.100.200": false, "0.0.0.0": false, "0.1.2.3": false, "192.0.0.192": false,
+		"224.0.0.1": false, "240.0.0.1": false, "255.255.255.255": false, "198.18.0.1": false, "203.0.113.9": false,
+		"::": false, "::1": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:169.254.169.254": false, "::7f00:1": false,
+		"fe80::1": false, "fe80::1%lo": false, "fc00::1": false, "fd00:ec2::254": false, "fec0::1": false, "ff02::1": false,
+		"64:ff9b::7f00:1": false, "2002:7f00:1::1": false, "2001::1": false, "2001:db8::1": false, "100::1": false,
+	} {
+		if got := public(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// callTo is a call that a request for a host has made.
+func callTo(host, listening string) *call {
+	r := httptest.NewRequest(http.MethodPut, "http://"+host+"/acct/box/dest", nil)
+	if listening != "" {
+		at := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(listening))
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(at)))
+	}
+	account := &auth.Account{Name: "acct"}
+	s := &Service{Options: Options{Accounts: func(name string) *auth.Account {
+		if name == "acct" {
+			return account
+		}
+		return nil
+	}}}
+	s.Addressing = &wire.Addressing{IsAccount: func(name string) bool { return name == "acct" }}
+	return &call{Service: s, req: &wire.Request{Request: r}}
+}
+
+func TestOwnAddresses(t *testing.T) {
+	for _, c := range []struct {
+		host, listening, source string
+		want                    bool
+	}{
+		{"127.0.0.1:10000", "", "http://127.0.0.1:10000/acct/box/b", true},
+		{"127.0.0.1:10000", "", "https://127.0.0.1:10000/acct/box/b", true},
+		{"127.0.0.1:10000", "", "http://localhost:10000/acct/box/b", true},
+		{"127.0.0.1:10000", "", "http://[::1]:10000/acct/box/b", true},
+		{"127.0.0.1:10000", "", "http://127.0.0.1:10001/acct/box/b", false},
+		{"127.0.0.1:10000", "", "http://127.0.0.1/acct/box/b", false},
+		{"Store.Example", "", "http://store.example:80/acct/box/b", true},
+		{"store.example:443", "", "https://store.example/acct/box/b", true},
+		{"store.example", "", "https://store.example:8443/acct/box/b", false},
+		{"store.example", "", "https://other.example/acct/box/b", false},
+		{"store.example", "", "http://localhost/acct/box/b", false},
+		{"store.example", "10.0.0.7:10000", "http://10.0.0.7:10000/acct/box/b", true},
+		{"store.example", "10.0.0.7:10000", "http://10.0.0.7/acct/box/b", false},
+		{"store.example", "10.0.0.7:10000", "http://10.0.0.8:10000/acct/box/b", false},
+		{"store.example", "127.0.0.1:10000", "http://localhost:10000/acct/box/b", true},
+		{"store.example", "127.0.0.1:10000", "http://localhost:10001/acct/box/b", false},
+		{"store.example", "", "https://acct.blob.core.windows.net/box/b", true},
+		{"store.example", "", "https://acct.anything.example/box/b", true},
+		{"store.example", "", "https://stranger.blob.core.windows.net/box/b", false},
+	} {
+		u, err := url.Parse(c.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := callTo(c.host, c.listening).addressed(u); got != c.want {
+			t.Errorf("%s, asked for as %s at %q: %v", c.source, c.host, c.listening, got)
+		}
+	}
+}
+
+func FuzzSourceURL(f *testing.F) {
+	for _, seed := range []string{
+		"http://127.0.0.1:10000/acct/box/b", "https://acct.blob.core.windows.net/box/a%20b?snapshot=2026-03-03T08:00:00.0000000Z&sig=s%3D",
+		"http://[::1]:10000/acct/$root/x?versionid=1&sv=2020&se=x", "http://[fe80::1%25lo]/a/b", "HTTP://u:p@h/a", "//h/a", "http:opaque",
+		"http://h/a#f", "http://h\\@evil/a", "http:///a", "http://h/%zz", "http://h:99999/a", "file:///etc/passwd", "http://h./acct//b/../c",
+	} {
+		f.Add(seed)
+	}
+	c := callTo("127.0.0.1:10000", "127.0.0.1:10000")
+	f.Fuzz(func(t *testing.T, text string) {
+		var s sourceURL
+		if s.UnmarshalText([]byte(text)) != nil {
+			return
+		}
+		if len(text) > maxSourceURL || s.Hostname() == "" || s.User != nil || s.Scheme != "http" && s.Scheme != "https" {
+			t.Fatalf("%q was taken for a source", text)
+		}
+		shown, err := url.Parse(s.shown())
+		if err != nil || shown.Host != s.Host || shown.EscapedPath() != s.EscapedPath() {
+			t.Fatalf("%q is shown as %q", text, s.shown())
+		}
+		for name := range shown.Query() {
+			if name != "snapshot" && name != "versionid" {
+				t.Fatalf("%q shows %s", text, name)
+			}
+		}
+		if !c.addressed(s.URL) {
+			return
+		}
+		if target, err := wire.ParseTarget(s.Host, s.EscapedPath(), c.Addressing); err == nil && strings.Contains(target.Account, "/") {
+			t.Fatalf("%q is for the account %q", text, target.Account)
+		}
+	})
+}
