@@ -43,7 +43,7 @@ type readsSource interface {
 }
 
 // maxCopyTries is how often a copy begins again because its source changed under it.
-const maxCopyTries = 5
+const maxCopyTries = 20
 
 // errSourceChanged says that a source is not any more what it was when it was judged.
 var errSourceChanged = errors.New("service: the source of a copy changed")
@@ -83,6 +83,9 @@ func copies[A, R any, P interface {
 			if !errors.Is(err, errSourceChanged) {
 				break
 			}
+		}
+		if errors.Is(err, errSourceChanged) {
+			err = &fault.Error{Code: fault.ServerBusy, Cause: err}
 		}
 		if err != nil {
 			return err
