@@ -31,6 +31,8 @@ type plan struct {
 	breaks    bool // now and then somebody breaks the lease, in its own time
 	alone     bool // one process, and the blob exists
 	forever   bool // it holds the lock as long as it can
+	checks    bool // it asks for the lock in parallel to its renewal, so that answers overtake each other
+	extended  bool // with every other seed the store has the extensions, and the clients use them
 }
 
 var (
@@ -38,7 +40,7 @@ var (
 	storms = plan{
 		net:  weather{slow: 20, crawl: 5, loseRequest: 4, loseAnswer: 4, double: 5, refuse: 3, refuse2: 2},
 		cuts: [2]time.Duration{40 * time.Second, 25 * time.Second}, halts: [2]time.Duration{40 * time.Second, 40 * time.Second},
-		stepWalls: true, breaks: true,
+		stepWalls: true, breaks: true, checks: true, extended: true,
 	}
 	// blips are short outages with time between them to recover; no lock may be lost.
 	blips = plan{cuts: [2]time.Duration{0, 4 * time.Second}, alone: true, forever: true}
@@ -52,7 +54,7 @@ func (p *process) client(r *rules) *Client {
 	if err != nil {
 		panic(err)
 	}
-	client, err := New(Blob(c), &Options{clock: p, rules: r})
+	client, err := New(Blob(c), &Options{clock: p, rules: r, Extensions: p.w.store.Extensions})
 	if err != nil {
 		panic(err)
 	}
@@ -70,9 +72,11 @@ func simulate(t *testing.T, seed uint64, pl plan, r *rules) (w *world) {
 		} else {
 			w = newWorld(seed, 3)
 		}
+		w.store.Extensions = pl.extended && seed%2 == 1
 		ctx, cancel := context.WithCancel(context.Background())
 		var all sync.WaitGroup
 		for _, p := range w.procs {
+			p.calm = !pl.checks
 			p.net = pl.net
 			all.Go(func() { p.work(ctx, pl, r) })
 			all.Go(func() { p.suffer(ctx, pl) })
@@ -81,7 +85,7 @@ func simulate(t *testing.T, seed uint64, pl plan, r *rules) (w *world) {
 		wait(5 * time.Minute)
 		cancel()
 		all.Wait()
-		wait(time.Minute) // whatever is still on its way
+		wait(2 * time.Minute) // whatever is still on its way
 	})
 	return w
 }
@@ -117,6 +121,9 @@ func (p *process) work(ctx context.Context, pl plan, r *rules) {
 			p.w.fault("slow: a free lock was had after %v", took)
 		}
 		p.w.register(l, p)
+		if pl.checks {
+			go p.check(l)
+		}
 		end := time.After(p.random(40 * time.Second))
 		if pl.forever {
 			end = nil
@@ -130,6 +137,15 @@ func (p *process) work(ctx context.Context, pl plan, r *rules) {
 		p.giveUp(l, pl)
 		p.w.unregister(l)
 		wait(p.random(3 * time.Second))
+	}
+}
+
+// check asks the store for the lock now and then, as long as it lives.
+func (p *process) check(l *Lock) {
+	for l.Context().Err() == nil {
+		sleepOr(l.Context(), p.random(20*time.Second))
+		p.gate()
+		l.Check(context.Background())
 	}
 }
 

@@ -151,6 +151,7 @@ type process struct {
 	cut     bool          // the network is: nothing arrives
 	crowded bool          // the store refuses everything
 	missed  bool          // the last answer was lost
+	calm    bool          // nothing but the lock itself renews, so that pauses can be judged
 	net     weather
 	renewed map[string][]time.Time // when renewals were sent, by lease ID
 }
@@ -408,10 +409,10 @@ func (p *process) note(req *http.Request) {
 	sent := append(p.renewed[id], time.Now())
 	p.renewed[id] = sent
 	p.mu.Unlock()
-	if n := len(sent); n > 1 && sent[n-1].Sub(sent[n-2]) < 200*time.Millisecond {
+	if n := len(sent); p.calm && n > 1 && sent[n-1].Sub(sent[n-2]) < 200*time.Millisecond {
 		p.w.fault("storm: renewed again after %v", sent[n-1].Sub(sent[n-2]))
 	}
-	if n := len(sent); n > 20 && sent[n-1].Sub(sent[n-21]) < 15*time.Second {
+	if n := len(sent); p.calm && n > 20 && sent[n-1].Sub(sent[n-21]) < 15*time.Second {
 		p.w.fault("storm: 21 renewals in %v", sent[n-1].Sub(sent[n-21]))
 	}
 }
