@@ -12,7 +12,7 @@ FUZZTIME    ?= 5s
 
 # Folders with a go.mod of their own, whose dependencies never reach users of
 # the main module.
-MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
+MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod hold/*/go.mod))
 
 # Under make a missing client is a failure; under plain go test, a skip.
 export LEASEHOLD_TEST_STRICT := 1
