@@ -15,6 +15,13 @@ const (
 	packageMax  = 5000 // the non-test files of one folder
 )
 
+// larger packages, each with its own limit and the reason.
+var larger = map[string]int{
+	// Some 70 operations in files of their own, over one scope that is nobody
+	// else's business: splitting the package would have to export it.
+	"internal/service": 10000,
+}
+
 // TestBudgets holds functions, files and packages to their lengths.
 func TestBudgets(t *testing.T) {
 	var lengths []int
@@ -45,8 +52,8 @@ func TestBudgets(t *testing.T) {
 		}
 	}
 	for dir, n := range packages {
-		if n > packageMax {
-			t.Errorf("package in %s has %d lines, over %d", dir, n, packageMax)
+		if limit := max(packageMax, larger[dir]); n > limit {
+			t.Errorf("package in %s has %d lines, over %d", dir, n, limit)
 		}
 	}
 	slices.Sort(lengths)

@@ -129,6 +129,7 @@ type speaker struct {
 	handler http.Handler
 	key     []byte
 	last    http.Header // the last value of every header seen
+	etags   []string    // ETags in the order in which they appeared
 	all     bool        // show all headers
 }
 
@@ -179,6 +180,21 @@ func (s *speaker) direct(line string) {
 	default:
 		s.t.Fatalf("%q is no line of a transcript", line)
 	}
+}
+
+// etag matches an ETag. Its digits are ticks of the store's clock, which also count
+// what the store does for itself, so transcripts number ETags instead.
+var etag = regexp.MustCompile(`0x8[0-9A-F]{14}`)
+
+func (s *speaker) numberETags(text string) string {
+	return etag.ReplaceAllStringFunc(text, func(tag string) string {
+		i := slices.Index(s.etags, tag)
+		if i < 0 {
+			i = len(s.etags)
+			s.etags = append(s.etags, tag)
+		}
+		return fmt.Sprintf("(ETag %d)", i+1)
+	})
 }
 
 var variable = regexp.MustCompile(`\$\{([^}]+)\}`)
@@ -257,7 +273,7 @@ func (s *speaker) render(res *http.Response) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	// The only part of an answer that chance decides.
+	// Chance decides this part of an answer.
 	if id := res.Header["x-ms-request-id"]; len(id) == 1 {
 		body = bytes.ReplaceAll(body, []byte(id[0]), []byte("(request ID)"))
 		id[0] = "(request ID)"
@@ -280,12 +296,12 @@ func (s *speaker) render(res *http.Response) string {
 		}
 	}
 	if len(body) == 0 {
-		return out.String()
+		return s.numberETags(out.String())
 	}
 	out.WriteString("<\n")
 	body = bytes.Replace(body, []byte("\ufeff"), []byte("(byte order mark)"), 1)
 	for line := range strings.Lines(string(body)) {
 		out.WriteString(strings.TrimRight("< "+strings.TrimSuffix(line, "\n"), " ") + "\n")
 	}
-	return out.String()
+	return s.numberETags(out.String())
 }
