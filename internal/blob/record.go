@@ -61,6 +61,10 @@ type Blob struct {
 	// Copy tells of the copy that made this state; nil if none did, or something has
 	// changed since.
 	Copy *Copy `cbor:"30,keyasint,omitempty"`
+	// KeyHash is the SHA-256 of the customer's key that the bytes are encrypted with; nil
+	// for none. Scope is the name of an encryption scope.
+	KeyHash []byte `cbor:"40,keyasint,omitempty"`
+	Scope   string `cbor:"41,keyasint,omitempty"`
 	// Sealed tells that nothing can be appended to this append blob any more.
 	Sealed bool `cbor:"35,keyasint,omitempty"`
 	// Sequence is the sequence number of a page blob.
@@ -208,6 +212,10 @@ type Container struct {
 	Policies []Policy `cbor:"10,keyasint,omitempty"`
 	// VersionedWORM tells that blobs may have immutability policies and legal holds.
 	VersionedWORM bool `cbor:"12,keyasint,omitempty"`
+	// DefaultScope is the encryption scope of blobs that name none; DenyScopeOverride tells
+	// that they can't name another.
+	DefaultScope      string `cbor:"13,keyasint,omitempty"`
+	DenyScopeOverride bool   `cbor:"14,keyasint,omitempty"`
 }
 
 // Policy is a stored access policy of a container: terms that signatures name instead

@@ -31,6 +31,7 @@ type createEmpty struct {
 	properties
 	metadata
 	attributes
+	keyed
 	ContentLength int64 `header:"Content-Length"`
 }
 
@@ -54,6 +55,9 @@ func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 	}
 	b.HTTP, b.Metadata = a.properties.orPlain(s.req.Header), a.metadata.record()
 	if err := s.setAttributes(b, &a.attributes); err != nil {
+		return nil, err
+	}
+	if err := s.encryptedBy(b, a); err != nil {
 		return nil, err
 	}
 	if err := s.setContent(b, nil); err != nil {
@@ -106,6 +110,8 @@ func (p *position) check(size, n int64) error {
 type appendBlock struct {
 	conditional
 	guarded
+	keyed
+	scoped
 	position
 	upload
 }

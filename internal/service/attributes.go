@@ -10,6 +10,7 @@ type attributes struct {
 	Tags tagsHeader `header:"x-ms-tags"`
 	Tier tierHeader `header:"x-ms-access-tier"`
 	worm
+	scoped
 }
 
 func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
@@ -17,7 +18,11 @@ func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
 // setAttributes gives b, which is to be written in place of what there was, what a
 // request asks for.
 func (s *scope) setAttributes(b *blob.Blob, a *attributes) error {
-	b.Tags = blob.Tags(a.Tags)
+	scope, err := s.scopeFor(a.givenScope())
+	if err != nil {
+		return err
+	}
+	b.Scope, b.Tags = scope, blob.Tags(a.Tags)
 	if err := s.protect(b, &a.worm); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/xml"
 	"slices"
@@ -15,6 +16,8 @@ import (
 
 type putBlock struct {
 	guarded
+	keyed
+	scoped
 	upload
 	BlockID string `query:"blockid,required"`
 }
@@ -57,6 +60,11 @@ func (s *scope) stage(blockID string, in *body) error {
 	all, err := s.admitBlock(id)
 	if err != nil {
 		return err
+	}
+	if hash := in.key.hashOf(); all.Count == 1 {
+		all.Key = hash
+	} else if !bytes.Equal(all.Key, hash) {
+		return fault.BlobUsesCustomerSpecifiedEncryption
 	}
 	chunk, err := in.chunk(s)
 	if err != nil {
@@ -120,6 +128,7 @@ type putBlockList struct {
 	properties
 	metadata
 	attributes
+	keyed
 	checked
 	List blockListXML `body:"xml,max=12582912"`
 }
@@ -177,6 +186,12 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	}
 	b.HTTP, b.Metadata = a.properties.record(), a.metadata.record()
 	if err := s.setAttributes(b, &a.attributes); err != nil {
+		return nil, err
+	}
+	if err := s.encryptedBy(b, a); err != nil {
+		return nil, err
+	}
+	if err := s.checkBlockKeys(b.KeyHash, staged, blocks); err != nil {
 		return nil, err
 	}
 	if err := s.recommit(b, committed, blocks); err != nil {

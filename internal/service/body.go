@@ -60,12 +60,16 @@ type body struct {
 	Size int64
 	sums
 	object blob.ObjectID
-	inline []byte // of a short body
+	inline []byte       // of a short body
+	key    *customerKey // that it is encrypted with; nil for none
 }
 
 // chunk returns where the body lies, after putting it there if it is short.
 func (b *body) chunk(s *scope) (blob.Chunk, error) {
 	c := blob.Chunk{Object: b.object, Inline: b.inline != nil, Length: b.Size, Size: b.Size}
+	if b.key != nil {
+		c.Offset, c.Size = nonceSize, b.Size+nonceSize
+	}
 	switch {
 	case b.Size <= 0:
 		return blob.Chunk{Inline: true}, nil
@@ -85,14 +89,14 @@ func (b *body) blocks(s *scope) ([]blob.Block, error) {
 }
 
 // receive reads the body, hashes it, and stores it unless it is short enough to be
-// stored by the transaction itself.
-func (c *call) receive(u *upload, limit int64) (*body, error) {
+// stored by the transaction itself, encrypted if there is a key.
+func (c *call) receive(u *upload, limit int64, key *customerKey) (*body, error) {
 	h := hashing{crc: crc64nvme.New()}
 	if u.MD5 != nil || c.op.HashesMD5 {
 		h.md5 = md5.New()
 	}
 	in := &bounded{r: u.Body, left: limit, limit: limit}
-	b := &body{}
+	b := &body{key: key}
 	head := make([]byte, headSize(u.Body.Length))
 	n, err := io.ReadFull(in, head)
 	switch {
@@ -154,18 +158,28 @@ func headSize(length int64) int64 {
 func (c *call) keepInline(b *body, data []byte, h *hashing) error {
 	h.Write(data)
 	b.Size = int64(len(data))
-	if len(data) > 0 {
-		b.inline, b.object = data, blob.ObjectID(c.NewGUID())
+	if len(data) == 0 {
+		return nil
 	}
-	return nil
+	b.inline, b.object = data, blob.ObjectID(c.NewGUID())
+	if b.key == nil {
+		return nil
+	}
+	sealed, err := io.ReadAll(b.seal(c.nonce(), bytes.NewReader(data)))
+	b.inline = sealed
+	return err
 }
 
 func (c *call) keepSegment(b *body, head []byte, rest io.Reader, h *hashing) error {
-	ref, err := c.Segments.Write(c.ctx(), h.tee(head, rest))
+	data, extra := h.tee(head, rest), int64(0)
+	if b.key != nil {
+		data, extra = b.seal(c.nonce(), data), nonceSize
+	}
+	ref, err := c.Segments.Write(c.ctx(), data)
 	if err != nil {
 		return err
 	}
-	b.Size, b.object = ref.Size, blob.ObjectID(ref.ID)
+	b.Size, b.object = ref.Size-extra, blob.ObjectID(ref.ID)
 	return nil
 }
 

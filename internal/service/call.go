@@ -47,6 +47,9 @@ func (c *call) checkForm(args any) error {
 	if g, ok := args.(interface{ setsTags() bool }); ok && g.setsTags() && !c.grant.MayWriteTags(c.resource()) {
 		return fault.AuthorizationPermissionMismatch
 	}
+	if _, err := c.keyOf(args); err != nil {
+		return err
+	}
 	if g, ok := args.(interface{ checkForm() error }); ok {
 		return g.checkForm()
 	}
@@ -90,6 +93,7 @@ func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
 		if err != nil {
 			return err
 		}
+		c.echoKey(a)
 		return results.Write(c.req, c.op.Status, result)
 	}
 }
@@ -125,7 +129,11 @@ func ingest[A, R any, P interface {
 			return err
 		}
 		var result *R
-		b := &body{Size: in.Body.Length}
+		key, err := c.keyOf(a)
+		if err != nil {
+			return err
+		}
+		b := &body{Size: in.Body.Length, key: key}
 		run := func(s *scope) (err error) {
 			result, err = f(s, a, b)
 			return err
@@ -135,7 +143,7 @@ func ingest[A, R any, P interface {
 				return err
 			}
 		}
-		b, err := c.receive(in, limit)
+		b, err = c.receive(in, limit, key)
 		if err != nil {
 			return err
 		}
@@ -143,6 +151,7 @@ func ingest[A, R any, P interface {
 			c.discard(b)
 			return err
 		}
+		c.echoKey(a)
 		if in.Structured {
 			c.req.Writer.Header()[structuredBody] = []string{messageForm}
 		}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
@@ -10,7 +11,9 @@ import (
 
 type createContainer struct {
 	metadata
-	Access publicAccess `header:"x-ms-blob-public-access"`
+	Access            publicAccess `header:"x-ms-blob-public-access"`
+	DefaultScope      scopeName    `header:"x-ms-default-encryption-scope"`
+	DenyScopeOverride bool         `header:"x-ms-deny-encryption-scope-override"`
 }
 
 // publicAccess reads the level of public access that a request asks for.
@@ -45,6 +48,10 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 		Metadata:   a.record(),
 		Access:     blob.PublicAccess(a.Access),
 	}
+	if a.DefaultScope != defaultScope {
+		c.DefaultScope = string(a.DefaultScope)
+	}
+	c.DenyScopeOverride = a.DenyScopeOverride
 	c.VersionedWORM = s.Features(s.req.Account).Immutability
 	c.Touch(s.now)
 	v := versionOf(c.Version())
@@ -98,14 +105,15 @@ const defaultScope = "$account-encryption-key"
 func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
 	c := s.container
 	return &containerProperties{
-		version:       versionOf(c.Version()),
-		extended:      s.extended(c.Lease),
-		shown:         s.shown(c.Lease, auth.PermBreakContainerLease),
-		metadata:      metadataOf(c.Metadata),
-		leaseState:    leaseStateOf(c.Lease, s.r.Now()),
-		Access:        c.Access,
-		DefaultScope:  defaultScope,
-		VersionedWORM: c.VersionedWORM,
+		version:           versionOf(c.Version()),
+		extended:          s.extended(c.Lease),
+		shown:             s.shown(c.Lease, auth.PermBreakContainerLease),
+		metadata:          metadataOf(c.Metadata),
+		leaseState:        leaseStateOf(c.Lease, s.r.Now()),
+		Access:            c.Access,
+		DefaultScope:      cmp.Or(c.DefaultScope, defaultScope),
+		DenyScopeOverride: c.DenyScopeOverride,
+		VersionedWORM:     c.VersionedWORM,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/cipher"
 	"io"
 
 	"github.com/leasehold/leasehold/internal/blob"
@@ -81,6 +82,7 @@ type part struct {
 	zero   bool // nothing was written here
 	ref    segment.Ref
 	off, n int64
+	cipher cipher.Stream // that decrypts it; nil if it is not encrypted
 }
 
 // open prepares n bytes of content from offset off. What lies in the store is copied;
@@ -126,14 +128,20 @@ func (s *scope) openPages(out *stream, b *blob.Blob, r blob.PageRange) error {
 // addPart adds a run of stored bytes to a stream.
 func (s *scope) addPart(out *stream, c blob.Chunk) error {
 	p := part{off: c.Offset, n: c.Length}
+	var object []byte
 	if c.Inline {
 		data, err := meta.Inline(s.r, s.container.Generation, c.Object)
 		if err != nil {
 			return err
 		}
-		p.inline = append([]byte(nil), data[p.off:p.off+p.n]...)
+		object, p.inline = data, append([]byte(nil), data[p.off:p.off+p.n]...)
 	} else {
 		p.ref = segment.Ref{ID: segment.ID(c.Object), Size: c.Size}
+	}
+	if s.key != nil {
+		if err := s.unseal(&p, object); err != nil {
+			return err
+		}
 	}
 	out.parts = append(out.parts, p)
 	return nil
@@ -165,6 +173,9 @@ func (s *stream) WriteTo(w io.Writer) (total int64, err error) {
 
 func (s *stream) send(w io.Writer, i int) (int64, error) {
 	p := &s.parts[i]
+	if p.cipher != nil {
+		w = cipher.StreamWriter{S: p.cipher, W: w}
+	}
 	if p.inline != nil {
 		n, err := w.Write(p.inline)
 		return int64(n), err

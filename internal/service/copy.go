@@ -138,7 +138,7 @@ func (c *call) take(from *source) (*body, error) {
 	if from.shared {
 		return nil, in.readThrough()
 	}
-	b, err := c.receive(in, limit)
+	b, err := c.receive(in, limit, nil)
 	from.body = b
 	return b, err
 }

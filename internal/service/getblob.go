@@ -20,6 +20,7 @@ const maxHashedRange = 4 * mib
 type getBlob struct {
 	conditional
 	guarded
+	keyed
 	addressed
 	Range      wire.Range  `header:"x-ms-range|Range"`
 	RangeMD5   bool        `header:"x-ms-range-get-content-md5"`
@@ -57,6 +58,7 @@ type blobHeaders struct {
 	AppendedBlocks     *int      `header:"x-ms-blob-committed-block-count"`
 	Sealed             bool      `header:"x-ms-blob-sealed,since=2019-12-12"`
 	Tags               int       `header:"x-ms-tag-count,since=2019-12-12"`
+	Scope              string    `header:"x-ms-encryption-scope,since=2019-07-07"`
 	PolicyUntil        blob.Time `header:"x-ms-immutability-policy-until-date,since=2020-06-12"`
 	PolicyMode         string    `header:"x-ms-immutability-policy-mode,since=2020-06-12"`
 	LegalHold          bool      `header:"x-ms-legal-hold,since=2020-06-12"`
@@ -88,6 +90,7 @@ func blobHeadersOf(s *scope) blobHeaders {
 	if s.past.IsZero() {
 		h.leaseState, h.CurrentVersion = leaseStateOf(b.Lease, s.r.Now()), b.VersionID != 0
 	}
+	h.Scope = b.Scope
 	h.PolicyUntil, h.PolicyMode, h.LegalHold = b.Policy.Until, b.Policy.Mode(), b.LegalHold
 	if len(b.Tags) > 0 && s.grant.MayReadTags(s.resource()) {
 		h.Tags = len(b.Tags)
@@ -200,6 +203,7 @@ var _ io.Writer = (*sliceWriter)(nil)
 type getProperties struct {
 	conditional
 	guarded
+	keyed
 	addressed
 }
 

@@ -56,7 +56,8 @@ type store struct {
 	t testing.TB
 	*clock
 	*service.Service
-	broken bool // the test has broken the store, so that an answer may be of the 500s
+	remote string // address of the client; "" for any
+	broken bool   // the test has broken the store, so that an answer may be of the 500s
 }
 
 func newStore(t testing.TB) *store {
@@ -112,6 +113,9 @@ func (a *answer) get(name string) string {
 func (s *store) do(method, target string, body []byte, headers ...string) *answer {
 	s.t.Helper()
 	r := s.request(method, target, body, headers...)
+	if s.remote != "" {
+		r.RemoteAddr = s.remote
+	}
 	w := httptest.NewRecorder()
 	req, err := wire.NewRequest(w, r, s.clock.Now(), nil)
 	if err != nil {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"encoding/base64"
 	"io"
 	"slices"
@@ -213,8 +214,8 @@ func (s *scope) appendContainer(b []byte, name string, c *blob.Container, withMe
 		b = wire.AppendXMLElement(b, "PublicAccess", c.Access.String())
 	}
 	b = append(b, "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"...)
-	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", defaultScope)
-	b = append(b, "<DenyEncryptionScopeOverride>false</DenyEncryptionScopeOverride>"+
+	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", cmp.Or(c.DefaultScope, defaultScope))
+	b = append(b, "<DenyEncryptionScopeOverride>"+strconv.FormatBool(c.DenyScopeOverride)+"</DenyEncryptionScopeOverride>"+
 		"<ImmutableStorageWithVersioningEnabled>"+strconv.FormatBool(c.VersionedWORM)+"</ImmutableStorageWithVersioningEnabled>"...)
 	if c.Deleted != 0 {
 		b = appendRetention(b, c.Deleted, c.Retained, s.now)
@@ -336,7 +337,11 @@ func (l *blobLister) addBlob(name string, past blob.Past, r *blob.Blob) {
 	b = append(b, "<Properties>"...)
 	b = l.appendProperties(b, past, r)
 	b = append(b, "</Properties>"...)
-	if l.with["metadata"] && !r.Uncommitted {
+	switch {
+	case !l.with["metadata"] || r.Uncommitted:
+	case r.KeyHash != nil:
+		b = append(b, `<Metadata Encrypted="true" />`...)
+	default:
 		b = appendMetadata(b, r.Metadata)
 	}
 	if l.with["tags"] && len(r.Tags) > 0 {
@@ -374,6 +379,13 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}
 	b = append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
+	if r.KeyHash != nil {
+		b = base64.StdEncoding.AppendEncode(append(b, "<CustomerProvidedKeySha256>"...), r.KeyHash)
+		b = append(b, "</CustomerProvidedKeySha256>"...)
+	}
+	if r.Scope != "" {
+		b = wire.AppendXMLElement(b, "EncryptionScope", r.Scope)
+	}
 	b = l.appendProtection(b, r)
 	if l.tagged && len(r.Tags) > 0 {
 		b = wire.AppendXMLElement(b, "TagCount", strconv.Itoa(len(r.Tags)))

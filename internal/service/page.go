@@ -86,6 +86,8 @@ func (p *pageRange) pages() (blob.PageRange, error) {
 type putPages struct {
 	conditional
 	guarded
+	keyed
+	scoped
 	sequenced
 	pageRange
 	upload

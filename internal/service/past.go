@@ -96,5 +96,5 @@ func (s *scope) enterPast(at address, args any) (err error) {
 	if err := s.checkConditions(args, s.blob.Version(), false); err != nil {
 		return err
 	}
-	return s.checkState()
+	return s.checkState(args)
 }

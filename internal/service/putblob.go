@@ -38,6 +38,7 @@ type putBlob struct {
 	properties
 	metadata
 	attributes
+	keyed
 	upload
 	ContentLength string `header:"x-ms-blob-content-length"`
 }
@@ -102,6 +103,9 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 	if err := s.setAttributes(b, &a.attributes); err != nil {
 		return nil, err
 	}
+	if err := s.encryptedBy(b, a); err != nil {
+		return nil, err
+	}
 	if b.HTTP.ContentMD5 == nil {
 		b.HTTP.ContentMD5 = in.MD5
 	}
@@ -128,6 +132,8 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 type setMetadata struct {
 	conditional
 	guarded
+	keyed
+	scoped
 	metadata
 }
 

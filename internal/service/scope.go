@@ -55,6 +55,7 @@ type scope struct {
 	past      blob.Past       // which state of the blob this is; zero for the current one
 	leased    bool            // the stored record of the resource has a lease
 	indexed   indexedTags     // of the stored record of the blob
+	key       *customerKey    // that the blob's bytes are read with; nil if they are not encrypted
 	kept      *kept           // the past state that has taken over the content of blob; nil for none
 }
 
@@ -209,7 +210,7 @@ func (s *scope) enterBlob(args any) error {
 	if err := s.checkConditions(args, s.blob.Version(), satisfied); err != nil {
 		return err
 	}
-	if err := s.checkState(); err != nil {
+	if err := s.checkState(args); err != nil {
 		return err
 	}
 	if u.lease >= leaseWrites {

@@ -26,6 +26,8 @@ func historyOperations() []Operation {
 type snapshotBlob struct {
 	conditional
 	guarded
+	keyed
+	scoped
 	metadata
 }
 
@@ -55,7 +57,8 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 			return nil, err
 		}
 	}
-	answer := &snapshotted{version: versionOf(taken.Version()), Snapshot: stamp(s.now), Encrypted: true}
+	answer := &snapshotted{version: versionOf(taken.Version()), Snapshot: stamp(s.now)}
+	answer.Encrypted = s.blob.KeyHash == nil && s.blob.Scope == ""
 	answer.VersionID = stamp(s.blob.VersionID)
 	return answer, s.putBlob(s.blob)
 }

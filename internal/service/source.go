@@ -305,6 +305,9 @@ func readState(r kv.Reader, gen uint64, name string, past blob.Past) (b *blob.Bl
 
 // judge holds what is known of a source against what is demanded of it.
 func (f *source) judge(now blob.Time) error {
+	if f.record.KeyHash != nil {
+		return refusedSource(fault.BlobUsesCustomerSpecifiedEncryption)
+	}
 	f.record.Access = f.record.Access.At(now)
 	if inArchive := f.record.Access.Tier == blob.TierArchive && f.record.Access.Target == 0; !inArchive || !f.archived {
 		if err := checkArchived(&f.record, now); err != nil {

@@ -38,7 +38,7 @@ var onImmutable = map[string]bool{
 
 // checkState judges whether the state that was loaded lets the operation work on it at
 // all.
-func (s *scope) checkState() error {
+func (s *scope) checkState(args any) error {
 	if s.blob == nil || s.blob.Uncommitted || s.op.Use == useNothing || strings.HasSuffix(s.op.Name, "Lease") {
 		return nil
 	}
@@ -48,9 +48,11 @@ func (s *scope) checkState() error {
 		}
 	}
 	if !onArchived[s.op.Name] {
-		return checkArchived(s.blob, s.now)
+		if err := checkArchived(s.blob, s.now); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.checkKey(args)
 }
 
 // checkArchived refuses to read a blob that is in the archive or on its way out of it.

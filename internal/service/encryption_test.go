@@ -1,0 +1,207 @@
+package service_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/leasehold/leasehold/internal/kv"
+)
+
+// customerKey returns the headers that give a key made of one byte.
+func customerKey(fill byte) []string {
+	secret := bytes.Repeat([]byte{fill}, 32)
+	hash := sha256.Sum256(secret)
+	return []string{"x-ms-encryption-algorithm", "AES256", "x-ms-encryption-key", base64.StdEncoding.EncodeToString(secret),
+		"x-ms-encryption-key-sha256", base64.StdEncoding.EncodeToString(hash[:])}
+}
+
+const errKey = "BlobUsesCustomerSpecifiedEncryption"
+
+func newLoopbackStore(t *testing.T) *store {
+	s := newStore(t)
+	s.remote = "127.0.0.1:1234"
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	return s
+}
+
+func TestCustomersKeys(t *testing.T) {
+	s := newLoopbackStore(t)
+	key, other := customerKey(1), customerKey(2)
+	for _, size := range []int{0, 1, 17, 40_000, 100_000} {
+		data := make([]byte, size)
+		if _, err := rand.Read(data); err != nil {
+			t.Fatal(err)
+		}
+		put := s.want(201, "", "PUT", "/box/a", data, append(key, "x-ms-blob-type", "BlockBlob")...)
+		if put.get("x-ms-encryption-key-sha256") != key[5] {
+			t.Errorf("answer %v", put.header)
+		}
+		got := s.want(200, "", "GET", "/box/a", nil, key...)
+		if !bytes.Equal(got.body, data) || got.get("x-ms-encryption-key-sha256") != key[5] {
+			t.Errorf("%d bytes: %d bytes came back: %v", size, len(got.body), got.header)
+		}
+		for _, r := range [][2]int{{0, 0}, {1, 16}, {15, 17}, {16, 16}, {33_000, 39_999}} {
+			if r[1] < size {
+				got := s.want(206, "", "GET", "/box/a", nil, append(key, "Range", fmt.Sprintf("bytes=%d-%d", r[0], r[1]))...)
+				if !bytes.Equal(got.body, data[r[0]:r[1]+1]) {
+					t.Errorf("%d bytes, range %v: wrong bytes", size, r)
+				}
+			}
+		}
+		if size > 16 {
+			s.absent(data[:16])
+		}
+	}
+	for _, wrong := range [][]string{nil, other} {
+		s.want(409, errKey, "GET", "/box/a", nil, wrong...)
+		s.want(409, errKey, "HEAD", "/box/a", nil, wrong...)
+		s.want(409, errKey, "PUT", "/box/a?comp=metadata", nil, wrong...)
+		s.want(409, errKey, "PUT", "/box/a?comp=snapshot", nil, wrong...)
+	}
+	s.want(200, "", "PUT", "/box/a?comp=metadata", nil, append(key, "x-ms-meta-k", "v")...)
+	snap := s.want(201, "", "PUT", "/box/a?comp=snapshot", nil, key...)
+	if snap.get("x-ms-request-server-encrypted") != "false" {
+		t.Errorf("snapshot answered %v", snap.header)
+	}
+	at := "/box/a?snapshot=" + snap.get("x-ms-snapshot")
+	s.want(409, errKey, "GET", at, nil)
+	s.want(200, "", "GET", at, nil, key...)
+	list := s.want(200, "", "GET", "/box?restype=container&comp=list&include=metadata", nil)
+	if !strings.Contains(string(list.body), "<CustomerProvidedKeySha256>"+key[5]+"</CustomerProvidedKeySha256>") ||
+		!strings.Contains(string(list.body), `<Metadata Encrypted="true" />`) {
+		t.Errorf("listing %s", list.body)
+	}
+	s.want(409, "CannotVerifyCopySource", "PUT", "/box/b", nil, "x-ms-copy-source", "http://127.0.0.1:10000/acct/box/a")
+	s.want(201, "", "PUT", "/box/a", []byte("plain"), "x-ms-blob-type", "BlockBlob")
+	s.want(409, errKey, "GET", "/box/a", nil, key...)
+	s.want(200, "", "GET", "/box/a", nil)
+}
+
+// absent checks that no object and no record has these bytes.
+func (s *store) absent(data []byte) {
+	s.t.Helper()
+	for info, err := range s.Segments.List(s.t.Context()) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r, err := s.Segments.Open(s.t.Context(), info.Ref, 0, info.Size)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		raw, err := io.ReadAll(r)
+		if r.Close(); err != nil || bytes.Contains(raw, data) {
+			s.t.Errorf("a segment has the plain bytes, %v", err)
+		}
+	}
+	err := s.DB.View(s.t.Context(), func(r kv.Reader) error {
+		for p, err := range r.Scan(nil, nil) {
+			if err != nil {
+				return err
+			}
+			if bytes.Contains(p.Value, data) || bytes.Contains(p.Value, bytes.Repeat([]byte{1}, 32)) {
+				s.t.Errorf("the value of key %q has the plain bytes or the key", p.Key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestCustomersKeysOfBlocksPagesAndAppends(t *testing.T) {
+	s := newLoopbackStore(t)
+	key, other := customerKey(1), customerKey(2)
+	list := []byte("<BlockList><Latest>AAAA</Latest><Latest>BBBB</Latest></BlockList>")
+	s.want(201, "", "PUT", "/box/a?comp=block&blockid=AAAA", []byte("one "), key...)
+	s.want(409, errKey, "PUT", "/box/a?comp=block&blockid=BBBB", []byte("two"), other...)
+	s.want(409, errKey, "PUT", "/box/a?comp=block&blockid=BBBB", []byte("two"))
+	s.want(201, "", "PUT", "/box/a?comp=block&blockid=BBBB", []byte("two"), key...)
+	s.want(409, errKey, "PUT", "/box/a?comp=blocklist", list)
+	s.want(409, errKey, "PUT", "/box/a?comp=blocklist", list, other...)
+	s.want(201, "", "PUT", "/box/a?comp=blocklist", list, key...)
+	s.want(409, errKey, "PUT", "/box/a?comp=blocklist", list)
+	s.want(201, "", "PUT", "/box/log", nil, append(key, "x-ms-blob-type", "AppendBlob")...)
+	s.want(409, errKey, "PUT", "/box/log?comp=appendblock", []byte("x"))
+	s.want(201, "", "PUT", "/box/log?comp=appendblock", []byte("one "), key...)
+	s.want(201, "", "PUT", "/box/log?comp=appendblock", []byte("two"), key...)
+	for _, target := range []string{"/box/a", "/box/log"} {
+		if got := s.want(200, "", "GET", target, nil, key...); string(got.body) != "one two" {
+			t.Errorf("%s: %q", target, got.body)
+		}
+	}
+	disk := bytes.Repeat([]byte("0123456789abcdef"), 96)
+	s.want(201, "", "PUT", "/box/disk", nil, append(key, "x-ms-blob-type", "PageBlob", "x-ms-blob-content-length", "2048")...)
+	write := []string{"x-ms-page-write", "update", "Range", "bytes=0-1535"}
+	s.want(409, errKey, "PUT", "/box/disk?comp=page", disk, write...)
+	s.want(201, "", "PUT", "/box/disk?comp=page", disk, append(write, key...)...)
+	clear(disk[512:1024])
+	s.want(201, "", "PUT", "/box/disk?comp=page", disk[512:1024], append(key, "x-ms-page-write", "update", "Range", "bytes=512-1023")...)
+	if got := s.want(200, "", "GET", "/box/disk", nil, key...); !bytes.Equal(got.body[:1536], disk) {
+		t.Error("pages come back wrong")
+	}
+}
+
+func TestCustomersKeysAreChecked(t *testing.T) {
+	s := newLoopbackStore(t)
+	key := customerKey(1)
+	for _, c := range []struct {
+		code        string
+		name, value string
+	}{
+		{"MissingRequiredHeader", "x-ms-encryption-key", ""},
+		{"MissingRequiredHeader", "x-ms-encryption-key-sha256", ""},
+		{"MissingRequiredHeader", "x-ms-encryption-algorithm", ""},
+		{"InvalidHeaderValue", "x-ms-encryption-algorithm", "AES128"},
+		{"InvalidHeaderValue", "x-ms-encryption-key", "mumbojumbo"},
+		{"InvalidHeaderValue", "x-ms-encryption-key-sha256", customerKey(2)[5]},
+		{"InvalidHeaderValue", "x-ms-encryption-scope", "also"},
+	} {
+		headers := append(key[:6:6], "x-ms-blob-type", "BlockBlob", c.name, c.value)
+		a := s.want(400, c.code, "PUT", "/box/a", []byte("x"), headers...)
+		if bytes.Contains(a.body, []byte(key[3])) {
+			t.Errorf("%s: the answer repeats the key", c.name)
+		}
+	}
+	s.want(400, "UnsupportedHeader", "PUT", "/box/a?comp=tier", nil, append(key, "x-ms-access-tier", "Hot")...)
+	s.remote = "203.0.113.1:1234"
+	s.want(400, "AccountRequiresHttps", "PUT", "/box/a", []byte("x"), append(key, "x-ms-blob-type", "BlockBlob")...)
+	s.want(404, "BlobNotFound", "HEAD", "/box/a", nil)
+}
+
+func TestEncryptionScopes(t *testing.T) {
+	s := newLoopbackStore(t)
+	scope := func(name string) []string { return []string{"x-ms-encryption-scope", name} }
+	put := func(target string, status int, code string, headers ...string) *answer {
+		t.Helper()
+		return s.want(status, code, "PUT", target, []byte("x"), append(headers, "x-ms-blob-type", "BlockBlob")...)
+	}
+	if a := put("/box/a", 201, "", scope("ours")...); a.get("x-ms-encryption-scope") != "ours" {
+		t.Errorf("answer %v", a.header)
+	}
+	if a := s.want(200, "", "GET", "/box/a", nil); a.get("x-ms-encryption-scope") != "ours" {
+		t.Errorf("read %v", a.header)
+	}
+	s.want(409, errKey, "PUT", "/box/a?comp=metadata", nil)
+	s.want(409, errKey, "PUT", "/box/a?comp=snapshot", nil, scope("theirs")...)
+	s.want(200, "", "PUT", "/box/a?comp=metadata", nil, scope("ours")...)
+	put("/box/a", 400, "InvalidHeaderValue", scope("a b")...)
+
+	s.want(201, "", "PUT", "/set?restype=container", nil, "x-ms-default-encryption-scope", "ours", "x-ms-deny-encryption-scope-override", "true")
+	if a := s.want(200, "", "HEAD", "/set?restype=container", nil); a.get("x-ms-default-encryption-scope") != "ours" ||
+		a.get("x-ms-deny-encryption-scope-override") != "true" {
+		t.Errorf("container %v", a.header)
+	}
+	put("/set/a", 400, "UnsupportedHeader", scope("theirs")...)
+	put("/set/a", 201, "")
+	if a := s.want(200, "", "HEAD", "/set/a", nil); a.get("x-ms-encryption-scope") != "ours" {
+		t.Errorf("read %v", a.header)
+	}
+	s.want(200, "", "PUT", "/set/a?comp=metadata", nil)
+}
