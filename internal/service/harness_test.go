@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/xml"
@@ -18,6 +19,7 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/kv/mem"
+	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
 	segments "github.com/leasehold/leasehold/internal/segment/mem"
 	"github.com/leasehold/leasehold/internal/service"
@@ -89,7 +91,23 @@ func newStoreOn(t testing.TB, c *clock, db kv.DB, bodies segment.Store) *store {
 		Random: rand.Reader,
 		Now:    c.Now,
 	})
-	return &store{t: t, clock: c, Service: s}
+	if err := meta.Prepare(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	st := &store{t: t, clock: c, Service: s}
+	t.Cleanup(func() { st.check(db, bodies) })
+	return st
+}
+
+// check holds what is stored against the layout.
+func (s *store) check(db kv.DB, bodies segment.Store) {
+	if s.broken || s.t.Failed() {
+		return
+	}
+	c := meta.Checker{DB: db, Segments: bodies, Report: func(f meta.Finding) { s.t.Errorf("stored: %+v", f) }}
+	if _, err := c.Run(context.Background()); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // answer is what came back.

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leasehold/leasehold/internal/kv/pebble"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/segment/disk"
+)
+
+// exitDamaged is the exit status of a check that found damage.
+const exitDamaged = 1
+
+const (
+	// maxFindings is how many findings of a kind are written.
+	maxFindings = 100
+	// progressEvery is how often a long check says where it is.
+	progressEvery = 2 * time.Second
+)
+
+func newCheck() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Verify a data folder",
+		Long: `Verify a data folder that no server uses, such as a backup: every stored byte
+against its checksum, every record, all that records refer to, and the indexes.
+
+Each finding is a line. "damage" is something that is lost or wrong: restore the folder
+from a backup. "garbage" is what nothing refers to; it does no harm, and a server
+removes it in time. The folder is not changed.
+
+The exit status is 0 if there is no damage, 1 if there is, 70 if it can't be told.`,
+		Example: `  leasehold check --data ./store`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if data == "" {
+				return errors.New("no data folder: name one with --data DIR")
+			}
+			return check(cmd.Context(), data, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", "", "data `folder`, required")
+	return cmd
+}
+
+// check verifies a data folder and writes what it finds.
+func check(ctx context.Context, path string, out, progress io.Writer) error {
+	f, err := takeFolder(path)
+	if err != nil {
+		return &exitError{exitInternal, err}
+	}
+	defer f.Close()
+	r := &checkReport{out: out, progress: progress, last: time.Now()}
+	sum, err := r.run(ctx, f)
+	if err != nil {
+		return &exitError{exitInternal, fmt.Errorf("the check of %s did not end: %w", path, err)}
+	}
+	fmt.Fprintf(out, "%d containers, %d blobs, %d segments; damage: %d, garbage: %d\n",
+		sum.Containers, sum.Blobs, sum.Segments, r.damage, r.garbage)
+	if r.damage > 0 {
+		return &exitError{exitDamaged, fmt.Errorf("data folder %s is damaged; restore it from a backup", path)}
+	}
+	return nil
+}
+
+// takeFolder takes a data folder that is there; it makes none.
+func takeFolder(path string) (*folder, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if fresh, err := inspectFolder(path); err != nil {
+		return nil, err
+	} else if fresh {
+		return nil, fmt.Errorf("%s is not a data folder of leasehold: it is empty", path)
+	}
+	return openFolder(path)
+}
+
+// checkReport writes what a check finds and how far it is.
+type checkReport struct {
+	out, progress   io.Writer
+	damage, garbage int
+	last            time.Time // of a word on progress
+}
+
+func (r *checkReport) found(f meta.Finding) {
+	count, word := &r.damage, "damage"
+	if f.Garbage {
+		count, word = &r.garbage, "garbage"
+	}
+	switch *count++; {
+	case *count <= maxFindings:
+		fmt.Fprintf(r.out, "%s: %s\n", word, strings.ReplaceAll(f.Text, "\n", " "))
+	case *count == maxFindings+1:
+		fmt.Fprintf(r.out, "%s: more, which are only counted\n", word)
+	}
+}
+
+func (r *checkReport) at(what string, done int) {
+	if now := time.Now(); now.Sub(r.last) >= progressEvery {
+		r.last = now
+		fmt.Fprintf(r.progress, "checking %s: %d\n", what, done)
+	}
+}
+
+// run checks the key-value store below the records, then the records. A store that can't
+// be opened is damage, unless that is a matter of permissions.
+func (r *checkReport) run(ctx context.Context, f *folder) (meta.Checked, error) {
+	var none meta.Checked
+	for _, name := range []string{"MANIFEST-*", "marker.manifest.*"} {
+		if found, err := filepath.Glob(filepath.Join(f.kv(), name)); err != nil || len(found) == 0 {
+			r.found(meta.Finding{Text: fmt.Sprintf("the key-value store has no file %s", name)})
+			return none, err
+		}
+	}
+	db, err := pebble.Open(f.kv(), nil)
+	if errors.Is(err, os.ErrPermission) {
+		return none, err
+	}
+	if err != nil {
+		r.found(meta.Finding{Text: err.Error()})
+		return none, nil
+	}
+	defer db.Close()
+	r.at("the key-value store", 0)
+	if _, err := db.Verify(ctx); ctx.Err() != nil {
+		return none, ctx.Err()
+	} else if err != nil {
+		r.found(meta.Finding{Text: err.Error()})
+	}
+	segments, err := disk.Open(f.segments(), nil)
+	if err != nil {
+		return none, err
+	}
+	defer segments.Close()
+	c := meta.Checker{DB: db, Segments: segments, Report: r.found, Progress: r.at}
+	return c.Run(ctx)
+}
