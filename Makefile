@@ -17,7 +17,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod hold/*/go.mod))
 # Under make a missing client is a failure; under plain go test, a skip.
 export LEASEHOLD_TEST_STRICT := 1
 
-.PHONY: build test test-all unit python js tools race lint fuzz bench bench-growth clean help
+.PHONY: build test test-all unit adapters hold-live python js tools race lint fuzz bench bench-growth clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -33,11 +33,23 @@ test: build python js
 ## test-all: also the long suites, the race detector, lint, and short fuzzing
 test-all: build python js tools
 	LEASEHOLD_TEST=long $(GO) test -timeout 90m ./...
-	$(MAKE) race lint fuzz
+	$(MAKE) adapters race lint fuzz
 
 ## unit: the tests of the main module that need no outside client
 unit:
 	$(GO) test $$($(GO) list ./... | grep -v '/test/clients$$')
+
+## adapters: the tests of the modules beside package hold
+adapters:
+	@for m in $(patsubst %/go.mod,%,$(wildcard hold/*/go.mod)); do echo "go test $$m"; (cd $$m && $(GO) test ./...) || exit 1; done
+
+## hold-live: package hold against this server, and against Azurite
+hold-live: .build/peer/node_modules/azurite/package.json
+	$(GO) test -count=1 -v ./test/hold
+
+.build/peer/node_modules/azurite/package.json: bench/run.sh
+	npm install --silent --no-audit --no-fund --prefix .build/peer azurite@$$(sed -n 's/^azurite=//p' $<)
+	touch $@
 
 ## python, js: install the SDKs that the tests use
 python: .venv/installed

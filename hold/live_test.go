@@ -164,3 +164,56 @@ func TestLiveContention(t *testing.T) {
 		t.Errorf("%d of %d were inside", count.Load(), n)
 	}
 }
+
+// TestLiveExtensions shows what a server with extensions adds.
+func TestLiveExtensions(t *testing.T) {
+	box := liveContainer(t)
+	c := newClient(t, Blob(box.NewBlockBlobClient("extended")), &Options{Extensions: true})
+	o := &LockOptions{Duration: 15 * time.Second, CreateIfMissing: true, Epoch: true}
+	l := ok(c.Lock(t.Context(), o))(t)
+	r, err := c.grant(t.Context(), 0, func(ctx context.Context) (Grant, error) { return c.t.r.renew(ctx, l.ID(), nil) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !offers(r.header, "wait") || !offers(r.header, "epoch") || !offers(r.header, "holder") {
+		l.Release(t.Context())
+		t.Skip("this store has no extensions: nothing to see")
+	}
+	i := ok(c.Inspect(t.Context()))(t)
+	if i.Seen == nil || i.Seen.Principal == "" || i.Seen.Address == "" || !strings.Contains(i.Seen.Client, "azsdk-go") || i.Seen.Renewed.Before(i.Seen.Since) {
+		t.Errorf("the server saw %+v", i.Seen)
+	}
+	if e, _ := l.Epoch(); e == 0 || e != i.Epoch || len(i.Metadata) > 0 {
+		t.Errorf("epoch %d, then %d, with metadata %v", e, i.Epoch, i.Metadata)
+	}
+
+	const n = 5
+	got := make(chan int, n)
+	waiting := make(chan struct{}, n)
+	for k := range n {
+		waiter := newClient(t, Blob(box.NewBlockBlobClient("extended")), &Options{Extensions: true, OnEvent: func(e Event) {
+			if e.Kind == EventWaiting {
+				waiting <- struct{}{}
+			}
+		}})
+		go func() {
+			if err := waiter.Do(t.Context(), o, func(context.Context, *Lock) error { got <- k; return nil }); err != nil {
+				t.Error(err)
+			}
+		}()
+		<-waiting
+		<-time.After(200 * time.Millisecond) // until it is in the queue: the event comes before the second request
+	}
+	start := time.Now()
+	if err := l.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for k := range n {
+		if first := <-got; first != k {
+			t.Errorf("waiter %d came in place %d", first, k)
+		}
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("a queue of %d took %v", n, took)
+	}
+}
