@@ -64,6 +64,6 @@ and break leases, and every other operation respects them as the real service do
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newEnv(), newProxy(), newCheck())
+	root.AddCommand(newServe(), newEnv(), newProxy(), newCheck(), newSAS(), newAccount())
 	return root
 }

@@ -253,9 +253,17 @@ func openSecret(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	secret, err := parseSecret(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; remove it to make a new one", file, err)
+	}
+	return secret, nil
+}
+
+func parseSecret(text string) ([]byte, error) {
+	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(secret) < secretBytes {
-		return nil, fmt.Errorf("%s does not hold a secret; remove it to make a new one", file)
+		return nil, errors.New("the file does not hold a secret")
 	}
 	return secret, nil
 }

@@ -43,6 +43,7 @@ const (
 
 // Options says how a server is started. The zero value is the usual server.
 type Options struct {
+	Dev      bool     // start with --dev, with all that it listens on by itself
 	Accounts []string // names of further accounts; each has AccountKey(name)
 	Args     []string // further arguments after "serve"
 	Env      []string // further environment
@@ -55,7 +56,9 @@ func (o *Options) config() []byte {
 	account := func(name, key string) {
 		fmt.Fprintf(&b, "[[account]]\nname = %q\nkeys = [%q]\npublic-access = true\n", name, key)
 	}
-	account(Account, Key)
+	if !o.Dev {
+		account(Account, Key) // which --dev brings along
+	}
 	for _, name := range o.Accounts {
 		account(name, AccountKey(name))
 	}
@@ -120,6 +123,9 @@ func (s *Server) start(listen string) {
 		s.t.Fatal(err)
 	}
 	args := append([]string{"serve", "--data", s.Data, "--listen", listen, "--config", config}, s.options.Args...)
+	if s.options.Dev {
+		args = append(args, "--dev")
+	}
 	p := &process{cmd: exec.Command(Binary(s.t), args...), log: &logBuffer{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "LEASEHOLD_ACCOUNTS=")
 	p.cmd.Env = append(p.cmd.Env, s.options.Env...)

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+// keyBytes is the size of account keys, that of the service.
+const keyBytes = 64
+
+func newAccount() *cobra.Command {
+	var config, data string
+	var slot int
+	cmd := &cobra.Command{
+		Use:   "account",
+		Short: "List the accounts of a configuration, and renew their keys",
+		Args:  cobra.NoArgs,
+	}
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "List the accounts; no key is shown",
+		Example: `  leasehold account list --config leasehold.toml`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return listAccounts(config, cmd.OutOrStdout()) },
+	}
+	rotate := &cobra.Command{
+		Use:   "rotate NAME",
+		Short: "Write a new key into one of the account's key files",
+		Long: `Write a new key into one of the account's key files. A running server takes it
+within a second, and refuses the key that was there. So: let all clients use the other
+key, renew this one, and let them use it.`,
+		Example: `  leasehold account rotate acct --config leasehold.toml --key 2`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return rotateKey(config, args[0], slot, cmd.OutOrStdout())
+		},
+	}
+	revoke := &cobra.Command{
+		Use:   "revoke-delegation-keys",
+		Short: "Make all user delegation keys worthless",
+		Long: `Put a new secret in the place of the one that user delegation keys are derived from,
+for all accounts of a data folder. A running server takes it within a second.`,
+		Example: `  leasehold account revoke-delegation-keys --data /srv/leasehold`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if data == "" {
+				return errors.New("no data folder: name one with --data DIR")
+			}
+			return replaceFile(filepath.Join(data, identityName, delegationName), newSecret()+"\n")
+		},
+	}
+	for _, c := range []*cobra.Command{list, rotate} {
+		c.Flags().StringVar(&config, "config", "", "configuration `file`")
+	}
+	rotate.Flags().IntVar(&slot, "key", 2, "`number` of the key file, 1 or 2")
+	revoke.Flags().StringVar(&data, "data", "", "data `folder`")
+	cmd.AddCommand(list, rotate, revoke)
+	return cmd
+}
+
+func listAccounts(config string, out io.Writer) error {
+	file, err := readConfig(config)
+	if err != nil {
+		return err
+	}
+	all, err := file.accounts(false)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ACCOUNT\tKEYS\tPUBLIC ACCESS\tHTTPS ONLY\tKEY FILES")
+	shown := map[string]bool{}
+	for _, c := range file.Accounts {
+		shown[c.Name] = true
+		fmt.Fprintf(w, "%s\t%d\t%t\t%t\t%q\n", c.Name, len(all[c.Name].Keys), c.PublicAccess, c.RequireHTTPS, c.KeyFiles)
+	}
+	for name, a := range all {
+		if !shown[name] {
+			fmt.Fprintf(w, "%s\t%d\tfalse\tfalse\tfrom %s\n", name, len(a.Keys), accountsVariable)
+		}
+	}
+	return w.Flush()
+}
+
+func rotateKey(config, name string, slot int, out io.Writer) error {
+	file, err := readConfig(config)
+	if err != nil {
+		return err
+	}
+	for _, c := range file.Accounts {
+		if c.Name != name {
+			continue
+		}
+		if slot < 1 || slot > len(c.KeyFiles) {
+			return fmt.Errorf("account %s has %d key files; renew one of them with --key N, and give keys files of their own to renew them",
+				name, len(c.KeyFiles))
+		}
+		key := make([]byte, keyBytes)
+		rand.Read(key)
+		path := c.KeyFiles[slot-1]
+		if err := replaceFile(path, base64.StdEncoding.EncodeToString(key)+"\n"); err != nil {
+			return &exitError{exitInternal, err}
+		}
+		fmt.Fprintf(out, "A new key is in %s. A running server takes it within a second, and refuses the old one.\n", path)
+		if len(c.KeyFiles) > 1 {
+			fmt.Fprintf(out, "When all clients use it, renew the other one with --key %d.\n", 3-slot)
+		}
+		return nil
+	}
+	return fmt.Errorf("account %q is not in the configuration; name the file with --config", name)
+}
