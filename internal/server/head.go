@@ -61,6 +61,30 @@ func (h *head) sent(canonical string) string {
 	return h.names[canonical]
 }
 
+// ambiguous reports whether the request, whose body comes in chunks, may be one that tells a length as well. net/http
+// drops the length, but someone between client and server may have gone by it, and take the rest for another request. A
+// head that was not kept counts as ambiguous.
+func (h *head) ambiguous() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.raw == nil {
+		return true
+	}
+	chunked := false
+	for line := range bytes.Lines(h.raw.Bytes()) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case len(bytes.TrimRight(line, "\r\n")) == 0:
+			return !chunked
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			return true
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = true
+		}
+	}
+	return !chunked
+}
+
 // collect finds the metadata names in the lines up to the first empty one.
 func collect(names map[string]string, raw []byte) {
 	for len(raw) > 0 {

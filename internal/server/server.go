@@ -125,6 +125,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	c := connOf(raw)
 	if c != nil {
 		c.serving.Store(true)
+		if len(raw.TransferEncoding) > 0 && c.head.ambiguous() {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
 	}
 	r, err := wire.NewRequest(w, raw, received, s.o.Addressing)
 	if c != nil && raw.ProtoMajor == 1 {
