@@ -65,7 +65,8 @@ func runAzblob(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	defer front.Close()
-	env := append(front.Env(), "AZURE_RECORD_MODE=live", "PROXY_MANUAL_START=true")
+	env := append(front.Env(), "AZURE_RECORD_MODE=live", "PROXY_MANUAL_START=true",
+		"AZURE_STORAGE_ENCRYPTION_SCOPE=suitescope")
 	for prefix, account := range azblobAccounts {
 		env = append(env,
 			prefix+"AZURE_STORAGE_ACCOUNT_NAME="+account,

@@ -249,11 +249,8 @@ func firstError(output string) string {
 	if m := errorCode.FindStringSubmatch(output); m != nil {
 		return m[1]
 	}
-	for line := range strings.Lines(output) {
-		if _, said, ok := strings.Cut(line, "Error: "); ok {
-			output = said
-			break
-		}
+	if _, said, ok := strings.Cut(output, "Error: "); ok {
+		output, _, _ = strings.Cut(said, "Test: ") // both words are testify's
 	}
 	output = strings.Join(strings.Fields(output), " ")
 	return output[:min(len(output), 120)]
