@@ -114,7 +114,7 @@ func lockFolder(path string) (*os.File, error) {
 		return nil, fmt.Errorf("data folder %s is in use by process %s; stop it, or name another folder with --data",
 			path, strings.TrimSpace(string(holder)))
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {

@@ -66,8 +66,6 @@ type checked struct {
 	CRC64 crcHash `header:"x-ms-content-crc64"`
 }
 
-func (c *checked) hashes() *checked { return c }
-
 // given tells whether the request guards anything.
 func (c *checked) given() bool { return c.MD5 != nil || c.CRC64.Given }
 
