@@ -111,6 +111,7 @@ type checkedContainer struct {
 type use struct {
 	object, owner blob.ObjectID
 	released      bool
+	size          int64 // of a list that the owner has: how many of its bytes
 }
 
 // listUse is a content that has a stored list.
@@ -375,10 +376,10 @@ func (k *checking) content(b *checkedBlob, c blob.Content, size int64) {
 	case c.Paged:
 		b.paged = append(b.paged, c)
 		if b.gone {
-			k.uses = append(k.uses, use{c.List, c.Holder, true})
+			k.uses = append(k.uses, use{c.List, c.Holder, true, 0})
 		}
 	case c.Listed:
-		k.uses = append(k.uses, use{c.List, c.Holder, b.gone})
+		k.uses = append(k.uses, use{c.List, c.Holder, b.gone, size})
 		k.lists[c.List] = append(k.lists[c.List], listUse{b.where, b.gen, size, b.gone})
 	default:
 		for i := range c.Blocks {
@@ -396,7 +397,7 @@ func (k *checking) chunk(b *checkedBlob, c blob.Chunk, owner blob.ObjectID) {
 	if c.Length == 0 {
 		return
 	}
-	k.uses = append(k.uses, use{c.Object, owner, b.gone})
+	k.uses = append(k.uses, use{c.Object, owner, b.gone, 0})
 	if b.gone {
 		return
 	}
@@ -468,7 +469,7 @@ func (k *checking) extent(b *checkedBlob, list blob.ObjectID, end int64, e blob.
 // objectCount checks how many extents are said to lie in an object. The extents came before.
 func (k *checking) objectCount(b *checkedBlob, list, object blob.ObjectID, u *objectUse) {
 	if b.gone {
-		k.uses = append(k.uses, use{object, list, true})
+		k.uses = append(k.uses, use{object, list, true, 0})
 		return
 	}
 	if n := b.counts[list][object]; n != u.Extents {

@@ -100,8 +100,15 @@ func (k *checking) claims() {
 		}
 		u := use{object: blob.ObjectID(p.Key[1:17]), owner: blob.ObjectID(p.Key[17:])}
 		claimed[u.object] = true
-		if _, ok := slices.BinarySearchFunc(k.uses, u, compareUses); !ok {
+		i, ok := slices.BinarySearchFunc(k.uses, u, compareUses)
+		n, wellFormed := claimedBytes(p.Value)
+		switch {
+		case !wellFormed:
+			k.damage("malformed claim under key %q", p.Key)
+		case !ok:
 			k.garbage("a claim of %x on object %x, which it does not use", u.owner, u.object)
+		case !k.uses[i].released && n < k.uses[i].size:
+			k.damage("content %x has %d bytes of list %x, and claims %d", u.owner, k.uses[i].size, u.object, n)
 		}
 	})
 	for rest := k.uses; len(rest) > 0 && k.err == nil; {

@@ -1,7 +1,9 @@
 package meta
 
 import (
+	"encoding/binary"
 	"iter"
+	"math"
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/kv"
@@ -158,6 +160,27 @@ func share(tx kv.Tx, object, one, other blob.ObjectID) error {
 		return err
 	}
 	return tx.Put(holderKey(object, other), nil)
+}
+
+// shareList records two holders of a stored list: one that may append to it, and one of
+// its first size bytes.
+func shareList(tx kv.Tx, c blob.Content, size int64, other blob.ObjectID) error {
+	if err := tx.Put(holderKey(c.List, c.Holder), nil); err != nil {
+		return err
+	}
+	return tx.Put(holderKey(c.List, other), binary.BigEndian.AppendUint64(nil, uint64(size)))
+}
+
+// claimedBytes returns how many bytes of a list a claim holds, without an end for one that
+// does not say; ok is false if the value of the claim is malformed.
+func claimedBytes(value []byte) (n int64, ok bool) {
+	switch len(value) {
+	case 0:
+		return math.MaxInt64, true
+	case 8:
+		return int64(binary.BigEndian.Uint64(value)), true
+	}
+	return math.MaxInt64, false
 }
 
 // deleteList removes the pages of a stored list whose blocks are known.

@@ -25,7 +25,8 @@
 //	l account 0 container 0 gen name        a blob or (without a name) container that may be leased
 //	o object                                a segment that is referenced
 //	g object                                Garbage: what is to be released behind the scenes
-//	h object holder                         holder shares object with others
+//	h object holder                         holder shares object with others; of a list the number of its bytes, or
+//	                                        nothing if that may grow
 //	t gen key 0 value 0 name 0              a current blob that has this tag
 //	t gen key 0 value 0 name 0 version      a previous version that has it; version: its ID in eight bytes
 //	w due key                               Reminder: what key, a declared one, covers is looked after when it is due

@@ -69,9 +69,9 @@ func parsePast(sub []byte) (blob.Past, error) {
 }
 
 // Freeze lets a second record, whose claims are in the name of holder, hold the content
-// of a first one, and returns the contents of both. Of contents that share a stored
-// list only the one that had it first may go on to append to it.
-func Freeze(tx kv.Tx, gen uint64, c blob.Content, holder blob.ObjectID) (first, second blob.Content, err error) {
+// of a first one, which is size bytes long, and returns the contents of both. Of contents
+// that share a stored list only the first may go on to append to it.
+func Freeze(tx kv.Tx, gen uint64, c blob.Content, size int64, holder blob.ObjectID) (first, second blob.Content, err error) {
 	c.Shared = true
 	second = c
 	second.Holder = holder
@@ -80,7 +80,7 @@ func Freeze(tx kv.Tx, gen uint64, c blob.Content, holder blob.ObjectID) (first, 
 		return c, second, CopyPages(tx, gen, c, second)
 	}
 	if c.Listed {
-		return c, second, share(tx, c.List, c.Holder, holder)
+		return c, second, shareList(tx, c, size, holder)
 	}
 	for i := range c.Blocks {
 		if chunk := &c.Blocks[i].Chunk; chunk.Length > 0 {

@@ -3,6 +3,7 @@ package meta
 import (
 	"bytes"
 	"context"
+	"math"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/blob"
@@ -127,12 +128,12 @@ func (w *Sweeper) removeContent(ctx context.Context, q *queued) error {
 			}
 		}
 	} else if c.Listed {
-		held, err := w.unlist(ctx, q)
+		kept, err := w.unlist(ctx, q)
 		if err != nil {
 			return err
 		}
-		for more := !held; more; {
-			if more, err = w.removePage(ctx, q); err != nil {
+		for more := kept < math.MaxInt64; more; {
+			if more, err = w.removePage(ctx, q, kept); err != nil {
 				return err
 			}
 		}
@@ -142,21 +143,29 @@ func (w *Sweeper) removeContent(ctx context.Context, q *queued) error {
 	return w.DB.Update(ctx, []kv.Key{q.key}, func(tx kv.Tx) error { return tx.Delete(q.key) })
 }
 
-// unlist gives up the claim on a stored list, and tells whether others hold it.
-func (w *Sweeper) unlist(ctx context.Context, q *queued) (held bool, err error) {
+// unlist gives up the claim on a stored list, and returns how many of its bytes others
+// hold.
+func (w *Sweeper) unlist(ctx context.Context, q *queued) (kept int64, err error) {
 	c := q.Content
 	if !c.Shared {
-		return false, nil
+		return 0, nil
 	}
 	claims := objectKey(tagHolder, c.List)
 	err = w.DB.Update(ctx, []kv.Key{claims}, func(tx kv.Tx) error {
+		kept = 0
 		if err := tx.Delete(holderKey(c.List, c.Holder)); err != nil {
 			return err
 		}
-		held, err = holds(tx, claims)
-		return err
+		for p, err := range tx.Scan(claims, kv.PrefixEnd(claims)) {
+			if err != nil {
+				return err
+			}
+			held, _ := claimedBytes(p.Value) // a malformed claim holds all
+			kept = max(kept, held)
+		}
+		return nil
 	})
-	return held, err
+	return kept, err
 }
 
 // holds tells whether anybody claims an object.
@@ -167,14 +176,15 @@ func holds(r kv.Reader, claims []byte) (bool, error) {
 	return false, nil
 }
 
-// removePage removes one page of a stored list and what its blocks hold.
-func (w *Sweeper) removePage(ctx context.Context, q *queued) (more bool, err error) {
+// removePage removes one page of a stored list, of those that end behind an offset, and
+// what its blocks hold.
+func (w *Sweeper) removePage(ctx context.Context, q *queued, behind int64) (more bool, err error) {
 	prefix := objectKey(tagList, q.Content.List)
 	var key []byte
 	var page []blob.Block
 	err = w.DB.View(ctx, func(r kv.Reader) error {
 		key = nil
-		for p, err := range r.Scan(prefix, kv.PrefixEnd(prefix)) {
+		for p, err := range r.Scan(listKey(q.Content.List, behind+1), kv.PrefixEnd(prefix)) {
 			if err != nil {
 				return err
 			}
@@ -270,6 +280,7 @@ type deadBlobs struct {
 	last      []byte // the last key of the batch
 	contents  []blob.Content
 	staged    []blob.Block
+	claims    [][]byte // of the pages of page blobs
 }
 
 func (b *deadBlobs) collect(r kv.Reader, gen uint64) error {
@@ -311,7 +322,9 @@ func (b *deadBlobs) add(p kv.Pair) error {
 		if err != nil {
 			return err
 		}
-		b.staged = append(b.staged, pageBlock(blob.ObjectID(sub[1+len(blob.ObjectID{}):]), use))
+		list, object := blob.ObjectID(sub[1:17]), blob.ObjectID(sub[17:])
+		b.staged = append(b.staged, pageBlock(object, use))
+		b.claims = append(b.claims, holderKey(object, list))
 	}
 	return nil
 }
@@ -325,6 +338,11 @@ func (b *deadBlobs) remove(tx kv.Tx, gen uint64) error {
 	}
 	if err := ReleaseBlocks(tx, gen, b.now, b.staged, nil); err != nil {
 		return err
+	}
+	for _, claim := range b.claims {
+		if err := tx.Delete(claim); err != nil {
+			return err
+		}
 	}
 	start := generation(tagBlob, gen, 0)
 	if b.keys == deadBatch {

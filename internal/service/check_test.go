@@ -16,7 +16,7 @@ import (
 )
 
 // findings runs a check and returns what it found.
-func findings(t *testing.T, db kv.DB, bodies segment.Store) (damage, garbage []string) {
+func findings(t testing.TB, db kv.DB, bodies segment.Store) (damage, garbage []string) {
 	t.Helper()
 	c := meta.Checker{DB: db, Segments: bodies, Report: func(f meta.Finding) {
 		if f.Garbage {

@@ -306,7 +306,7 @@ func (s *scope) shareContent(b *blob.Blob, from *source) error {
 	if stored == nil || stored.ETag != from.record.ETag {
 		return errSourceChanged
 	}
-	kept, shared, err := meta.Freeze(s.tx, from.at.gen, stored.Content, s.newObject())
+	kept, shared, err := meta.Freeze(s.tx, from.at.gen, stored.Content, stored.Size, s.newObject())
 	if err != nil {
 		return err
 	}

@@ -290,7 +290,13 @@ func TestBlocksOfSnapshots(t *testing.T) {
 // sweep removes what is due, long after the last request.
 func (s *store) sweep() {
 	s.t.Helper()
-	s.step(time.Hour)
+	s.sweepAfter(time.Hour)
+}
+
+// sweepAfter removes what is due some time later.
+func (s *store) sweepAfter(d time.Duration) {
+	s.t.Helper()
+	s.step(d)
 	w := meta.Sweeper{DB: s.DB, Segments: s.Segments, Grace: time.Minute}
 	if err := w.Run(s.t.Context()); err != nil {
 		s.t.Fatal(err)

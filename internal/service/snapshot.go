@@ -68,6 +68,6 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 func (s *scope) freeze(b *blob.Blob) (*blob.Blob, error) {
 	past := b.AsPast()
 	var err error
-	b.Content, past.Content, err = meta.Freeze(s.tx, s.container.Generation, b.Content, s.newObject())
+	b.Content, past.Content, err = meta.Freeze(s.tx, s.container.Generation, b.Content, b.Size, s.newObject())
 	return past, err
 }
