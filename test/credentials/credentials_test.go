@@ -1,0 +1,100 @@
+// Package credentials runs programs that use the default Azure credential, in a shell that
+// took over what "leasehold env" prints and knows nothing else of the server.
+package credentials
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/leasehold/leasehold/test/harness"
+)
+
+// inEnvironment is a shell program that takes over the environment that the command
+// prints for the server on a data folder, and becomes the program that follows.
+const inEnvironment = `set -e; environment="$("$0" env --data "$1" $2)"; eval "$environment"; unset AZURE_STORAGE_CONNECTION_STRING; shift 2; exec "$@"`
+
+// identities are the two ways in which the default Azure credential gets its tokens
+// here, as arguments of "leasehold env".
+var identities = map[string]string{"managed": "", "service principal": "--service-principal"}
+
+// withIdentity runs a client that knows nothing of the server but what "leasehold env"
+// says, once for each identity.
+func withIdentity(t *testing.T, run func(t *testing.T, command func(args ...string) []string)) {
+	server := harness.Start(t, &harness.Options{Dev: true})
+	server.NeedOwn()
+	for name, argument := range identities {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(args ...string) []string {
+				return append([]string{"sh", "-c", inEnvironment, harness.Binary(t), server.Data, argument}, args...)
+			})
+		})
+	}
+}
+
+// TestPythonIdentity leases with the default credential, synchronous and asynchronous.
+func TestPythonIdentity(t *testing.T) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := harness.Need(t, filepath.Join(root, ".venv/bin/python"), "make python installs it")
+	withIdentity(t, func(t *testing.T, command func(...string) []string) {
+		client := harness.Client{
+			Dir:     "test/python",
+			Command: command(python, "-m", "pytest", "-q", "--junit-xml={report}", "identity/default_credential.py"),
+			Env:     []string{"PYTHONDONTWRITEBYTECODE=1"},
+		}
+		harness.Report(t, client.JUnit(t), "../python/expected.txt", "identity/")
+	})
+}
+
+// TestJavaScriptIdentity leases with the default credential.
+func TestJavaScriptIdentity(t *testing.T) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	harness.Need(t, filepath.Join(root, "test/js/node_modules/@azure"), "make js installs it")
+	node := harness.Need(t, "node", "install Node.js 20 or newer")
+	withIdentity(t, func(t *testing.T, command func(...string) []string) {
+		client := harness.Client{
+			Dir: "test/js",
+			Command: command(node, "--test", "--test-reporter=junit", "--test-reporter-destination={report}",
+				"identity/default_credential.js"),
+		}
+		harness.Report(t, client.JUnit(t), "../js/expected.txt", "identity/")
+	})
+}
+
+// TestGoIdentity leases with the default credential. The program is built before the
+// proxy stands between it and the modules.
+func TestGoIdentity(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "identity.test")
+	build := harness.Client{Dir: "test/identity", Command: []string{"go", "test", "-c", "-o", binary, "."}}
+	if out := build.Run(t, ""); !built(binary) {
+		t.Fatalf("build the program: %s", out)
+	}
+	withIdentity(t, func(t *testing.T, command func(...string) []string) {
+		client := harness.Client{Dir: "test/identity", Command: command("go", "tool", "test2json", "-t", binary, "-test.v=test2json")}
+		out := client.Run(t, "")
+		lines := bytes.LastIndexByte(out, '}') // what follows is about the exit status
+		results, err := harness.ParseGoTest(bytes.NewReader(out[:lines+1]), "identity/")
+		if err != nil || len(results) == 0 {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for _, r := range results {
+			t.Run(r.Name, func(t *testing.T) {
+				if r.Status != harness.Passed {
+					t.Errorf("%s: %s", r.Status, r.Output)
+				}
+			})
+		}
+	})
+}
+
+func built(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
