@@ -15,8 +15,15 @@ import (
 
 // Exit statuses, those of sysexits.h where one fits.
 const (
-	exitUsage    = 64
-	exitInternal = 70
+	exitUsage        = 64
+	exitNotFound     = 66 // no such blob or container
+	exitUnreachable  = 69
+	exitInternal     = 70
+	exitNotAcquired  = 75 // someone else holds the lease, or there is none
+	exitLost         = 76 // the lease was lost
+	exitNotPermitted = 77
+	exitNoCommand    = 127 // the command can't be run
+	exitInterrupted  = 130
 )
 
 func main() {
@@ -38,7 +45,9 @@ func run(ctx context.Context, args []string) int {
 	if errors.As(err, &e) {
 		status = e.status
 	}
-	fmt.Fprintf(os.Stderr, "leasehold: %v\n", err)
+	if !errors.As(err, &quiet{}) {
+		fmt.Fprintf(os.Stderr, "leasehold: %v\n", err)
+	}
 	return status
 }
 
@@ -64,6 +73,6 @@ and break leases, and every other operation respects them as the real service do
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newEnv(), newProxy(), newCheck(), newSAS(), newAccount())
+	root.AddCommand(newServe(), newLease(), newLock(), newElect(), newEnv(), newProxy(), newCheck(), newSAS(), newAccount())
 	return root
 }

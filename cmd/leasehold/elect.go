@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leasehold/leasehold/hold"
+)
+
+func newElect() *cobra.Command {
+	f := &lockFlags{}
+	cmd := &cobra.Command{
+		Use:   "elect TARGET -- COMMAND [ARG...]",
+		Short: "Run a command whenever this process is elected leader",
+		Long: `Campaign for the lease of a blob or container, run a command for each term of leadership, and campaign
+again after a loss. The command is treated as by lock. The election ends when the command ends by itself,
+with its exit status, or when this process is told to stop.
+
+` + targetHelp,
+		Example: `  leasehold elect jobs/leader --create --describe "$(hostname)" -- ./serve-as-leader.sh`,
+		Args:    targetAndCommand,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.runElection(cmd.Context(), args[0], args[1:])
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *lockFlags) runElection(ctx context.Context, name string, command []string) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	t, err := target(name)
+	if err != nil {
+		return err
+	}
+	e, err := hold.NewElection(t, &hold.ElectionOptions{Options: hold.Options{Extensions: true}, Lock: *o})
+	if err != nil {
+		return err
+	}
+	var outcome error
+	over := errors.New("the command ended")
+	err = e.Run(ctx, func(_ context.Context, term hold.Term) error {
+		outcome = f.runHeld(term.Lock, t, command)
+		if errors.Is(outcome, hold.ErrLost) {
+			return nil // the next term
+		}
+		return over
+	})
+	if errors.Is(err, over) {
+		return outcome
+	}
+	return status(err)
+}
