@@ -22,7 +22,7 @@ type Conditions = blob.ModifiedAccessConditions
 // Options are the settings of a Client; nil means none.
 type Options struct {
 	// OnEvent is told what happens to locks: see Event. It may be called from several goroutines at once and must not
-	// block: until it returns, that lock, and no other, is not renewed.
+	// block, nor release the lock: until it returns that lock, and no other, is not renewed.
 	OnEvent func(Event)
 	// Logger gets the same as OnEvent: losses and failures as warnings, the rest for debugging. nil: nothing is logged.
 	Logger *slog.Logger

@@ -84,9 +84,36 @@ func (m *meter) sleepUntil(ctx context.Context, t instant) bool {
 	}
 }
 
-// within returns a context that ends d after now, at the latest.
+// within returns a context that ends d after now, at the latest, with errNoAnswer as its cause. Until it ends, the clocks
+// are read at every tick: while a request is on its way nobody else may do that, and between two readings that are far
+// apart both clocks can fail.
 func (m *meter) within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := m.clock.afterFunc(d, func() { cancel(errNoAnswer) })
-	return ctx, func() { stop(); cancel(context.Canceled) }
+	ctx, end := context.WithCancelCause(ctx)
+	var (
+		mu   sync.Mutex
+		stop = func() bool { return true }
+		over bool
+		look func()
+	)
+	until := m.now().add(d)
+	look = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		left := until.sub(m.now())
+		switch {
+		case over:
+		case left <= 0:
+			end(errNoAnswer)
+		default:
+			stop = m.clock.afterFunc(min(left, tick), look)
+		}
+	}
+	look()
+	return ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		stop()
+		end(context.Canceled)
+	}
 }

@@ -21,7 +21,8 @@ func (l *Lock) inscribe(ctx context.Context) error {
 	var me *Holder
 	if l.o.Describe != nil {
 		me = new(*l.o.Describe)
-		_, me.Since = l.c.meter.clock.now()
+		_, now := l.c.meter.clock.now()
+		me.Since = now.UTC()
 	}
 	for n := 1; ; n++ {
 		err := l.c.attempt(ctx, maxTry, func(ctx context.Context) error { return l.inscribeOnce(ctx, me, !fromServer) })

@@ -2,12 +2,18 @@ package hold
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// keep renews the lease until ctx ends or the lease is lost.
+// keep renews the lease until ctx ends or the lease is lost, and tells of a loss, whoever found it out.
 func (l *Lock) keep(ctx context.Context) {
 	defer close(l.kept)
+	defer func() {
+		if cause := context.Cause(l.ctx); errors.Is(cause, ErrLost) {
+			l.c.emit(EventLost, l.id, cause)
+		}
+	}()
 	l.mu.Lock()
 	next := l.sent.add(l.interval())
 	l.mu.Unlock()
@@ -51,7 +57,7 @@ func (l *Lock) renew(ctx context.Context) error {
 		r, err = l.c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return l.c.t.r.renew(ctx, l.id, nil) })
 		return err
 	})
-	l.checkDeadline() // an answer that comes after the deadline is no help
+	l.over() // an answer that comes after the deadline is no help
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastErr = err
@@ -64,7 +70,7 @@ func (l *Lock) renew(ctx context.Context) error {
 
 // watch runs at the thresholds of the lease, and at every tick between them.
 func (l *Lock) watch() {
-	if l.checkDeadline() {
+	if l.over() {
 		return
 	}
 	now := l.c.meter.now()
@@ -84,28 +90,23 @@ func (l *Lock) watch() {
 	}
 }
 
-// checkDeadline ends the lock if its deadline has come, and reports whether it has.
-func (l *Lock) checkDeadline() bool {
-	if l.o.Duration == Infinite {
-		return false
-	}
+// over reports whether the lock has ended, and ends it if its deadline has come.
+func (l *Lock) over() bool {
 	now := l.c.meter.now()
 	l.mu.Lock()
-	over, err := !l.deadline.after(now) && l.ended == nil, l.lastErr
+	ended, err := l.ended != nil, l.lastErr
+	late := !ended && l.o.Duration != Infinite && !l.deadline.after(now)
 	l.mu.Unlock()
-	if over {
+	if late {
 		l.lose(ReasonExpired, err)
 	}
-	return over
+	return ended || late
 }
 
-// lose ends the lock because its lease is lost.
+// lose ends the lock because its lease is lost. The loop of keep tells of it.
 func (l *Lock) lose(reason Reason, err error) {
 	l.mu.Lock()
 	renewed := l.sentAt
 	l.mu.Unlock()
-	lost := &LostError{URL: l.c.t.String(), Reason: reason, Renewed: renewed, Err: err}
-	if l.finish(lost) {
-		l.c.emit(EventLost, l.id, lost)
-	}
+	l.finish(&LostError{URL: l.c.t.String(), Reason: reason, Renewed: renewed, Err: err})
 }

@@ -26,7 +26,8 @@ type LockOptions struct {
 	// Describe is written to the metadata under the lease, for others to read with Inspect. It stays there when the lease
 	// ends. Since is filled in. See Self.
 	Describe *Holder
-	// Epoch gives the lock a number that is higher than that of every earlier one: see Lock.Epoch.
+	// Epoch gives the lock a number that is higher than that of every earlier one: see Lock.Epoch. Programs that share a
+	// lock have to agree on Options.Extensions too: the server's numbers and those in the metadata don't know each other.
 	Epoch bool
 	// Poll is the longest pause between two looks at a lease that someone else holds. Default 3 s.
 	Poll time.Duration
@@ -95,7 +96,9 @@ type lockContext struct {
 }
 
 func (c *lockContext) Err() error {
-	c.l.checkDeadline()
+	if c.l.over() {
+		<-c.Done() // whoever found that out is about to end the context
+	}
 	return c.Context.Err()
 }
 
@@ -174,7 +177,7 @@ func (l *Lock) Release(ctx context.Context) error {
 }
 
 func (l *Lock) giveUp(ctx context.Context) error {
-	l.checkDeadline()
+	l.over() // a lock that is late was lost, not released
 	l.finish(ErrReleased)
 	<-l.kept
 	now := l.c.meter.now()

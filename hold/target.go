@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -263,5 +262,5 @@ func (r *containerResource) create(ctx context.Context) error {
 
 // remove is refused: a lock that deletes a container with all its blobs would be a trap.
 func (r *containerResource) remove(context.Context, ID) error {
-	return &azcore.ResponseError{StatusCode: http.StatusMethodNotAllowed}
+	return errors.New("hold: a container is not deleted on release")
 }

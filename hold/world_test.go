@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -398,10 +399,18 @@ func (p *process) latency() time.Duration {
 
 // note records renewals, and looks for storms: pauses that are too short, or too many in the length of a lease.
 func (p *process) note(req *http.Request) {
-	if req.Header.Get("x-ms-lease-action") != "renew" && (len(req.Header["x-ms-lease-action"]) == 0 || req.Header["x-ms-lease-action"][0] != "renew") {
+	header := func(name string) string { // the SDK writes some names in lower case
+		for k, v := range req.Header {
+			if strings.EqualFold(k, name) {
+				return v[0]
+			}
+		}
+		return ""
+	}
+	if header("x-ms-lease-action") != "renew" {
 		return
 	}
-	id := req.Header["x-ms-lease-id"][0]
+	id := header("x-ms-lease-id")
 	p.mu.Lock()
 	if p.renewed == nil {
 		p.renewed = map[string][]time.Time{}
