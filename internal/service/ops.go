@@ -64,6 +64,7 @@ func Operations() []Operation {
 	all = append(all, leaseListOperations()...)
 	all = append(all, wormOperations()...)
 	all = append(all, expiryOperations()...)
+	all = append(all, batchOperations()...)
 	return all
 }
 

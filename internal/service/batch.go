@@ -1,0 +1,151 @@
+package service
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+func batchOperations() []Operation {
+	return []Operation{
+		{"Service_SubmitBatch", onService("POST", "", "batch"), auth.PermBatch, useNothing, 202, false, submitBatch()},
+		{"Container_SubmitBatch", onContainer("POST", "batch"), auth.PermContainerBatch, useNothing, 202, false, submitBatch()},
+	}
+}
+
+type batch struct {
+	ContentType string    `header:"Content-Type,required"`
+	Body        wire.Body `body:"stream,required"`
+}
+
+type batchAnswers struct {
+	ContentType string       `header:"Content-Type"`
+	Body        wire.Content `body:"stream"`
+}
+
+// batchWorkers is how many requests of a batch run at the same time: changes that are
+// made together become durable together.
+const batchWorkers = 16
+
+// submitBatch makes the handler of a batch, whose requests are authorized and judged one
+// by one, as if each had come alone.
+func submitBatch() handler {
+	args, results := wire.CompileArgs[batch](), wire.CompileResults[batchAnswers]()
+	return func(c *call) error {
+		a := new(batch)
+		if err := args.Decode(c.req, a); err != nil {
+			return err
+		}
+		requests, err := c.readBatch(a)
+		if err != nil {
+			return err
+		}
+		next := make(chan *wire.Request)
+		var workers sync.WaitGroup
+		for range min(batchWorkers, len(requests)) {
+			workers.Go(func() {
+				for r := range next {
+					c.serveAlone(r)
+				}
+			})
+		}
+		for _, r := range requests {
+			next <- r.Request
+		}
+		close(next)
+		workers.Wait()
+		boundary := fmt.Sprintf("batchresponse_%x", c.NewGUID())
+		var text []byte
+		for _, r := range requests {
+			reason := ""
+			if r.Failure != nil {
+				reason, _, _ = strings.Cut(r.Failure.Message, "\n")
+			}
+			text = r.answer.Append(text, boundary, r.id, reason)
+		}
+		text = fmt.Appendf(text, "--%s--\r\n", boundary)
+		return results.Write(c.req, c.op.Status, &batchAnswers{"multipart/mixed; boundary=" + boundary, &document{text}})
+	}
+}
+
+// serveAlone serves one request of a batch; a mistake in the program fails it alone.
+func (c *call) serveAlone(r *wire.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			wire.WriteError(r, fmt.Errorf("panic: %v", p))
+		}
+	}()
+	c.Serve(r)
+}
+
+// batched is one request of a batch.
+type batched struct {
+	*wire.Request
+	id     string
+	answer *wire.BatchAnswer
+}
+
+// readBatch reads the body. All requests must be of one kind, either deletions or changes
+// of tier, and within what the batch was sent to.
+func (c *call) readBatch(a *batch) ([]batched, error) {
+	if a.Body.Length > wire.MaxBatch {
+		return nil, fault.BodyTooLarge(wire.MaxBatch)
+	}
+	body, err := io.ReadAll(io.LimitReader(a.Body, wire.MaxBatch+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) > wire.MaxBatch:
+		return nil, fault.BodyTooLarge(wire.MaxBatch)
+	}
+	parts, err := wire.ParseBatch(a.ContentType, body)
+	if err != nil {
+		return nil, err
+	}
+	requests, kind := make([]batched, len(parts)), ""
+	for i, p := range parts {
+		r, err := c.inner(p)
+		if err != nil {
+			return nil, &fault.Error{Code: fault.InvalidInput, Cause: err}
+		}
+		op, err := c.table.Match(r.Request)
+		if err != nil || op.Name != "Blob_Delete" && op.Name != "Blob_SetTier" || kind != "" && kind != op.Name {
+			return nil, fault.InvalidInput
+		}
+		kind, requests[i] = op.Name, r
+	}
+	return requests, nil
+}
+
+// inner makes a part a request that came the way of the batch. Some clients leave the
+// account out of the path though it is part of that of the batch.
+func (c *call) inner(p wire.BatchPart) (batched, error) {
+	outer, r := c.req, p.Request.WithContext(c.ctx())
+	r.Host, r.TLS, r.RemoteAddr = outer.Host, outer.TLS, outer.RemoteAddr
+	if account, _, _ := strings.Cut(outer.URL.EscapedPath()[1:], "/"); outer.PathStyle && !strings.HasPrefix(r.URL.Path, "/"+account+"/") {
+		u := *r.URL
+		u.Path = "/" + account + u.Path
+		if u.RawPath != "" {
+			u.RawPath = "/" + account + u.RawPath
+		}
+		r.URL = &u
+	}
+	answer := wire.NewBatchAnswer()
+	in, err := wire.NewRequest(answer, r, outer.Received, c.Addressing)
+	if err != nil {
+		return batched{}, err
+	}
+	sent := r.Header.Get("x-ms-version")
+	within := in.Account == outer.Account && in.Secondary == outer.Secondary && cmp.Or(outer.Container, in.Container) == in.Container
+	if !within || sent != "" && sent != string(outer.Version) {
+		return batched{}, fmt.Errorf("a request for %q, version %q", in.Container, sent)
+	}
+	in.Version = outer.Version
+	return batched{in, p.ID, answer}, nil
+}

@@ -1,0 +1,138 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+const (
+	// MaxBatch is how many bytes the body of a batch may have.
+	MaxBatch = 4 << 20
+	// MaxBatchParts is how many requests a batch may have.
+	MaxBatchParts = 256
+)
+
+// BatchPart is one request of a batch.
+type BatchPart struct {
+	// ID is the Content-ID of the part, which is sent back; "" if there was none.
+	ID string
+	// Request has the method, path, query and header of the part; it has no body. Its RequestURI begins with a slash and is
+	// exactly what was sent.
+	Request *http.Request
+}
+
+// ParseBatch reads the requests of a batch from its body, whose lines may end in CRLF or in LF. What has another form, no
+// part or too many, and a request with a body or a host in its path, is [fault.InvalidInput] for the batch as a whole.
+func ParseBatch(contentType string, body []byte) ([]BatchPart, error) {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil || media != "multipart/mixed" || params["boundary"] == "" {
+		return nil, fault.InvalidHeader("Content-Type", contentType)
+	}
+	var parts []BatchPart
+	in := multipart.NewReader(bytes.NewReader(body), params["boundary"])
+	for {
+		raw, err := in.NextRawPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, invalidBatch(err)
+		}
+		if len(parts) == MaxBatchParts {
+			return nil, invalidBatch(errors.New("too many requests"))
+		}
+		p, err := parsePart(raw)
+		if err != nil {
+			return nil, invalidBatch(fmt.Errorf("part %d: %w", len(parts), err))
+		}
+		parts = append(parts, p)
+	}
+	if len(parts) == 0 {
+		return nil, invalidBatch(errors.New("no requests"))
+	}
+	return parts, nil
+}
+
+// invalidBatch refuses a batch; why is for the log.
+func invalidBatch(why error) error { return &fault.Error{Code: fault.InvalidInput, Cause: why} }
+
+// parsePart reads one request.
+func parsePart(raw *multipart.Part) (BatchPart, error) {
+	p := BatchPart{ID: raw.Header.Get("Content-ID")}
+	if media, _, err := mime.ParseMediaType(raw.Header.Get("Content-Type")); err != nil || media != "application/http" {
+		return p, errors.New("not application/http")
+	}
+	// The line end before the next boundary belongs to the boundary, so the empty line that ends a header may be missing.
+	text := io.MultiReader(raw, strings.NewReader("\r\n\r\n"))
+	r, err := http.ReadRequest(bufio.NewReader(text))
+	switch {
+	case err != nil:
+		return p, err
+	case r.RequestURI[0] != '/':
+		return p, errors.New("not a path")
+	case r.ContentLength != 0:
+		return p, errors.New("a request with a body")
+	}
+	r.Body = http.NoBody
+	p.Request = r
+	return p, nil
+}
+
+// BatchAnswer takes the answer to one request of a batch. It is an http.ResponseWriter.
+type BatchAnswer struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+// NewBatchAnswer returns an empty answer.
+func NewBatchAnswer() *BatchAnswer { return &BatchAnswer{header: http.Header{}} }
+
+// Header returns the header fields, to be changed until the answer is appended.
+func (a *BatchAnswer) Header() http.Header { return a.header }
+
+// WriteHeader sets the status.
+func (a *BatchAnswer) WriteHeader(status int) { a.status = status }
+
+// Write adds to the body. It never fails.
+func (a *BatchAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+// unbatched are header fields that the answer to the batch carries for all.
+var unbatched = []string{"Server", "Date", "Connection"}
+
+// Append appends the answer as the part of a multipart body: the boundary in front, then the Content-ID unless it is "", then
+// the answer as it would stand on a connection. Reason follows the status; "" stands for its usual text.
+func (a *BatchAnswer) Append(dst []byte, boundary, id, reason string) []byte {
+	dst = fmt.Appendf(dst, "--%s\r\nContent-Type: application/http\r\n", boundary)
+	if id != "" {
+		dst = fmt.Appendf(dst, "Content-ID: %s\r\n", id)
+	}
+	if reason == "" {
+		reason = http.StatusText(a.status)
+	}
+	dst = fmt.Appendf(dst, "\r\nHTTP/1.1 %d %s\r\n", a.status, reason)
+	names := make([]string, 0, len(a.header))
+	for name := range a.header {
+		if !slices.Contains(unbatched, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range a.header[name] {
+			dst = fmt.Appendf(dst, "%s: %s\r\n", name, value)
+		}
+	}
+	dst = append(append(dst, "\r\n"...), a.body.Bytes()...)
+	return append(dst, "\r\n"...)
+}
