@@ -97,3 +97,29 @@ func WalkAllContainers(r kv.Reader, account, prefix, start string, visit func(po
 	}
 	return nil
 }
+
+// maxDeadVisited bounds the search of BeingDeleted: so many containers are rarely
+// deleted within the time that they take to be removed.
+const maxDeadVisited = 1000
+
+// BeingDeleted tells whether a container of this name was deleted after since and what
+// it left is still there.
+func BeingDeleted(r kv.Reader, account, container string, since blob.Time) (bool, error) {
+	visited := 0
+	for p, err := range r.Scan([]byte{tagDead}, []byte{tagDead + 1}) {
+		if err != nil {
+			return false, err
+		}
+		d, err := decode[deadContainer](p.Key, p.Value)
+		if err != nil {
+			return false, err
+		}
+		if d.Account == account && d.Container == container && d.Since > since {
+			return true, nil
+		}
+		if visited++; visited == maxDeadVisited {
+			break
+		}
+	}
+	return false, nil
+}

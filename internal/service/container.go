@@ -2,11 +2,16 @@ package service
 
 import (
 	"cmp"
+	"errors"
+	"time"
+
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/lease"
 	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
 )
 
 type createContainer struct {
@@ -79,6 +84,31 @@ func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
 		err = s.indexLease(false)
 	}
 	return &nothing{}, err
+}
+
+// beingDeleted is how long a deleted container counts as being deleted.
+const beingDeleted = 30 * time.Second
+
+// deletedAgain answers the deletion of a container that is being deleted as the first
+// one was answered; to everything else such a container is missing.
+func deletedAgain(h handler) handler {
+	results := wire.CompileResults[nothing]()
+	return func(c *call) error {
+		err := h(c)
+		if !errors.Is(err, fault.ContainerNotFound) {
+			return err
+		}
+		var again bool
+		failed := c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
+			since := blob.TimeOf(r.Now().Add(-beingDeleted))
+			again, err = meta.BeingDeleted(r, c.req.Account, c.req.Container, since)
+			return err
+		})
+		if failed != nil || !again {
+			return err
+		}
+		return results.Write(c.req, c.op.Status, &nothing{})
+	}
 }
 
 type getContainer struct {

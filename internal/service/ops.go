@@ -80,7 +80,7 @@ func containerOperations() []Operation {
 	return []Operation{
 		{"Container_Create", onContainer("PUT", ""), auth.PermCreateContainer, useNothing, 201, false, update(doCreateContainer)},
 		{"Container_GetProperties", onContainer("GET,HEAD", ""), auth.PermGetContainerProperties, useRead, 200, false, withExtensions(view(doGetContainer))},
-		{"Container_Delete", onContainer("DELETE", ""), auth.PermDeleteContainer, useDelete, 202, false, single((*call).changeAndTell, doDeleteContainer)},
+		{"Container_Delete", onContainer("DELETE", ""), auth.PermDeleteContainer, useDelete, 202, false, deletedAgain(single((*call).changeAndTell, doDeleteContainer))},
 		{"Container_GetMetadata", onContainer("GET,HEAD", "metadata"), auth.PermGetContainerProperties, useRead, 200, false, view(doGetContainerMetadata)},
 		{"Container_SetMetadata", onContainer("PUT", "metadata"), auth.PermSetContainerMetadata, useModify, 200, false, update(doSetContainerMetadata)},
 		{"Container_ListBlobs", onContainer("GET", "list"), auth.PermListBlobs, useUnguarded, 200, false, view(doListBlobs)},

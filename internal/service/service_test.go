@@ -107,3 +107,15 @@ func TestListBlobs(t *testing.T) {
 		t.Errorf("prefixes %q", got)
 	}
 }
+
+func TestContainerIsDeletedOnceOrTwice(t *testing.T) {
+	s := newStore(t)
+	s.want(404, "ContainerNotFound", "DELETE", "/box?restype=container", nil)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	s.want(202, "", "DELETE", "/box?restype=container", nil)
+	s.want(202, "", "DELETE", "/box?restype=container", nil)
+	s.want(404, "ContainerNotFound", "GET", "/box?restype=container", nil)
+	s.step(31 * time.Second)
+	s.want(404, "ContainerNotFound", "DELETE", "/box?restype=container", nil)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+}
