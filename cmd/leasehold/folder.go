@@ -20,6 +20,7 @@ import (
 //	tls/        the local certificate authority, if one was needed
 //	identity/   the key of the local token issuer, and the secret of user delegation keys
 //	run.json    where the running server listens, see runState
+//	control.sock  where it answers other commands, see control
 const (
 	markName    = "LEASEHOLD"
 	markText    = "Leasehold data folder, layout 1\n"

@@ -73,6 +73,6 @@ and break leases, and every other operation respects them as the real service do
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newLease(), newLock(), newElect(), newEnv(), newProxy(), newCheck(), newSAS(), newAccount())
+	root.AddCommand(newServe(), newLease(), newLock(), newElect(), newEnv(), newProxy(), newCheck(), newBackup(), newSAS(), newAccount())
 	return root
 }

@@ -172,7 +172,13 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		return err
 	}
 	defer ends.Close()
+	control, err := s.openControl()
+	if err != nil {
+		return err
+	}
+	defer control.Close()
 	state := stateOf(o, ends)
+	state.Control = control.path
 	if err := state.write(o.data); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ const stateName = "run.json"
 // secrets that end with the server, so only the user can read it.
 type runState struct {
 	Dev       bool   `json:"dev,omitempty"`
+	Control   string `json:"control,omitempty"`   // socket for other commands
 	Plain     string `json:"plain,omitempty"`     // host:port of each listener; empty if it is off
 	Secure    string `json:"secure,omitempty"`    // HTTPS
 	Managed   string `json:"managed,omitempty"`   // managed-identity endpoint

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/kv"
@@ -19,6 +20,7 @@ type store struct {
 	folder   *folder
 	db       *pebble.DB
 	segments *disk.Store
+	sweeping sync.Mutex // held by whoever removes segments, or needs them to stay
 }
 
 // openStore opens a data folder, or makes it. fatal is called once if the store
@@ -75,9 +77,13 @@ func (s *store) sweep(ctx context.Context, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.sweeping.Lock()
 			err = w.Run(ctx)
+			s.sweeping.Unlock()
 		case <-orphans.C:
+			s.sweeping.Lock()
 			_, err = w.Orphans(ctx, time.Now())
+			s.sweeping.Unlock()
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, kv.ErrReadOnly) {
 			log.Warn("sweeping failed; it is tried again", "error", err)
