@@ -65,6 +65,7 @@ func Operations() []Operation {
 	all = append(all, wormOperations()...)
 	all = append(all, expiryOperations()...)
 	all = append(all, batchOperations()...)
+	all = append(all, queryOperations()...)
 	return all
 }
 

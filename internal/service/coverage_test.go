@@ -1,0 +1,129 @@
+package service_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/build"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/service"
+)
+
+// servedBy names the rows that serve operations under another name: on the wire they are
+// one operation.
+var servedBy = map[string]string{
+	"Blob_GetAccountInfo":                           "Service_GetAccountInfo",
+	"Container_GetAccountInfo":                      "Service_GetAccountInfo",
+	"Container_ListBlobFlatSegment":                 "Container_ListBlobs",
+	"Container_ListBlobHierarchySegment":            "Container_ListBlobs",
+	"Container_ListBlobFlatSegmentApacheArrow":      "Container_ListBlobs", // answered in XML, which these clients take as well
+	"Container_ListBlobHierarchySegmentApacheArrow": "Container_ListBlobs",
+	"PageBlob_Resize":                               "Blob_SetHTTPHeaders",
+	"PageBlob_UpdateSequenceNumber":                 "Blob_SetHTTPHeaders",
+}
+
+// refused are operations that are not offered, with a request for each and its answer.
+var refused = map[string]struct {
+	method, target, answer string
+}{
+	"BlockBlob_Query":          {"POST", "/box/blob?comp=query", "409 FeatureNotSupported"},
+	"Container_Rename":         {"PUT", "/new?restype=container&comp=rename", "400 InvalidQueryParameterValue"},
+	"PageBlob_CopyIncremental": {"PUT", "/box/copy?comp=incrementalcopy", "400 InvalidQueryParameterValue"},
+}
+
+// TestEveryOperation holds the table against all operations of the published API.
+func TestEveryOperation(t *testing.T) {
+	text, err := os.ReadFile("testdata/operations.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for _, op := range service.Operations() {
+		rows[op.Name] = true
+	}
+	s := newStore(t)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	s.want(201, "", "PUT", "/box/blob", nil, "x-ms-blob-type", "BlockBlob")
+	published := strings.Fields(string(text))
+	if len(published) != 71 {
+		t.Errorf("%d operations", len(published))
+	}
+	for _, id := range published {
+		by, shared := servedBy[id]
+		no, not := refused[id]
+		switch {
+		case not:
+			a := s.do(no.method, no.target, nil, "x-ms-source-container-name", "box", "x-ms-copy-source", "http://127.0.0.1/acct/box/blob")
+			if got := fmt.Sprint(a.status, " ", a.code()); got != no.answer {
+				t.Errorf("%s is answered with %s; take it from the list if it is offered", id, got)
+			}
+		case shared && (rows[id] || !rows[by]), !shared && !rows[id]:
+			t.Errorf("%s is neither in the table nor on one list", id)
+		}
+	}
+}
+
+// TestArrowAnsweredInXML tells what clients get that would rather have Arrow.
+func TestArrowAnsweredInXML(t *testing.T) {
+	s := newStore(t)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	for _, delimiter := range []string{"", "&delimiter=/"} {
+		a := s.want(200, "", "GET", "/box?restype=container&comp=list"+delimiter, nil, "Accept", "application/vnd.apache.arrow.stream,application/xml")
+		if got := a.get("Content-Type"); got != "application/xml" {
+			t.Error(got)
+		}
+	}
+}
+
+// unknownCodes are codes of the SDK that are never sent, with the reason.
+var unknownCodes = map[string]string{
+	"IncrementalCopyOfEralierVersionSnapshotNotAllowed": "misspelt; the protocol says IncrementalCopyOfEarlierSnapshotNotAllowed now",
+}
+
+// TestEveryErrorCode holds the codes against those that the official SDK has names for.
+func TestEveryErrorCode(t *testing.T) {
+	known := map[string]bool{}
+	for _, c := range fault.Codes() {
+		known[string(c)] = true
+	}
+	names := sdkCodes(t)
+	if len(names) < 100 {
+		t.Fatalf("only %d codes were found", len(names))
+	}
+	for _, name := range names {
+		if known[name] == (unknownCodes[name] != "") {
+			t.Errorf("%s: known %v, reason %q", name, known[name], unknownCodes[name])
+		}
+	}
+}
+
+// sdkCodes reads the constants from the source of the SDK.
+func sdkCodes(t *testing.T) (codes []string) {
+	p, err := build.Import("github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror", ".", build.FindOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, "error_codes.go"), nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			for _, v := range spec.Values {
+				if lit, ok := v.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					code, _ := strconv.Unquote(lit.Value)
+					codes = append(codes, code)
+				}
+			}
+		}
+		return true
+	})
+	return codes
+}

@@ -1,0 +1,15 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// queryOperations has Query Blob Contents, which is refused after everything that would
+// refuse it anyway has been judged. A program that reads the answer goes on without it.
+func queryOperations() []Operation {
+	refuse := func(*scope, *getProperties) (*version, error) { return nil, fault.FeatureNotSupported }
+	return []Operation{
+		{"BlockBlob_Query", onBlob("POST", "query"), auth.PermQueryBlob, useRead, 200, false, view(refuse)},
+	}
+}
