@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/service"
 )
 
 // The account of development and its key, which are published: every SDK knows them
@@ -28,6 +29,17 @@ type accountConfig struct {
 	KeyFiles     []string `toml:"key-files"` // files that hold one Base64 key each
 	PublicAccess bool     `toml:"public-access"`
 	RequireHTTPS bool     `toml:"require-https"`
+
+	Versioning         bool `toml:"versioning"`
+	ContainerRetention int  `toml:"container-retention-days"` // 0 to 365
+	Immutability       bool `toml:"immutability"`
+	Expiry             bool `toml:"expiry"`
+}
+
+// features are what the account offers beyond what every account does.
+func (c *accountConfig) features() service.Features {
+	return service.Features{Versioning: c.Versioning, ContainerRetention: c.ContainerRetention,
+		Immutability: c.Immutability, Expiry: c.Expiry}
 }
 
 // maxKeys is how many keys an account may have at a time: two, so that one can be
@@ -76,6 +88,9 @@ func parseAccounts(text string) ([]accountConfig, error) {
 func (c *accountConfig) account() (*auth.Account, error) {
 	if err := checkAccountName(c.Name); err != nil {
 		return nil, err
+	}
+	if c.ContainerRetention < 0 || c.ContainerRetention > 365 {
+		return nil, fmt.Errorf("account %s: container-retention-days is %d, not 0 to 365", c.Name, c.ContainerRetention)
 	}
 	keys := append([]string(nil), c.Keys...)
 	for _, file := range c.KeyFiles {

@@ -98,3 +98,27 @@ func TestServeRefusesToGuess(t *testing.T) {
 		t.Errorf("without a folder: %v", err)
 	}
 }
+
+func TestFeaturesComeFromTheConfiguration(t *testing.T) {
+	t.Setenv(accountsVariable, "")
+	file := filepath.Join(t.TempDir(), "leasehold.toml")
+	text := "[[account]]\nname = \"acct\"\nkeys = [\"AAAAAAAAAAAAAAAAAAAAAA==\"]\nversioning = true\ncontainer-retention-days = 7\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &configuration{o: &serveOptions{config: file}}
+	s, err := c.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := s.features["acct"]; !f.Versioning || f.ContainerRetention != 7 || f.Expiry {
+		t.Errorf("features %+v", f)
+	}
+	text = strings.Replace(text, "7", "999", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.load(); err == nil {
+		t.Error("999 days were accepted")
+	}
+}

@@ -62,6 +62,7 @@ A configuration file for --config:
   [[account]]
   name = "acct"
   key-files = ["/run/secrets/acct-key"]
+  versioning = true               # also: container-retention-days, immutability, expiry
 
   [[principal]]
   name = "worker"
@@ -160,6 +161,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Segments: s.segments,
 		Accounts: conf.account,
 		Trust:    conf.trust,
+		Features: conf.features,
 		Random:   random,
 		Log:      log,
 

@@ -52,6 +52,7 @@ func readConfig(file string) (*config, error) {
 // settings is what the configuration says at one time. It is not changed, but replaced.
 type settings struct {
 	accounts   map[string]*auth.Account
+	features   map[string]service.Features
 	principals []identity.Principal
 	trust      *service.Trust
 	outside    *identity.Outside
@@ -98,8 +99,9 @@ func (o outsideNow) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	return o.now.Load().outside.KeySet(issuer, kid)
 }
 
-func (c *configuration) account(name string) *auth.Account { return c.now.Load().accounts[name] }
-func (c *configuration) trust() *service.Trust             { return c.now.Load().trust }
+func (c *configuration) account(name string) *auth.Account     { return c.now.Load().accounts[name] }
+func (c *configuration) features(name string) service.Features { return c.now.Load().features[name] }
+func (c *configuration) trust() *service.Trust                 { return c.now.Load().trust }
 
 // load reads everything anew.
 func (c *configuration) load() (*settings, error) {
@@ -108,6 +110,10 @@ func (c *configuration) load() (*settings, error) {
 		return nil, err
 	}
 	s := &settings{files: []string{c.o.config}}
+	s.features = make(map[string]service.Features)
+	for i := range file.Accounts {
+		s.features[file.Accounts[i].Name] = file.Accounts[i].features()
+	}
 	if s.accounts, err = file.accounts(c.o.dev); err != nil {
 		return nil, err
 	}
