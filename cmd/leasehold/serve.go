@@ -158,7 +158,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.account(name) != nil }}
 	svc := service.New(service.Options{
 		DB:       s.db,
-		Segments: s.segments,
+		Segments: newRoomy(s.segments, s.folder.path),
 		Accounts: conf.account,
 		Trust:    conf.trust,
 		Features: conf.features,
