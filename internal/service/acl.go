@@ -21,7 +21,7 @@ const (
 
 func accessOperations() []Operation {
 	return []Operation{
-		{"Preflight", wire.Selector{Method: "OPTIONS", AnyLevel: true}, auth.PermPreflight, useNothing, 200, false, (*call).preflight},
+		{"Preflight", wire.Selector{Method: "OPTIONS", AnyLevel: true}, auth.PermPreflight, useNothing, 200, false, handle[nothing, nothing]((*call).preflight)},
 		{"Service_GetUserDelegationKey", onService("POST", "service", "userdelegationkey"), auth.PermGetUserDelegationKey, useNothing, 200, false, view(doGetDelegationKey)},
 		{"Container_GetAccessPolicy", onContainer("GET,HEAD", "acl"), auth.PermGetContainerACL, useRead, 200, false, view(doGetContainerACL)},
 		{"Container_SetAccessPolicy", onContainer("PUT", "acl"), auth.PermSetContainerACL, useModify, 200, false, update(doSetContainerACL)},

@@ -37,7 +37,7 @@ const batchWorkers = 16
 // by one, as if each had come alone.
 func submitBatch() handler {
 	args, results := wire.CompileArgs[batch](), wire.CompileResults[batchAnswers]()
-	return func(c *call) error {
+	return handle[batch, batchAnswers](func(c *call) error {
 		a := new(batch)
 		if err := args.Decode(c.req, a); err != nil {
 			return err
@@ -71,7 +71,7 @@ func submitBatch() handler {
 		}
 		text = fmt.Appendf(text, "--%s--\r\n", boundary)
 		return results.Write(c.req, c.op.Status, &batchAnswers{"multipart/mixed; boundary=" + boundary, &document{text}})
-	}
+	})
 }
 
 // serveAlone serves one request of a batch; a mistake in the program fails it alone.

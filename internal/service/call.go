@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
@@ -58,7 +59,23 @@ func (c *call) checkForm(args any) error {
 
 // handler runs an operation and writes its answer. An error that it returns may
 // have come in the middle of the answer; the request's Status tells.
-type handler func(*call) error
+type handler struct {
+	serve         func(*call) error
+	args, results reflect.Type
+}
+
+// handle makes a handler of a function whose arguments are of type A and whose results
+// are of type R.
+func handle[A, R any](serve func(*call) error) handler {
+	return handler{serve, reflect.TypeFor[A](), reflect.TypeFor[R]()}
+}
+
+// around returns the handler with another function around its own.
+func (h handler) around(outer func(c *call, inner func(*call) error) error) handler {
+	inner := h.serve
+	h.serve = func(c *call) error { return outer(c, inner) }
+	return h
+}
 
 // The three ways an operation runs: view, update and ingest.
 
@@ -77,7 +94,7 @@ type transaction func(c *call, ctx context.Context, args any, fn func(*scope) er
 
 func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
 	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
-	return func(c *call) error {
+	return handle[A, R](func(c *call) error {
 		a := new(A)
 		if err := args.Decode(c.req, a); err != nil {
 			return err
@@ -95,7 +112,7 @@ func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
 		}
 		c.echoKey(a)
 		return results.Write(c.req, c.op.Status, result)
-	}
+	})
 }
 
 // uploads is implemented by the arguments of an operation that takes a body.
@@ -113,7 +130,7 @@ func ingest[A, R any, P interface {
 	uploads
 }](f func(*scope, *A, *body) (*R, error)) handler {
 	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
-	return func(c *call) error {
+	return handle[A, R](func(c *call) error {
 		a := new(A)
 		if err := args.Decode(c.req, a); err != nil {
 			return err
@@ -156,5 +173,5 @@ func ingest[A, R any, P interface {
 			c.req.Writer.Header()[structuredBody] = []string{messageForm}
 		}
 		return results.Write(c.req, c.op.Status, result)
-	}
+	})
 }

@@ -93,8 +93,8 @@ const beingDeleted = 30 * time.Second
 // one was answered; to everything else such a container is missing.
 func deletedAgain(h handler) handler {
 	results := wire.CompileResults[nothing]()
-	return func(c *call) error {
-		err := h(c)
+	return h.around(func(c *call, serve func(*call) error) error {
+		err := serve(c)
 		if !errors.Is(err, fault.ContainerNotFound) {
 			return err
 		}
@@ -108,7 +108,7 @@ func deletedAgain(h handler) handler {
 			return err
 		}
 		return results.Write(c.req, c.op.Status, &nothing{})
-	}
+	})
 }
 
 type getContainer struct {

@@ -57,7 +57,7 @@ func copies[A, R any, P interface {
 	readsSource
 }](f func(*scope, *A, *source) (*R, error)) handler {
 	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
-	return readAgain(func(c *call) error {
+	return readAgain(handle[A, R](func(c *call) error {
 		a := new(A)
 		if err := args.Decode(c.req, a); err != nil {
 			return err
@@ -91,7 +91,7 @@ func copies[A, R any, P interface {
 			return err
 		}
 		return results.Write(c.req, c.op.Status, result)
-	})
+	}))
 }
 
 // admitName refuses names that no blob can be created under.

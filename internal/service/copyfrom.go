@@ -17,7 +17,7 @@ func pulls[A, R any, P interface {
 	sourceLimit(wire.Version) int64
 }](f func(*scope, *A, *source) (*R, error)) handler {
 	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
-	return readAgain(func(c *call) error {
+	return readAgain(handle[A, R](func(c *call) error {
 		a := new(A)
 		if err := args.Decode(c.req, a); err != nil {
 			return err
@@ -52,7 +52,7 @@ func pulls[A, R any, P interface {
 			return err
 		}
 		return results.Write(c.req, c.op.Status, result)
-	})
+	}))
 }
 
 // pulling are the headers of what takes bytes from a source.

@@ -96,8 +96,8 @@ func (s *scope) shown(l lease.Lease, may auth.Permission) shown {
 
 // withExtensions makes the failures of a handler tell of the extensions too.
 func withExtensions(h handler) handler {
-	return func(c *call) error {
-		err := h(c)
+	return h.around(func(c *call, serve func(*call) error) error {
+		err := serve(c)
 		if err == nil || !c.asks() {
 			return err
 		}
@@ -108,7 +108,7 @@ func withExtensions(h handler) handler {
 		told := *full
 		told.Header = append([]fault.Detail{{Name: "x-ms-leasehold", Value: offered}}, full.Header...)
 		return &told
-	}
+	})
 }
 
 // acquireInTurn runs an acquire, after those that wait for the same lease; it may wait

@@ -225,11 +225,11 @@ func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {
 // readAgain runs a read again, once, if a segment vanished between the reading of
 // the record and its opening: the blob was overwritten, and has a new record.
 func readAgain(h handler) handler {
-	return func(c *call) error {
-		err := h(c)
+	return h.around(func(c *call, read func(*call) error) error {
+		err := read(c)
 		if errors.Is(err, segment.ErrNotFound) && c.req.Status == 0 {
-			err = h(c)
+			err = read(c)
 		}
 		return err
-	}
+	})
 }

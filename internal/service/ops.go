@@ -18,6 +18,12 @@ type Operation struct {
 	run       handler
 }
 
+// Arguments describes what the operation reads from a request.
+func (op *Operation) Arguments() []wire.Field { return wire.Fields(op.run.args) }
+
+// Results describes what a success is answered with.
+func (op *Operation) Results() []wire.Field { return wire.Fields(op.run.results) }
+
 // Levels and selectors, short, so that a row is a line.
 func onService(method, restype, comp string) wire.Selector {
 	return wire.Selector{Method: method, Level: wire.LevelService, Restype: restype, Comp: comp}

@@ -115,7 +115,7 @@ func (s *Service) Serve(r *wire.Request) {
 
 func (c *call) serve() (err error) {
 	if c.op.Needs.Open {
-		return c.op.run(c)
+		return c.op.run.serve(c)
 	}
 	if c.grant, err = c.authenticate(c.req); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (c *call) serve() (err error) {
 	if err := c.grant.Allow(c.need(), c.resource()); err != nil {
 		return err
 	}
-	return c.op.run(c)
+	return c.op.run.serve(c)
 }
 
 // authenticate finds out who sent a request.
