@@ -281,7 +281,7 @@ func (db *DB) fail(cause error) error {
 	err := fmt.Errorf("kv/pebble: store has failed: %w", cause)
 	if db.failure.CompareAndSwap(nil, &err) {
 		close(db.dead)
-		db.log.Error("the store has failed; the process must end", "err", cause)
+		db.log.Error("the store has failed; the process must end", "err", cause.Error()) // without the stack
 		if db.onFatal != nil {
 			go db.onFatal(err)
 		}

@@ -35,7 +35,7 @@ func (db *DB) engineOptions(opts *Options) *pebble.Options {
 		FlushDelayDeleteRange: 10 * time.Second,
 		Logger:                logger{db},
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { db.log.Warn("flush or compaction failed, will be tried again", "err", err) },
+			BackgroundError: func(err error) { db.log.Warn("flush or compaction failed, will be tried again", "err", err.Error()) },
 			DiskSlow:        func(i pebble.DiskSlowInfo) { db.log.Warn("slow disk", "what", i.String()) },
 			WriteStallBegin: func(i pebble.WriteStallBeginInfo) { db.log.Warn("writes are held up", "why", i.Reason) },
 			WriteStallEnd:   func() { db.log.Warn("writes go on") },
