@@ -14,6 +14,8 @@ import (
 
 func batchOperations() []Operation {
 	return []Operation{
+		// The JavaScript client takes an account in the path for a container.
+		{"Service_SubmitBatch", onService("POST", "container", "batch"), auth.PermBatch, useNothing, 202, false, submitBatch()},
 		{"Service_SubmitBatch", onService("POST", "", "batch"), auth.PermBatch, useNothing, 202, false, submitBatch()},
 		{"Container_SubmitBatch", onContainer("POST", "batch"), auth.PermContainerBatch, useNothing, 202, false, submitBatch()},
 	}

@@ -111,6 +111,7 @@ func TestBatch(t *testing.T) {
 	forged := strings.Replace(s.inBatch("DELETE", "/other/3"), "SharedKey acct:", "SharedKey acct:AAAA", 1)
 	same(s.batch("/?comp=batch", s.inBatch("DELETE", "/box/2%20b"), rawRequest(short), forged, s.inBatch("DELETE", "/box/3")),
 		"202", "202", "403 AuthenticationFailed", "412 LeaseIdMissing")
+	same(s.batch("?restype=container&comp=batch", s.inBatch("DELETE", "/none/1")), "404 ContainerNotFound")
 	same(s.batch("/box?restype=container&comp=batch", s.inBatch("DELETE", "/box/3", "x-ms-lease-id", lease)), "202")
 	s.want(404, "BlobNotFound", "HEAD", "/box/2%20b", nil)
 	s.want(404, "BlobNotFound", "HEAD", "/other/1", nil)
