@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,8 +32,9 @@ const (
 
 // folder is a data folder that this process has to itself.
 type folder struct {
-	path string
-	lock *os.File
+	path  string
+	lock  *os.File
+	fresh bool // not marked yet
 }
 
 func (f *folder) kv() string       { return filepath.Join(f.path, kvName) }
@@ -59,14 +61,31 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{path: path, lock: lock}
-	if fresh {
-		if err := writeSynced(filepath.Join(path, markName), markText); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("data folder: %w", err)
-		}
+	return &folder{path: path, lock: lock, fresh: fresh}, nil
+}
+
+// mark makes the folder a data folder for good, once its stores have been made: a
+// folder with the mark and without them has lost them.
+func (f *folder) mark() error {
+	if !f.fresh {
+		return nil
 	}
-	return f, nil
+	if err := writeSynced(filepath.Join(f.path, markName), markText); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	f.fresh = false
+	return nil
+}
+
+// checkWhole refuses a data folder that has lost its records.
+func (f *folder) checkWhole() error {
+	if f.fresh {
+		return nil
+	}
+	if _, err := os.Stat(f.kv()); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("data folder %s is damaged: its %s folder is gone; restore it from a backup", f.path, kvName)
+	}
+	return nil
 }
 
 // inspectFolder tells whether a folder is to be made a data folder.
@@ -91,7 +110,7 @@ func inspectFolder(path string) (fresh bool, err error) {
 		return false, fmt.Errorf("data folder: %w", err)
 	}
 	for _, e := range entries {
-		if e.Name() != lockName && e.Name() != "lost+found" {
+		if !slices.Contains([]string{lockName, kvName, segmentName, "lost+found"}, e.Name()) {
 			return false, fmt.Errorf("%s is not a data folder of leasehold: it holds %q and no file %s; name an empty folder with --data",
 				path, e.Name(), markName)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,6 +20,24 @@ func TestFolderIsMadeAndTakenAgain(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestFolderThatLostItsRecordsIsRefused(t *testing.T) {
+	path := t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	s, err := openStore(t.Context(), path, log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(s.folder.kv()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openStore(t.Context(), path, log, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("without its records: %v", err)
 	}
 }
 

@@ -35,13 +35,19 @@ func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(er
 			s.Close()
 		}
 	}()
+	if err = s.folder.checkWhole(); err != nil {
+		return nil, err
+	}
 	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal}); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened; if it is damaged, restore it from a backup: %w", path, err)
 	}
 	if s.segments, err = disk.Open(s.folder.segments(), nil); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened: %w", path, err)
 	}
-	return s, meta.Prepare(ctx, s.db)
+	if err = meta.Prepare(ctx, s.db); err != nil {
+		return nil, err
+	}
+	return s, s.folder.mark()
 }
 
 // Close gives up what was opened, in order.
