@@ -2,6 +2,7 @@ package service
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
@@ -42,7 +43,7 @@ func (d *deleteSnapshots) UnmarshalText(text []byte) error {
 
 func (a *deleteBlob) checkForm() error {
 	switch {
-	case a.Type != "" && a.Type != "permanent":
+	case a.Type != "" && !strings.EqualFold(a.Type, "permanent"):
 		return fault.InvalidQuery("deletetype", a.Type, "")
 	case a.Snapshots != refuseSnapshots && !a.address().past.IsZero():
 		return fault.InvalidOperation

@@ -141,7 +141,7 @@ func TestPermanentDelete(t *testing.T) {
 	s.retain(7)
 	s.put("a", 1)
 	snap := s.snapshot("a")
-	forGood := "/box/a?deletetype=permanent&snapshot=" + snap
+	forGood := "/box/a?deletetype=Permanent&snapshot=" + snap // as the Go SDK writes it
 	s.want(409, "BlobSnapshotNotSoftDeleted", "DELETE", forGood, nil)
 	s.want(409, "BlobOperationNotSupported", "DELETE", "/box/a?deletetype=permanent", nil)
 	s.want(400, "InvalidQueryParameterValue", "DELETE", "/box/a?deletetype=later&snapshot="+snap, nil)
