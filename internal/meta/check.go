@@ -277,10 +277,9 @@ type checkedBlob struct {
 	found  bool // its current record
 	staged int  // uncommitted blocks
 	all    *Staging
-	paged  []blob.Content                           // contents made of pages
-	ends   map[blob.ObjectID]int64                  // by list: the end of the last extent
-	counts map[blob.ObjectID]map[blob.ObjectID]int  // by list and object: extents
-	stored map[blob.ObjectID]map[blob.ObjectID]bool // by list and object: there is a count
+	paged  []blob.Content                          // contents made of pages
+	ends   map[blob.ObjectID]int64                 // by list: the end of the last extent
+	counts map[blob.ObjectID]map[blob.ObjectID]int // by list and object: extents
 }
 
 func (k *checking) allBlobs() {
