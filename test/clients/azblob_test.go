@@ -11,21 +11,30 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
 	"github.com/leasehold/leasehold/test/harness"
 	"github.com/leasehold/leasehold/test/proxy"
 )
 
 const azblobModule = "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
-// azblobAccounts maps the prefixes of the suite's environment variables to the
-// accounts that stand behind them.
-var azblobAccounts = map[string]string{
-	"":             "suite",
-	"SECONDARY_":   "suitesecond",
-	"PREMIUM_":     "suitepremium",
-	"SOFT_DELETE_": "suitesoft",
-	"DATALAKE_":    "suitelake",
-	"IMMUTABLE_":   "suiteimmutable",
+// A suiteAccount is one of the accounts that the suite's environment variables name.
+type suiteAccount struct {
+	prefix   string // of its variables
+	name     string
+	settings string // lines of the configuration file
+}
+
+// suiteAccounts are set up as the suite's description of its resources says.
+var suiteAccounts = []suiteAccount{
+	{"", "suite", "versioning = true\nrequire-https = true"},
+	{"SECONDARY_", "suitesecond", ""},
+	{"PREMIUM_", "suitepremium", ""},
+	{"SOFT_DELETE_", "suitesoft", "versioning = true\ncontainer-retention-days = 1"},
+	{"DATALAKE_", "suitelake", "expiry = true\ncontainer-retention-days = 1"},
+	{"IMMUTABLE_", "suiteimmutable", "versioning = true\nimmutability = true"},
 }
 
 // TestAzblobLease runs the lease package of the official Go SDK's live suite.
@@ -59,23 +68,30 @@ func runAzblob(t *testing.T, name string) {
 		t.Fatalf("build the suite: %s", out)
 	}
 
-	server := harness.Start(t, &harness.Options{Accounts: suiteAccounts()})
-	front, err := proxy.NewFront(proxy.FrontOptions{Plain: server.Addr, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer front.Close()
-	env := append(front.Env(), "AZURE_RECORD_MODE=live", "PROXY_MANUAL_START=true",
-		"AZURE_STORAGE_ENCRYPTION_SCOPE=suitescope")
-	for prefix, account := range azblobAccounts {
+	accounts := make(map[string]string)
+	env := []string{"AZURE_RECORD_MODE=live", "PROXY_MANUAL_START=true", "AZURE_STORAGE_ENCRYPTION_SCOPE=suitescope"}
+	for _, a := range suiteAccounts {
+		accounts[a.name] = a.settings
 		env = append(env,
-			prefix+"AZURE_STORAGE_ACCOUNT_NAME="+account,
-			prefix+"AZURE_STORAGE_ACCOUNT_KEY="+harness.AccountKey(account))
+			a.prefix+"AZURE_STORAGE_ACCOUNT_NAME="+a.name,
+			a.prefix+"AZURE_STORAGE_ACCOUNT_KEY="+harness.AccountKey(a.name))
 	}
+	server := harness.Start(t, &harness.Options{Accounts: accounts, Dev: true, Args: []string{"--dev-owner"}})
 	suite := harness.Client{
 		Dir:     dir, // some tests leave files
 		Command: []string{"go", "tool", "test2json", "-t", binary, "-test.v=test2json", "-test.timeout=18m"},
 		Env:     env,
+	}
+	if server.Data != "" {
+		keepDeletedBlobs(t, server, "suitesoft")
+		suite.Command = append([]string{"sh", "-c", inEnvironment, harness.Binary(t), server.Data}, suite.Command...)
+	} else {
+		front, err := proxy.NewFront(proxy.FrontOptions{Plain: server.Addr, Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer front.Close()
+		suite.Env = append(suite.Env, front.Env()...)
 	}
 	out := suite.Run(t, "")
 	lines := bytes.LastIndexByte(out, '}') // what follows is about the exit status
@@ -86,12 +102,28 @@ func runAzblob(t *testing.T, name string) {
 	harness.Report(t, results, "../azblob/expected.txt", name+"/")
 }
 
-func suiteAccounts() []string {
-	var names []string
-	for _, a := range azblobAccounts {
-		names = append(names, a)
+// inEnvironment is a shell program that takes over the environment by which the
+// command points programs at the server on a data folder under its public names, and
+// becomes the program that follows.
+const inEnvironment = `set -e; environment="$("$0" env --data "$1")"; eval "$environment"; unset AZURE_STORAGE_CONNECTION_STRING; shift; exec "$@"`
+
+// keepDeletedBlobs turns on soft delete for the blobs of an account.
+func keepDeletedBlobs(t *testing.T, s *harness.Server, account string) {
+	t.Helper()
+	cred, err := service.NewSharedKeyCredential(account, harness.AccountKey(account))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return names
+	c, err := service.NewClientWithSharedKeyCredential(s.URL(account), cred, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.SetProperties(t.Context(), &service.SetPropertiesOptions{
+		DeleteRetentionPolicy: &service.RetentionPolicy{Enabled: to.Ptr(true), Days: to.Ptr(int32(1))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func exists(path string) bool {

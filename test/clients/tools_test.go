@@ -187,7 +187,7 @@ func TestRclone(t *testing.T) {
 func TestRestic(t *testing.T) {
 	long(t)
 	const account = "resticaccount"
-	server := harness.Start(t, &harness.Options{Accounts: []string{account}})
+	server := harness.Start(t, &harness.Options{Accounts: map[string]string{account: ""}})
 	front, err := proxy.NewFront(proxy.FrontOptions{Plain: server.Addr, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

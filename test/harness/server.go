@@ -43,8 +43,10 @@ const (
 
 // Options says how a server is started. The zero value is the usual server.
 type Options struct {
-	Dev      bool     // start with --dev, with all that it listens on by itself
-	Accounts []string // names of further accounts; each has AccountKey(name)
+	Dev bool // start with --dev, with all that it listens on by itself
+	// Accounts are the names of further accounts, each with AccountKey(name), and
+	// further lines for them in the configuration file.
+	Accounts map[string]string
 	Args     []string // further arguments after "serve"
 	Env      []string // further environment
 }
@@ -53,14 +55,14 @@ type Options struct {
 // containers be public, as accounts of the service may.
 func (o *Options) config() []byte {
 	var b bytes.Buffer
-	account := func(name, key string) {
-		fmt.Fprintf(&b, "[[account]]\nname = %q\nkeys = [%q]\npublic-access = true\n", name, key)
+	account := func(name, key, settings string) {
+		fmt.Fprintf(&b, "[[account]]\nname = %q\nkeys = [%q]\npublic-access = true\n%s\n", name, key, settings)
 	}
 	if !o.Dev {
-		account(Account, Key) // which --dev brings along
+		account(Account, Key, "") // which --dev brings along
 	}
-	for _, name := range o.Accounts {
-		account(name, AccountKey(name))
+	for name, settings := range o.Accounts {
+		account(name, AccountKey(name), settings)
 	}
 	return b.Bytes()
 }
