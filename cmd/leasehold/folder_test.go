@@ -125,7 +125,7 @@ func TestFeaturesComeFromTheConfiguration(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &configuration{o: &serveOptions{config: file}}
+	c := &configuration{o: &serveOptions{config: file, data: t.TempDir()}}
 	s, err := c.load()
 	if err != nil {
 		t.Fatal(err)
