@@ -31,15 +31,31 @@ type BatchPart struct {
 	Request *http.Request
 }
 
+// boundaryOf returns the boundary of a multipart/mixed body, "" if there is none. The object_store crate sends boundaries in
+// Base64 without the quotes that a slash in them needs.
+func boundaryOf(contentType string) string {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err == nil && media == "multipart/mixed" {
+		return params["boundary"]
+	}
+	media, parameter, _ := strings.Cut(contentType, ";")
+	name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+	if !strings.EqualFold(strings.TrimSpace(media), "multipart/mixed") || !strings.EqualFold(name, "boundary") ||
+		strings.ContainsAny(value, "\"; \t") {
+		return ""
+	}
+	return value
+}
+
 // ParseBatch reads the requests of a batch from its body, whose lines may end in CRLF or in LF. What has another form, no
 // part or too many, and a request with a body or a host in its path, is [fault.InvalidInput] for the batch as a whole.
 func ParseBatch(contentType string, body []byte) ([]BatchPart, error) {
-	media, params, err := mime.ParseMediaType(contentType)
-	if err != nil || media != "multipart/mixed" || params["boundary"] == "" {
+	boundary := boundaryOf(contentType)
+	if boundary == "" {
 		return nil, fault.InvalidHeader("Content-Type", contentType)
 	}
 	var parts []BatchPart
-	in := multipart.NewReader(bytes.NewReader(body), params["boundary"])
+	in := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		raw, err := in.NextRawPart()
 		if err == io.EOF {

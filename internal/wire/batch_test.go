@@ -28,6 +28,26 @@ func TestParseBatch(t *testing.T) {
 	}
 }
 
+func TestBoundaryOf(t *testing.T) {
+	cases := map[string]string{
+		"multipart/mixed; boundary=b":               "b",
+		`multipart/mixed; boundary="a b/c"`:         "a b/c",
+		"Multipart/Mixed;BOUNDARY=b":                "b",
+		"multipart/mixed; boundary=batch_qiQT/40+C": "batch_qiQT/40+C",
+		"multipart/mixed; boundary=a/b; x=y":        "",
+		`multipart/mixed; boundary="a/b`:            "",
+		"multipart/mixed":                           "",
+		"multipart/mixed; boundary=":                "",
+		"multipart/form-data; boundary=a/b":         "",
+		"":                                          "",
+	}
+	for contentType, want := range cases {
+		if got := boundaryOf(contentType); got != want {
+			t.Errorf("%q: %q, want %q", contentType, got, want)
+		}
+	}
+}
+
 func TestBatchAnswer(t *testing.T) {
 	a := NewBatchAnswer()
 	a.Header()["x-ms-b"] = []string{"2"}
