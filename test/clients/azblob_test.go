@@ -37,6 +37,14 @@ var suiteAccounts = []suiteAccount{
 	{"IMMUTABLE_", "suiteimmutable", "versioning = true\nimmutability = true"},
 }
 
+// suiteRoles lets the principal whose tokens the suite gets do everything.
+const suiteRoles = `
+[[role-assignment]]
+principal = "developer"
+role = "Storage Blob Data Owner"
+scope = "*"
+`
+
 // TestAzblobLease runs the lease package of the official Go SDK's live suite.
 func TestAzblobLease(t *testing.T) {
 	runAzblob(t, "lease")
@@ -76,7 +84,7 @@ func runAzblob(t *testing.T, name string) {
 			a.prefix+"AZURE_STORAGE_ACCOUNT_NAME="+a.name,
 			a.prefix+"AZURE_STORAGE_ACCOUNT_KEY="+harness.AccountKey(a.name))
 	}
-	server := harness.Start(t, &harness.Options{Accounts: accounts, Dev: true, Args: []string{"--dev-owner"}})
+	server := harness.Start(t, &harness.Options{Accounts: accounts, Dev: true, Config: suiteRoles})
 	suite := harness.Client{
 		Dir:     dir, // some tests leave files
 		Command: []string{"go", "tool", "test2json", "-t", binary, "-test.v=test2json", "-test.timeout=18m"},

@@ -47,6 +47,7 @@ type Options struct {
 	// Accounts are the names of further accounts, each with AccountKey(name), and
 	// further lines for them in the configuration file.
 	Accounts map[string]string
+	Config   string   // further lines of the configuration file
 	Args     []string // further arguments after "serve"
 	Env      []string // further environment
 }
@@ -64,6 +65,7 @@ func (o *Options) config() []byte {
 	for name, settings := range o.Accounts {
 		account(name, AccountKey(name), settings)
 	}
+	b.WriteString(o.Config)
 	return b.Bytes()
 }
 
