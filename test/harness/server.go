@@ -187,6 +187,14 @@ func (s *Server) current() *process {
 	return s.process
 }
 
+// PID returns the ID of the server's process; 0 when the test runs none.
+func (s *Server) PID() int {
+	if p := s.current(); p != nil {
+		return p.cmd.Process.Pid
+	}
+	return 0
+}
+
 // Kill ends the process with SIGKILL, as a crash would, and returns when it is
 // gone.
 func (s *Server) Kill() {
