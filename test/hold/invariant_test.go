@@ -35,9 +35,9 @@ func TestOneAtATime(t *testing.T) {
 	s.NeedOwn()
 	w := newWriters(t, s, 4, env)
 	for range rounds {
-		w.enters(5)
+		w.enters(15)
 		w.crash()
-		w.enters(5)
+		w.enters(15)
 		v, epoch := w.freeze()
 		for range 3 {
 			w.crash()
@@ -45,9 +45,9 @@ func TestOneAtATime(t *testing.T) {
 		}
 		w.enters(1) // by another: the lease of the stopped one has ended
 		v.thaw(epoch)
-		w.enters(5)
+		w.enters(15)
 		w.crash()
-		w.enters(5)
+		w.enters(15)
 	}
 	w.end()
 	w.check(rounds)
