@@ -165,7 +165,7 @@ func (s *scope) appendBlock(at *position, by *checked, in *body) (*appended, err
 		return nil, err
 	}
 	b.Touch(s.now)
-	out.writtenBlob = writtenBlob{version: versionOf(b.Version()), checked: by.answered(&in.sums), Encrypted: true}
+	out.writtenBlob = writtenBlob{version: versionOf(b.Version()), checked: by.answered(&in.sums, s.req.Version), Encrypted: true}
 	return out, s.putBlob(b)
 }
 

@@ -2,6 +2,8 @@ package service_test
 
 import (
 	"bytes"
+	"crypto/md5"
+	"encoding/base64"
 	"testing"
 )
 
@@ -46,5 +48,33 @@ func TestAppendBlob(t *testing.T) {
 	s.want(201, "", "PUT", "/box/log", nil, "x-ms-blob-type", "AppendBlob")
 	if got := s.want(200, "", "GET", "/box/log", nil); len(got.body) != 0 {
 		t.Errorf("a new append blob has %d bytes", len(got.body))
+	}
+}
+
+// TestHashesOfTheAnswer holds which hashes an answer has to the version of the request.
+func TestHashesOfTheAnswer(t *testing.T) {
+	s := newStore(t)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	body := []byte("block")
+	sum := md5.Sum(body)
+	guard := base64.StdEncoding.EncodeToString(sum[:])
+	target := "/box/a?comp=block&blockid=" + base64ID("b1")
+	for _, tc := range []struct {
+		version  string
+		guarded  bool
+		md5, crc bool
+	}{
+		{"2026-10-06", true, true, true},
+		{"2026-06-06", true, true, false},
+		{"2026-10-06", false, false, true},
+	} {
+		headers := []string{"x-ms-version", tc.version}
+		if tc.guarded {
+			headers = append(headers, "Content-MD5", guard)
+		}
+		a := s.want(201, "", "PUT", target, body, headers...)
+		if (a.get("Content-MD5") == guard) != tc.md5 || (a.get("x-ms-content-crc64") != "") != tc.crc {
+			t.Errorf("%+v was answered with %v", tc, a.header)
+		}
 	}
 }

@@ -45,7 +45,7 @@ func doPutBlock(s *scope, a *putBlock, in *body) (*stagedBlock, error) {
 	if err := s.stage(a.BlockID, in); err != nil {
 		return nil, err
 	}
-	return &stagedBlock{a.answered(&in.sums), true}, nil
+	return &stagedBlock{a.answered(&in.sums, s.req.Version), true}, nil
 }
 
 // stage stores an uncommitted block.

@@ -229,7 +229,7 @@ func doPutBlockFromURL(s *scope, a *putBlockFromURL, from *source) (*stagedBlock
 		return nil, err
 	}
 	guard := a.guard()
-	return &stagedBlock{guard.answered(&in.sums), true}, nil
+	return &stagedBlock{guard.answered(&in.sums, s.req.Version), true}, nil
 }
 
 type appendBlockFromURL struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
 )
 
 // md5Hash is an MD5 in Base64; any other length is InvalidMd5.
@@ -90,11 +91,19 @@ func (c *checked) verify(sum *sums) error {
 	return nil
 }
 
-// answered returns the hash for the answer: the MD5 if the request guarded its body
+// bothHashes is the version since which a body that was guarded with an MD5 is
+// answered with both hashes (conditions-and-errors.md 4.1).
+const bothHashes wire.Version = "2026-10-06"
+
+// answered returns the hashes for the answer: the MD5 if the request guarded its body
 // with one, else the CRC64.
-func (c *checked) answered(sum *sums) checked {
-	if c.MD5 != nil {
-		return checked{MD5: sum.MD5}
+func (c *checked) answered(sum *sums, v wire.Version) checked {
+	crc := crcHash{sum.CRC64, true}
+	switch {
+	case c.MD5 == nil:
+		return checked{CRC64: crc}
+	case v.AtLeast(bothHashes):
+		return checked{MD5: sum.MD5, CRC64: crc}
 	}
-	return checked{CRC64: crcHash{sum.CRC64, true}}
+	return checked{MD5: sum.MD5}
 }

@@ -136,7 +136,7 @@ func (s *scope) writePages(p *pageRange, q *sequenced, by *checked, in *body) (*
 	edit := blob.WritePages(old, blob.PageExtent{Start: r.Start, Stamp: uint64(s.now), Chunk: chunk})
 	out, err := s.editPages(edit)
 	if err == nil {
-		out.checked = by.answered(&in.sums)
+		out.checked = by.answered(&in.sums, s.req.Version)
 	}
 	return out, err
 }
