@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit statuses, those of sysexits.h where one fits.
@@ -67,12 +69,31 @@ func newRoot() *cobra.Command {
 		Short: "A blob store that speaks the Azure Blob Storage protocol, with leases at its centre",
 		Long: `Leasehold is a blob store that speaks the Azure Blob Storage protocol. Unmodified
 Azure SDKs, tools and programs, pointed at it, acquire, renew, change, release
-and break leases, and every other operation respects them as the real service does.`,
+and break leases, and every other operation respects them as the real service does.
+
+Every flag can be given in the environment: --log-level as LEASEHOLD_LOG_LEVEL.`,
 		Example: `  leasehold serve --dev        # a store for development on 127.0.0.1:10000`,
 
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnv(cmd) },
 	}
 	root.AddCommand(newServe(), newLease(), newLock(), newElect(), newEnv(), newProxy(), newCheck(), newBackup(), newSAS(), newAccount())
 	return root
+}
+
+// flagsFromEnv takes the flags that are not on the command line from the environment:
+// --log-level from LEASEHOLD_LOG_LEVEL, and so on.
+func flagsFromEnv(cmd *cobra.Command) (err error) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		name := "LEASEHOLD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if !ok || f.Changed || f.Name == "help" || err != nil {
+			return
+		}
+		if e := cmd.Flags().Set(f.Name, value); e != nil {
+			err = fmt.Errorf("%s: %w", name, e)
+		}
+	})
+	return err
 }
