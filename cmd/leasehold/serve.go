@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/service"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -29,7 +30,7 @@ type serveOptions struct {
 	config    string
 	logLevel  string
 	logFormat string
-	sources   service.SourceOptions
+	sources   fetch.Options
 
 	tlsListen, tlsCert, tlsKey                   string
 	selfSigned                                   bool
@@ -166,7 +167,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Log:      log,
 
 		Addressing: addressing,
-		Sources:    &o.sources,
+		Sources:    o.sources,
 	})
 	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Log: log})
 	ends, err := open(o, conf, log)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -43,7 +44,10 @@ type Options struct {
 	// Addressing says which hosts are the server's own, for sources of copies.
 	Addressing *wire.Addressing
 	// Sources says how sources of copies outside of this server are read.
-	Sources *SourceOptions
+	Sources fetch.Options
+	// MaxSource bounds the bytes of such a source that is copied as a blob: 5000 MiB if it is
+	// not given.
+	MaxSource int64
 	// Rehydration is how long a blob takes from the archive to another tier: a minute if it
 	// is not given. With high priority it is a tenth.
 	Rehydration time.Duration
@@ -69,7 +73,7 @@ type Service struct {
 	Options
 	table   *wire.Table[Operation]
 	rules   ruleCache
-	outside *http.Client // reads sources of copies
+	outside *fetch.Client // reads sources of copies
 	queues  queues
 	busy    busy
 	near    surroundingsCache
@@ -90,10 +94,10 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Sources == nil {
-		o.Sources = &SourceOptions{}
+	if o.MaxSource <= 0 {
+		o.MaxSource = maxPutBlob
 	}
-	return &Service{Options: o, outside: o.Sources.client(), table: wire.NewTable(Operations(), func(op *Operation) wire.Selector { return op.On })}
+	return &Service{Options: o, outside: fetch.New(o.Sources), table: wire.NewTable(Operations(), func(op *Operation) wire.Selector { return op.On })}
 }
 
 // Serve answers one request.

@@ -13,6 +13,7 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -27,17 +28,11 @@ type sourceURL struct{ *url.URL }
 // UnmarshalText reads an absolute URL with a host. All others are InvalidHeaderValue.
 func (s *sourceURL) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
-	if err != nil || len(text) > maxSourceURL || !fetchable(u) {
+	if err != nil || len(text) > maxSourceURL || !fetch.Readable(u) {
 		return fault.InvalidHeader(copySource, string(text))
 	}
 	s.URL = u
 	return nil
-}
-
-// fetchable tells whether a URL can be one of a source.
-func fetchable(u *url.URL) bool {
-	web := u.Scheme == "http" || u.Scheme == "https"
-	return web && u.Hostname() != "" && u.User == nil && u.Opaque == "" && u.Fragment == ""
 }
 
 // shown returns the URL as everybody may see it: of the query only what names the
@@ -124,7 +119,7 @@ type place struct {
 // it, and what it demands of it. Whoever gets the source closes its content.
 func (c *call) openSource(w *wanted) (*source, error) {
 	if !c.addressed(w.url.URL) {
-		return c.fetch(w)
+		return c.openOutside(w)
 	}
 	t, err := wire.ParseTarget(w.url.Host, w.url.EscapedPath(), c.Addressing)
 	if err == nil && t.Level == wire.LevelContainer {

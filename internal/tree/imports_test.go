@@ -32,11 +32,12 @@ var layers = []layer{
 		external: []string{"github.com/go-jose/go-jose/"}, // signatures of bearer tokens
 	},
 	{dir: "internal/wire", internal: []string{"internal/fault"}},
+	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire"}},
 	{
 		dir: "internal/service",
 		internal: []string{
 			"internal/fault", "internal/lease", "internal/blob", "internal/meta",
-			"internal/kv", "internal/segment", "internal/auth", "internal/wire",
+			"internal/kv", "internal/segment", "internal/auth", "internal/wire", "internal/fetch",
 		},
 		external: []string{"github.com/minio/crc64nvme"},
 	},

@@ -1,0 +1,298 @@
+// Package fetch reads the sources of copies that lie outside of this server, over HTTP
+// and within limits: of time, of redirects, and, unless that is allowed, of addresses, so that
+// no client can use the server to reach what only the server can reach.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// Options say how sources are read. The zero value is good.
+type Options struct {
+	// AllowPrivate lets sources lie at addresses that are not of the public internet. Without
+	// it nobody can use the server to reach what only the server can reach.
+	AllowPrivate bool
+	// Timeout bounds the reading of one source as a whole; 0 stands for DefaultTimeout.
+	Timeout time.Duration
+	// Resolver looks up names; nil stands for that of the system.
+	Resolver *net.Resolver
+
+	permit func(netip.AddrPort) bool // what the guard lets pass in a test; nil for nothing
+}
+
+// DefaultTimeout applies where Options say nothing.
+const DefaultTimeout = 10 * time.Minute
+
+const (
+	maxRedirects = 5
+	maxHead      = 64 << 10 // bytes of the header of an answer
+	maxCode      = 64       // bytes of an error code that is passed on
+	dialTimeout  = 10 * time.Second
+	headTimeout  = 30 * time.Second // for the header of the answer to come
+)
+
+// errInternalAddress says that a source lies where no source may be read from.
+var errInternalAddress = errors.New("fetch: not an address of the public internet")
+
+// Client reads sources. It is safe for concurrent use.
+type Client struct {
+	timeout time.Duration
+	http    *http.Client
+}
+
+// New returns a Client. It knows no proxies, because the guard judges the address that
+// is dialled.
+func New(o Options) *Client {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver}
+	if !o.AllowPrivate {
+		dialer.Control = o.guard
+	}
+	return &Client{o.Timeout, &http.Client{
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    dialTimeout,
+			ResponseHeaderTimeout:  headTimeout,
+			MaxResponseHeaderBytes: maxHead,
+			DisableCompression:     true,
+			DisableKeepAlives:      true,
+		},
+		CheckRedirect: checkRedirect,
+	}}
+}
+
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) > maxRedirects:
+		return errors.New("fetch: too many redirects")
+	case !Readable(r.URL) || via[0].URL.Scheme == "https" && r.URL.Scheme != "https":
+		return errors.New("fetch: redirect to where no source is read from")
+	}
+	return nil
+}
+
+// Readable tells whether a URL can be one of a source: HTTP or HTTPS, with a host, and with
+// neither user information nor a fragment.
+func Readable(u *url.URL) bool {
+	web := u.Scheme == "http" || u.Scheme == "https"
+	return web && u.Hostname() != "" && u.User == nil && u.Opaque == "" && u.Fragment == ""
+}
+
+// guard refuses connections to addresses that are not of the public internet. It sees
+// the address that a name was resolved to, for every connection.
+func (o *Options) guard(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if public(at.Addr()) || o.permit != nil && o.permit(at) {
+		return nil
+	}
+	return errInternalAddress
+}
+
+// internalNets are the networks beside those that netip knows in which nothing of the
+// public internet is: this network, carrier-grade NAT (a cloud's metadata among it),
+// protocol assignments, benchmarks, documentation, reserved, and the IPv6 forms that
+// carry an IPv4 address to a gateway.
+var internalNets = prefixes("0.0.0.0/8 100.64.0.0/10 192.0.0.0/24 192.0.2.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 " +
+	"192.88.99.0/24 240.0.0.0/4 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 2002::/16 3fff::/20 5f00::/16 fec0::/10 ::/96")
+
+func prefixes(text string) (out []netip.Prefix) {
+	for p := range strings.FieldsSeq(text) {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
+}
+
+// public tells whether an address is one of the public internet.
+func public(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
+		return false
+	}
+	for _, p := range internalNets {
+		if p.Contains(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// Request says what is wanted of a source.
+type Request struct {
+	URL        *url.URL // as Readable demands
+	Version    string   // of the protocol
+	Bearer     string   // the value of Authorization, which is sent over HTTPS only; "" for none
+	Range      wire.Range
+	Conditions blob.Conditions // those on tags are not sent
+}
+
+// Answer is a source that can be read.
+type Answer struct {
+	Header  http.Header
+	Length  int64         // bytes of Content; -1 if it is not known
+	Content io.ReadCloser // the wanted range; its failures are those of Get
+}
+
+// Get opens a source. Whoever gets the answer closes its content, which ends with ctx and
+// with the timeout. Conditions that are not met are ConditionNotMet, with 304 or 412 as
+// the read of a blob answers them, and a range behind the end is InvalidRange. All else
+// that fails is CannotVerifyCopySource, which names no address of the server's network
+// (docs/decisions/copy-sources.md).
+func (c *Client) Get(ctx context.Context, r *Request) (*Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	got, err := c.ask(ctx, r)
+	if err != nil {
+		cancel()
+		return nil, unreachable(err)
+	}
+	a := &Answer{Header: got.Header, Length: got.ContentLength, Content: &content{got.Body, cancel}}
+	if err := understand(got); err != nil {
+		a.Content.Close()
+		return nil, err
+	}
+	if r.Range.IsZero() || got.StatusCode == http.StatusPartialContent {
+		return a, nil
+	}
+	if err := a.cut(r.Range); err != nil {
+		a.Content.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// ask sends the request for a source.
+func (c *Client) ask(ctx context.Context, in *Request) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, in.URL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	h := r.Header
+	h.Set("x-ms-version", in.Version)
+	if in.Bearer != "" && r.URL.Scheme == "https" {
+		h.Set("Authorization", in.Bearer)
+	}
+	if !in.Range.IsZero() {
+		last := ""
+		if !in.Range.Open() {
+			last = strconv.FormatInt(in.Range.Last(), 10)
+		}
+		h.Set("Range", "bytes="+strconv.FormatInt(in.Range.Start, 10)+"-"+last)
+	}
+	for name, value := range map[string]string{"If-Match": in.Conditions.IfMatch, "If-None-Match": in.Conditions.IfNoneMatch} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	for name, t := range map[string]blob.Time{
+		"If-Modified-Since": in.Conditions.IfModifiedSince, "If-Unmodified-Since": in.Conditions.IfUnmodifiedSince} {
+		if !t.IsZero() {
+			h.Set(name, t.Std().Format(http.TimeFormat))
+		}
+	}
+	return c.http.Do(r)
+}
+
+// unreachable is the answer when a source gave none. It does not tell one address that may
+// not be reached from another.
+func unreachable(err error) error {
+	e := fault.CopySource(http.StatusBadRequest, fault.CannotVerifyCopySource, fault.CannotVerifyCopySource.Message())
+	if errors.Is(err, errInternalAddress) {
+		e = fault.CopySource(http.StatusForbidden, fault.CannotVerifyCopySource,
+			"The source of the copy is at an address that this server does not read from.")
+	}
+	// The text only: what ended the reading must not be taken for the end of the request's own body.
+	e.Cause = fmt.Errorf("reading the source of a copy: %v", err)
+	return e
+}
+
+// understand reads the status of an answer.
+func understand(r *http.Response) error {
+	switch r.StatusCode {
+	case http.StatusOK, http.StatusPartialContent:
+		return nil
+	case http.StatusNotModified:
+		return fault.NotModified()
+	case http.StatusPreconditionFailed:
+		return fault.ConditionNotMet
+	case http.StatusRequestedRangeNotSatisfiable:
+		return fault.InvalidRange
+	}
+	code := r.Header.Get("x-ms-error-code")
+	if len(code) > maxCode {
+		code = ""
+	}
+	return fault.CopySource(refusal(r.StatusCode), fault.Code(code), "The source of the copy answered "+strconv.Itoa(r.StatusCode)+".")
+}
+
+// refusal is the status to pass on: what is wrong with the source is no failure of
+// this server.
+func refusal(status int) int {
+	if status >= http.StatusInternalServerError {
+		return http.StatusBadRequest
+	}
+	return status
+}
+
+// cut takes the wanted range out of the answer of a server that does not know ranges.
+func (a *Answer) cut(within wire.Range) error {
+	n, err := io.CopyN(io.Discard, a.Content, within.Start)
+	switch {
+	case errors.Is(err, io.EOF):
+		return fault.InvalidRange
+	case err != nil:
+		return err
+	}
+	left := within.Len()
+	if a.Length >= 0 {
+		if left = min(left, a.Length-n); left <= 0 {
+			return fault.InvalidRange
+		}
+		a.Length = left
+	}
+	a.Content = &limited{io.LimitReader(a.Content, left), a.Content}
+	return nil
+}
+
+// content is the body of an answer. Its failures are ones of the source.
+type content struct {
+	body   io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.body.Read(p)
+	if err != nil && err != io.EOF {
+		err = unreachable(err)
+	}
+	return n, err
+}
+
+func (c *content) Close() error {
+	c.cancel()
+	return c.body.Close()
+}
+
+// limited closes more than it reads.
+type limited struct {
+	io.Reader
+	io.Closer
+}
