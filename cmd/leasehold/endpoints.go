@@ -12,9 +12,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/leasehold/leasehold/internal/certificate"
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
-	"github.com/leasehold/leasehold/test/proxy"
+	"github.com/leasehold/leasehold/internal/tunnel"
 )
 
 // off is the address of a listener that is not wanted.
@@ -152,14 +153,14 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	if e.secure == nil && e.authority == nil {
 		return nil
 	}
-	var local *proxy.Leaf
+	var local *certificate.Leaf
 	if o.selfSigned || o.dev || e.authority != nil {
 		dir := filepath.Join(o.data, "tls")
-		ca, err := proxy.OpenAuthority(dir, time.Now())
+		ca, err := certificate.OpenAuthority(dir, time.Now())
 		if err != nil {
 			return err
 		}
-		local = &proxy.Leaf{Authority: ca, Names: c.hostNames, Now: time.Now}
+		local = &certificate.Leaf{Authority: ca, Names: c.hostNames, Now: time.Now}
 		e.ca, e.bundle = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "bundle.pem")
 		if err := writeBundle(e.bundle, ca.PEM()); err != nil {
 			return err
@@ -246,12 +247,12 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 	if e.proxy == nil {
 		return
 	}
-	t := &proxy.Tunnel{}
+	t := &tunnel.Tunnel{}
 	if e.secure != nil {
-		t.Routes = append(t.Routes, proxy.Route{Host: "*.blob.core.windows.net", Target: reach(e.secure)})
+		t.Routes = append(t.Routes, tunnel.Route{Host: "*.blob.core.windows.net", Target: reach(e.secure)})
 	}
 	if e.authority != nil {
-		t.Routes = append(t.Routes, proxy.Route{Host: authorityHost, Target: reach(e.authority)})
+		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: reach(e.authority)})
 	}
 	e.start(e.proxy, t, 0, log)
 }

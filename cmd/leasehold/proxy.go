@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/leasehold/leasehold/test/proxy"
+	"github.com/leasehold/leasehold/internal/tunnel"
 )
 
 func newProxy() *cobra.Command {
@@ -53,9 +53,9 @@ func runProxy(ctx context.Context, data, address string, out io.Writer) error {
 	if err := onLoopback("listen", l); err != nil {
 		return err
 	}
-	t := &proxy.Tunnel{Routes: []proxy.Route{{Host: "*.blob.core.windows.net", Target: state.Secure}}}
+	t := &tunnel.Tunnel{Routes: []tunnel.Route{{Host: "*.blob.core.windows.net", Target: state.Secure}}}
 	if state.Authority != "" {
-		t.Routes = append(t.Routes, proxy.Route{Host: authorityHost, Target: state.Authority})
+		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: state.Authority})
 	}
 	fmt.Fprintf(out, "proxy ready; export HTTPS_PROXY=http://%s\n", l.Addr())
 	s := &http.Server{Handler: t, ReadHeaderTimeout: smallTimeout, MaxHeaderBytes: smallHeader}

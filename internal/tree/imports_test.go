@@ -42,6 +42,8 @@ var layers = []layer{
 		external: []string{"github.com/minio/crc64nvme"},
 	},
 	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/", "github.com/golang-jwt/jwt/"}},
+	{dir: "internal/certificate"},
+	{dir: "internal/tunnel"},
 	{dir: "internal/console", internal: []string{"internal/service"}},
 	{
 		dir: "internal/server",
@@ -63,10 +65,9 @@ var layers = []layer{
 	{dir: "internal/kv/*", internal: []string{"internal/kv"}, external: []string{"*"}},
 	{dir: "internal/segment/*", internal: []string{"internal/segment"}, external: []string{"*"}},
 	{dir: "internal/tree"},
-	{dir: "cmd/*", internal: []string{"internal/*", "hold", "test/proxy"}, external: []string{"*"}},
+	{dir: "cmd/*", internal: []string{"internal/*", "hold"}, external: []string{"*"}},
 	{dir: "hold", external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
 	{dir: "hold/*", internal: []string{"hold"}, external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
-	{dir: "test/proxy"},
 	{dir: "test/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
 	{dir: "bench/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
 	{dir: "bench", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
@@ -153,6 +154,7 @@ func TestTable(t *testing.T) {
 		{"hold", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", true},
 		{"internal/server", module + "/internal/kv", false},
 		{"cmd/leasehold", module + "/internal/kv/pebble", true},
+		{"cmd/leasehold", module + "/test/proxy", false},
 	}
 	for _, c := range cases {
 		l, ok := layerOf(c.dir)

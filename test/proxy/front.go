@@ -1,3 +1,6 @@
+// Package proxy puts a server that speaks plain HTTP, of whatever make, in the place of
+// the public Blob service for unmodified clients: a [Front] is a tunnel with a TLS end and
+// a certificate authority of its own. A server of this tree has all that itself.
 package proxy
 
 import (
@@ -9,6 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/certificate"
+	"github.com/leasehold/leasehold/internal/tunnel"
 )
 
 // BlobSuffix is the public suffix behind which clients that have no endpoint
@@ -17,18 +23,18 @@ const BlobSuffix = "blob.core.windows.net"
 
 // FrontOptions says what stands behind a Front.
 type FrontOptions struct {
-	Listen string  // address of the proxy; empty for any free port of 127.0.0.1
-	Plain  string  // host:port that speaks plain HTTP and serves *.blob.core.windows.net
-	Extra  []Route // further public names, served by local plain ports the same way
-	Dir    string  // existing folder for the authority's certificate, ca.pem
+	Listen string         // address of the proxy; empty for any free port of 127.0.0.1
+	Plain  string         // host:port that speaks plain HTTP and serves *.blob.core.windows.net
+	Extra  []tunnel.Route // further public names, served by local plain ports the same way
+	Dir    string         // existing folder for the authority's certificate, ca.pem
 }
 
 // A Front is a running tunnel with a TLS end of its own. Its listeners are on the
 // loopback interface only.
 type Front struct {
-	URL    string     // of the proxy, for HTTPS_PROXY
-	CAFile string     // certificate of the authority
-	CA     *Authority // the authority itself
+	URL    string                 // of the proxy, for HTTPS_PROXY
+	CAFile string                 // certificate of the authority
+	CA     *certificate.Authority // the authority itself
 
 	proxy     *http.Server
 	listeners []net.Listener
@@ -37,7 +43,7 @@ type Front struct {
 // NewFront starts a proxy and, for each public name, a TLS listener before the
 // plain port.
 func NewFront(o FrontOptions) (_ *Front, err error) {
-	ca, err := NewAuthority(time.Now())
+	ca, err := certificate.NewAuthority(time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -50,13 +56,13 @@ func NewFront(o FrontOptions) (_ *Front, err error) {
 	if err := os.WriteFile(f.CAFile, ca.PEM(), 0o644); err != nil {
 		return nil, err
 	}
-	tunnel := &Tunnel{}
-	for _, r := range append([]Route{{Host: "*." + BlobSuffix, Target: o.Plain}}, o.Extra...) {
+	t := &tunnel.Tunnel{}
+	for _, r := range append([]tunnel.Route{{Host: "*." + BlobSuffix, Target: o.Plain}}, o.Extra...) {
 		secure, err := f.terminate(r)
 		if err != nil {
 			return nil, err
 		}
-		tunnel.Routes = append(tunnel.Routes, Route{Host: r.Host, Target: secure})
+		t.Routes = append(t.Routes, tunnel.Route{Host: r.Host, Target: secure})
 	}
 	listen := o.Listen
 	if listen == "" {
@@ -67,13 +73,13 @@ func NewFront(o FrontOptions) (_ *Front, err error) {
 		return nil, err
 	}
 	f.URL = "http://" + ln.Addr().String()
-	f.proxy = &http.Server{Handler: tunnel, ReadHeaderTimeout: HeaderTimeout}
+	f.proxy = &http.Server{Handler: t, ReadHeaderTimeout: tunnel.HeaderTimeout}
 	go f.proxy.Serve(ln)
 	return f, nil
 }
 
 // terminate starts the TLS listener for a route and returns its address.
-func (f *Front) terminate(r Route) (string, error) {
+func (f *Front) terminate(r tunnel.Route) (string, error) {
 	cert, err := f.CA.Issue(time.Now(), r.Host)
 	if err != nil {
 		return "", err
@@ -145,10 +151,10 @@ func terminate(client *tls.Conn, target string) {
 		client.Close()
 		return
 	}
-	server, err := net.DialTimeout("tcp", target, DialTimeout)
+	server, err := net.DialTimeout("tcp", target, tunnel.DialTimeout)
 	if err != nil {
 		client.Close()
 		return
 	}
-	Pipe(client, client, server)
+	tunnel.Pipe(client, client, server)
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/leasehold/leasehold/internal/tunnel"
 )
 
 // echo is a plain server that answers every connection with the request head
@@ -48,7 +50,7 @@ func newFront(t *testing.T) *Front {
 	t.Helper()
 	f, err := NewFront(FrontOptions{
 		Plain: echo(t),
-		Extra: []Route{{Host: "login.leasehold.internal", Target: echo(t)}},
+		Extra: []tunnel.Route{{Host: "login.leasehold.internal", Target: echo(t)}},
 		Dir:   t.TempDir(),
 	})
 	if err != nil {
@@ -98,48 +100,6 @@ func TestFrontHandsOnTheRequestUnchanged(t *testing.T) {
 				t.Errorf("%s: %q is not in the request as it arrived:\n%s", host, want, body)
 			}
 		}
-	}
-}
-
-func TestTunnelRefuses(t *testing.T) {
-	f := newFront(t)
-	c := client(t, f)
-	for _, target := range []string{
-		"https://example.com/", "https://blob.core.windows.net/", "https://acct.blob.core.windows.net:8443/",
-		"https://acct.blob.core.windows.net.example.com/",
-	} {
-		if res, err := c.Get(target); err == nil {
-			res.Body.Close()
-			t.Errorf("%s: connected, want a refusal", target)
-		} else if !strings.Contains(err.Error(), "Forbidden") {
-			t.Errorf("%s: %v, want Forbidden", target, err)
-		}
-	}
-	res, err := http.Get(f.URL + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusMethodNotAllowed {
-		t.Errorf("GET at the proxy: %s, want 405", res.Status)
-	}
-}
-
-func TestTunnelReportsADeadServer(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := ln.Addr().String()
-	ln.Close()
-	f, err := NewFront(FrontOptions{Plain: dead, Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if res, err := client(t, f).Get("https://acct.blob.core.windows.net/"); err == nil {
-		res.Body.Close()
-		t.Errorf("a dead server answered %s", res.Status)
 	}
 }
 

@@ -1,8 +1,7 @@
-package proxy
+package certificate
 
 import (
 	"crypto/x509"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -89,24 +88,5 @@ func TestLeafIsRenewed(t *testing.T) {
 	now = now.Add(leafLifetime * 3 / 4)
 	if get() == second {
 		t.Error("not renewed before its end")
-	}
-}
-
-func TestTunnelFindsItsRoutes(t *testing.T) {
-	tunnel := &Tunnel{Routes: []Route{{"*.blob.core.windows.net", "tls"}, {"login.leasehold.internal", "login"}}}
-	for host, want := range map[string]string{
-		"acct.blob.core.windows.net:443":          "tls",
-		"ACCT.blob.core.windows.net:443":          "tls",
-		"login.leasehold.internal:443":            "login",
-		"acct.blob.core.windows.net":              "",
-		"acct.blob.core.windows.net:80":           "",
-		"blob.core.windows.net:443":               "",
-		"acct.blob.core.windows.net.evil:443":     "",
-		"xlogin.leasehold.internal:443":           "",
-		net.JoinHostPort("169.254.169.254", "80"): "",
-	} {
-		if got, _ := tunnel.target(host); got != want {
-			t.Errorf("%s leads to %q, want %q", host, got, want)
-		}
 	}
 }

@@ -1,4 +1,7 @@
-package proxy
+// Package certificate makes the certificates of a server that has no public one: a
+// private authority, kept in a folder, that may vouch for the local machine and the
+// names of the Blob service only, and server certificates that it issues.
+package certificate
 
 import (
 	"crypto"

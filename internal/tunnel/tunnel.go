@@ -1,12 +1,12 @@
-// Package proxy lets unmodified clients reach a local server under the public
-// names of the Blob service, https://ACCOUNT.blob.core.windows.net, without
-// root, DNS or a real certificate.
+// Package tunnel is a proxy that leads unmodified clients to a local server under the
+// public names of the Blob service, https://ACCOUNT.blob.core.windows.net, without root
+// or DNS.
 //
-// A client that honours HTTPS_PROXY asks a [Tunnel] on the loopback interface to
-// connect it to the public name. The tunnel connects it to a local TLS listener
-// instead, which shows a certificate of an [Authority] of its own for that name.
-// Names that are not mapped are refused: nothing leaves the machine.
-package proxy
+// A client that honours HTTPS_PROXY asks a [Tunnel] on the loopback interface to connect
+// it to the public name. The tunnel connects it to a local TLS listener instead, which
+// shows a certificate of a local authority for that name. Names that are not mapped are
+// refused: nothing leaves the machine.
+package tunnel
 
 import (
 	"io"
