@@ -175,11 +175,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	switch {
 	case o.tlsCert != "":
-		cert, err := server.LoadCertificate(o.tlsCert, o.tlsKey)
-		if err != nil {
-			return err
-		}
-		config.GetCertificate = cert.Get
+		config.GetCertificate = c.certificate.Get
 	case local != nil:
 		config.GetCertificate = local.Get
 	default:

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"net/http/httptest"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/certificate"
 	"github.com/leasehold/leasehold/internal/kv/mem"
 	segments "github.com/leasehold/leasehold/internal/segment/mem"
 	"github.com/leasehold/leasehold/internal/server"
@@ -52,7 +55,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BOX_URL", url+"/"+devAccount+"/box")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "killed": killed, "until": until},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "killed": killed, "until": until, "certificate": makeCertificate},
 	})
 }
 
@@ -116,5 +119,23 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the output of %q never had %q", args[1:], args[0])
 		case <-time.After(50 * time.Millisecond):
 		}
+	}
+}
+
+// makeCertificate writes the certificate NAME.pem and its key NAME.key, for the public name of
+// the account acct, and the authority that vouches for it, NAME-ca.pem: certificate NAME.
+func makeCertificate(ts *testscript.TestScript, neg bool, args []string) {
+	ca, err := certificate.NewAuthority(time.Now())
+	ts.Check(err)
+	c, err := ca.Issue(time.Now(), "acct.blob.core.windows.net")
+	ts.Check(err)
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	ts.Check(err)
+	for file, text := range map[string][]byte{
+		".pem":    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Leaf.Raw}),
+		".key":    pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+		"-ca.pem": ca.PEM(),
+	} {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+file), text, 0o600))
 	}
 }

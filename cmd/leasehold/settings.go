@@ -20,6 +20,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/identity"
+	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/service"
 )
 
@@ -64,8 +65,10 @@ type configuration struct {
 	o      *serveOptions
 	log    *slog.Logger
 	issuer *identity.Issuer // nil unless tokens are issued here
-	now    atomic.Pointer[settings]
-	seen   map[string]time.Time // modification times of files when they were last read
+
+	certificate *server.Certificate // nil unless there is one in files
+	now         atomic.Pointer[settings]
+	seen        map[string]time.Time // modification times of files when they were last read
 }
 
 // newConfiguration reads the settings for the first time.
@@ -80,6 +83,12 @@ func newConfiguration(o *serveOptions, log *slog.Logger) (*configuration, error)
 			Base: "https://" + authorityHost, Tenant: tenantID, Key: key, Now: time.Now,
 			Outside:    outsideNow{c},
 			Principals: func() []identity.Principal { return c.now.Load().principals },
+		}
+	}
+	if o.tlsCert != "" {
+		var err error
+		if c.certificate, err = server.LoadCertificate(o.tlsCert, o.tlsKey); err != nil {
+			return nil, err
 		}
 	}
 	s, err := c.load()
@@ -109,7 +118,7 @@ func (c *configuration) load() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &settings{files: []string{c.o.config}}
+	s := &settings{files: []string{c.o.config, c.o.tlsCert, c.o.tlsKey}}
 	s.features = make(map[string]service.Features)
 	for i := range file.Accounts {
 		s.features[file.Accounts[i].Name] = file.Accounts[i].features()
@@ -199,6 +208,11 @@ func (c *configuration) reloadIfChanged() {
 func (c *configuration) reload() {
 	old := c.now.Load()
 	c.seen = modified(old.files)
+	if c.certificate != nil {
+		if err := c.certificate.Reload(); err != nil {
+			c.log.Error("the certificate can't be read again; the one before it stays", "error", err)
+		}
+	}
 	s, err := c.load()
 	if err == nil && len(s.accounts) == 0 {
 		err = errNoAccounts

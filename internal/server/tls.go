@@ -4,8 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"os"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,56 +47,30 @@ func (c *secureConn) ConnectionState() tls.ConnectionState {
 	return t.ConnectionState()
 }
 
-// certificateCheck is how often the files of a certificate are looked at.
-const certificateCheck = time.Minute
-
-// Certificate is a certificate in files, which is read again when they change, so that it can be renewed while the server
-// runs.
+// Certificate is a certificate in files, which can be read again, so that it can be renewed while the server runs.
 type Certificate struct {
 	certFile, keyFile string
 
-	mu      sync.Mutex
-	current *tls.Certificate
-	read    time.Time // modification time of the newer file
-	checked time.Time
+	current atomic.Pointer[tls.Certificate]
 }
 
 // LoadCertificate reads a certificate chain and its key, both in PEM form.
 func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
 	c := &Certificate{certFile: certFile, keyFile: keyFile}
-	return c, c.reload(time.Now())
+	return c, c.Reload()
 }
 
-// Get is for the GetCertificate field of a tls.Config. If new files can't be read, the certificate stays what it was.
+// Get is for the GetCertificate field of a tls.Config.
 func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.checked) >= certificateCheck {
-		c.reload(now)
-	}
-	return c.current, nil
+	return c.current.Load(), nil
 }
 
-// reload reads the files if they are not those that were read last.
-func (c *Certificate) reload(now time.Time) error {
-	c.checked = now
-	var newest time.Time
-	for _, name := range []string{c.certFile, c.keyFile} {
-		info, err := os.Stat(name)
-		if err != nil {
-			return err
-		}
-		if info.ModTime().After(newest) {
-			newest = info.ModTime()
-		}
-	}
-	if newest.Equal(c.read) {
-		return nil
-	}
+// Reload reads the files again. If they can't be read or don't belong together, the certificate stays what it was.
+func (c *Certificate) Reload() error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return fmt.Errorf("reading the certificate %s: %w", c.certFile, err)
+		return fmt.Errorf("certificate %s: %w", c.certFile, err)
 	}
-	c.current, c.read = &pair, newest
+	c.current.Store(&pair)
 	return nil
 }
