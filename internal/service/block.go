@@ -61,7 +61,7 @@ func (s *scope) stage(blockID string, in *body) error {
 	if err != nil {
 		return err
 	}
-	if hash := in.key.hashOf(); all.Count == 1 {
+	if hash := in.key.Hash(); all.Count == 1 {
 		all.Key = hash
 	} else if !bytes.Equal(all.Key, hash) {
 		return fault.BlobUsesCustomerSpecifiedEncryption

@@ -8,14 +8,17 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/minio/crc64nvme"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
+	"github.com/leasehold/leasehold/internal/structured"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -27,12 +30,28 @@ const MaxInline = 32 << 10
 // upload is the body of a request that stores bytes, with the hashes that guard it.
 type upload struct {
 	checked
-	Structured    messageBody `header:"x-ms-structured-body"`
-	PayloadLength *int64      `header:"x-ms-structured-content-length"`
-	Body          wire.Body   `body:"stream"`
+	Structured    structured.Used `header:"x-ms-structured-body"`
+	PayloadLength *int64          `header:"x-ms-structured-content-length"`
+	Body          wire.Body       `body:"stream"`
 }
 
 func (u *upload) input() *upload { return u }
+
+// unframe replaces a structured body by its payload, so that all that comes after sees
+// nothing else.
+func (u *upload) unframe() error {
+	switch {
+	case !bool(u.Structured):
+		return nil
+	case u.PayloadLength == nil:
+		return fault.MissingHeader(structured.LengthHeader)
+	case *u.PayloadLength < 0:
+		return fault.InvalidHeader(structured.LengthHeader, strconv.FormatInt(*u.PayloadLength, 10))
+	}
+	payload := structured.NewReader(u.Body.Reader, u.Body.Length, *u.PayloadLength)
+	u.Body = wire.Body{Reader: payload, Length: *u.PayloadLength}
+	return nil
+}
 
 // admit refuses a body that can't be taken, before any of it is read.
 func (u *upload) admit(limit int64) error {
@@ -60,15 +79,15 @@ type body struct {
 	Size int64
 	sums
 	object blob.ObjectID
-	inline []byte       // of a short body
-	key    *customerKey // that it is encrypted with; nil for none
+	inline []byte          // of a short body
+	key    *encryption.Key // that it is encrypted with; nil for none
 }
 
 // chunk returns where the body lies, after putting it there if it is short.
 func (b *body) chunk(s *scope) (blob.Chunk, error) {
 	c := blob.Chunk{Object: b.object, Inline: b.inline != nil, Length: b.Size, Size: b.Size}
 	if b.key != nil {
-		c.Offset, c.Size = nonceSize, b.Size+nonceSize
+		c.Offset, c.Size = encryption.NonceSize, b.Size+encryption.NonceSize
 	}
 	switch {
 	case b.Size <= 0:
@@ -90,7 +109,7 @@ func (b *body) blocks(s *scope) ([]blob.Block, error) {
 
 // receive reads the body, hashes it, and stores it unless it is short enough to be
 // stored by the transaction itself, encrypted if there is a key.
-func (c *call) receive(u *upload, limit int64, key *customerKey) (*body, error) {
+func (c *call) receive(u *upload, limit int64, key *encryption.Key) (*body, error) {
 	h := hashing{crc: crc64nvme.New()}
 	if u.MD5 != nil || c.op.HashesMD5 {
 		h.md5 = md5.New()
@@ -142,7 +161,7 @@ func ended(r io.Reader) error {
 	case err == io.EOF:
 		return nil
 	case err == nil && n > 0:
-		return errMessage
+		return structured.ErrMalformed
 	}
 	return err
 }
@@ -165,15 +184,21 @@ func (c *call) keepInline(b *body, data []byte, h *hashing) error {
 	if b.key == nil {
 		return nil
 	}
-	sealed, err := io.ReadAll(b.seal(c.nonce(), bytes.NewReader(data)))
-	b.inline = sealed
+	sealed, err := b.key.Seal(c.Random, bytes.NewReader(data))
+	if err == nil {
+		b.inline, err = io.ReadAll(sealed)
+	}
 	return err
 }
 
 func (c *call) keepSegment(b *body, head []byte, rest io.Reader, h *hashing) error {
 	data, extra := h.tee(head, rest), int64(0)
 	if b.key != nil {
-		data, extra = b.seal(c.nonce(), data), nonceSize
+		var err error
+		if data, err = b.key.Seal(c.Random, data); err != nil {
+			return err
+		}
+		extra = encryption.NonceSize
 	}
 	ref, err := c.Segments.Write(c.ctx(), data)
 	if err != nil {

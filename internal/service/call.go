@@ -7,6 +7,7 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/structured"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -170,7 +171,7 @@ func ingest[A, R any, P interface {
 		}
 		c.echoKey(a)
 		if in.Structured {
-			c.req.Writer.Header()[structuredBody] = []string{messageForm}
+			c.req.Writer.Header()[structured.Header] = []string{structured.Form}
 		}
 		return results.Write(c.req, c.op.Status, result)
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/lease"
@@ -16,9 +17,9 @@ import (
 
 type createContainer struct {
 	metadata
-	Access            publicAccess `header:"x-ms-blob-public-access"`
-	DefaultScope      scopeName    `header:"x-ms-default-encryption-scope"`
-	DenyScopeOverride bool         `header:"x-ms-deny-encryption-scope-override"`
+	Access            publicAccess     `header:"x-ms-blob-public-access"`
+	DefaultScope      encryption.Scope `header:"x-ms-default-encryption-scope"`
+	DenyScopeOverride bool             `header:"x-ms-deny-encryption-scope-override"`
 }
 
 // publicAccess reads the level of public access that a request asks for.
@@ -53,7 +54,7 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 		Metadata:   a.record(),
 		Access:     blob.PublicAccess(a.Access),
 	}
-	if a.DefaultScope != defaultScope {
+	if a.DefaultScope != encryption.DefaultScope {
 		c.DefaultScope = string(a.DefaultScope)
 	}
 	c.DenyScopeOverride = a.DenyScopeOverride
@@ -129,9 +130,6 @@ type containerProperties struct {
 	VersionedWORM         bool              `header:"x-ms-immutable-storage-with-versioning-enabled,always,since=2020-06-12"`
 }
 
-// defaultScope is the encryption scope of a container that names none.
-const defaultScope = "$account-encryption-key"
-
 func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
 	c := s.container
 	return &containerProperties{
@@ -141,7 +139,7 @@ func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
 		metadata:          metadataOf(c.Metadata),
 		leaseState:        leaseStateOf(c.Lease, s.r.Now()),
 		Access:            c.Access,
-		DefaultScope:      cmp.Or(c.DefaultScope, defaultScope),
+		DefaultScope:      cmp.Or(c.DefaultScope, encryption.DefaultScope),
 		DenyScopeOverride: c.DenyScopeOverride,
 		VersionedWORM:     c.VersionedWORM,
 	}, nil

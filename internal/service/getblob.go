@@ -11,6 +11,7 @@ import (
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/segment"
+	"github.com/leasehold/leasehold/internal/structured"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -22,10 +23,10 @@ type getBlob struct {
 	guarded
 	keyed
 	addressed
-	Range      wire.Range  `header:"x-ms-range|Range"`
-	RangeMD5   bool        `header:"x-ms-range-get-content-md5"`
-	RangeCRC64 bool        `header:"x-ms-range-get-content-crc64"`
-	Structured messageBody `header:"x-ms-structured-body"`
+	Range      wire.Range      `header:"x-ms-range|Range"`
+	RangeMD5   bool            `header:"x-ms-range-get-content-md5"`
+	RangeCRC64 bool            `header:"x-ms-range-get-content-crc64"`
+	Structured structured.Used `header:"x-ms-structured-body"`
 }
 
 func (a *getBlob) checkForm() error {
@@ -132,10 +133,10 @@ type gotBlob struct {
 	Range   string  `header:"Content-Range"`
 	BlobMD5 md5Hash `header:"x-ms-blob-content-md5,since=2016-05-31"`
 	tierRead
-	CRC64         crcHash      `header:"x-ms-content-crc64"`
-	Content       wire.Content `body:"stream"`
-	Structured    messageBody  `header:"x-ms-structured-body"`
-	PayloadLength *int64       `header:"x-ms-structured-content-length"`
+	CRC64         crcHash         `header:"x-ms-content-crc64"`
+	Content       wire.Content    `body:"stream"`
+	Structured    structured.Used `header:"x-ms-structured-body"`
+	PayloadLength *int64          `header:"x-ms-structured-content-length"`
 }
 
 func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
@@ -161,7 +162,7 @@ func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
 		}
 	}
 	if a.Structured {
-		out.Content, out.Structured, out.PayloadLength = newMessage(out.Content), true, &n
+		out.Content, out.Structured, out.PayloadLength = structured.NewMessage(out.Content), true, &n
 	}
 	return out, nil
 }

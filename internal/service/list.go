@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -214,7 +215,7 @@ func (s *scope) appendContainer(b []byte, name string, c *blob.Container, withMe
 		b = wire.AppendXMLElement(b, "PublicAccess", c.Access.String())
 	}
 	b = append(b, "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"...)
-	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", cmp.Or(c.DefaultScope, defaultScope))
+	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", cmp.Or(c.DefaultScope, encryption.DefaultScope))
 	b = append(b, "<DenyEncryptionScopeOverride>"+strconv.FormatBool(c.DenyScopeOverride)+"</DenyEncryptionScopeOverride>"+
 		"<ImmutableStorageWithVersioningEnabled>"+strconv.FormatBool(c.VersionedWORM)+"</ImmutableStorageWithVersioningEnabled>"...)
 	if c.Deleted != 0 {

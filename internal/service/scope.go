@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/lease"
@@ -55,7 +56,7 @@ type scope struct {
 	past      blob.Past       // which state of the blob this is; zero for the current one
 	leased    bool            // the stored record of the resource has a lease
 	indexed   indexedTags     // of the stored record of the blob
-	key       *customerKey    // that the blob's bytes are read with; nil if they are not encrypted
+	key       *encryption.Key // that the blob's bytes are read with; nil if they are not encrypted
 	kept      *kept           // the past state that has taken over the content of blob; nil for none
 }
 

@@ -16,7 +16,9 @@ import (
 
 // pure packages compute from what they are given: no clock, no chance, no I/O,
 // no cancellation.
-var pure = []string{"internal/fault", "internal/lease", "internal/blob", "internal/auth"}
+var pure = []string{
+	"internal/fault", "internal/lease", "internal/blob", "internal/auth", "internal/encryption", "internal/structured",
+}
 
 // impureImports may not be imported by pure packages. net/http is not among them
 // for its types, such as http.Header; its clients and servers are impureCalls.

@@ -33,11 +33,14 @@ var layers = []layer{
 	},
 	{dir: "internal/wire", internal: []string{"internal/fault"}},
 	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire"}},
+	{dir: "internal/encryption", internal: []string{"internal/fault"}},
+	{dir: "internal/structured", internal: []string{"internal/fault"}, external: []string{"github.com/minio/crc64nvme"}},
 	{
 		dir: "internal/service",
 		internal: []string{
 			"internal/fault", "internal/lease", "internal/blob", "internal/meta",
 			"internal/kv", "internal/segment", "internal/auth", "internal/wire", "internal/fetch",
+			"internal/encryption", "internal/structured",
 		},
 		external: []string{"github.com/minio/crc64nvme"},
 	},
