@@ -181,7 +181,11 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	default:
 		return errors.New("--tls-listen needs a certificate: name one with --tls-cert and --tls-key, or make one with --tls-self-signed")
 	}
-	e.secure = server.TLS(e.secure, config)
+	if o.http2 {
+		e.secure = server.HTTP2(e.secure, config)
+	} else {
+		e.secure = server.TLS(e.secure, config)
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,11 @@ import (
 // defaultListen is where clients expect an emulator.
 const defaultListen = "127.0.0.1:10000"
 
+// gcPercent is how much garbage, in percent of what is in use, may gather before it is collected. The server uses some 10 MiB
+// whatever it stores, so that the usual 100 means a collection for every few hundred requests; this takes some 40 MiB
+// and saves a sixth of the CPU time of a small read. GOGC overrides it.
+const gcPercent = 400
+
 type serveOptions struct {
 	dev       bool
 	devOwner  bool
@@ -33,7 +39,7 @@ type serveOptions struct {
 	sources   fetch.Options
 
 	tlsListen, tlsCert, tlsKey                   string
-	selfSigned                                   bool
+	selfSigned, http2                            bool
 	identityListen, authorityListen, proxyListen string
 }
 
@@ -92,6 +98,7 @@ A configuration file for --config:
 	f.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the certificate chain (PEM)")
 	f.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the certificate (PEM)")
 	f.BoolVar(&o.selfSigned, "tls-self-signed", false, "make a local certificate authority in the data folder, and a certificate")
+	f.BoolVar(&o.http2, "http2", false, "offer HTTP/2 over TLS too; unlike the real service, and with metadata names in lower case")
 	f.StringVar(&o.identityListen, "identity-listen", "", "loopback `address` of the managed-identity endpoint, or off")
 	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, or off; it speaks HTTPS")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
@@ -113,6 +120,9 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	}
 	if o.data, err = o.dataFolder(); err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -40,9 +41,9 @@ type fileTransport interface {
 	CloseWrite() error
 }
 
-// wrap returns c as a conn or fileConn. What a TLS listener accepted is one already.
+// wrap returns c as a conn or fileConn. What a TLS listener accepted is one already, or speaks HTTP/2 and stays what it is.
 func wrap(c net.Conn) net.Conn {
-	if tracked(c) != nil {
+	if _, ok := c.(*tls.Conn); ok || tracked(c) != nil {
 		return c
 	}
 	if t, ok := c.(fileTransport); ok {

@@ -71,6 +71,7 @@ func New(handler func(*wire.Request), o *Options) *Server {
 		ReadHeaderTimeout:            headTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
+		HTTP2:                        http2Limits(),
 		ConnState:                    s.follow,
 		ConnContext:                  withConn,
 		ErrorLog:                     slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
@@ -130,6 +131,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
+	}
+	if raw.ProtoMajor == 2 {
+		w = guard(w, raw)
 	}
 	r, err := wire.NewRequest(w, raw, received, s.o.Addressing)
 	if c != nil && raw.ProtoMajor == 1 {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TLS returns a listener for Serve whose connections speak TLS below HTTP/1.1. There is no HTTP/2: the service has none, and
-// it would lose the case of metadata names. The configuration needs certificates; it is not changed.
+// TLS returns a listener for Serve whose connections speak TLS below HTTP/1.1, as those of the service do. See HTTP2 for the
+// other. The configuration needs certificates; it is not changed.
 func TLS(l net.Listener, config *tls.Config) net.Listener {
 	c := config.Clone()
 	c.NextProtos = []string{"http/1.1"}
@@ -28,13 +28,17 @@ func (l tlsListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &secureConn{conn: conn{Conn: tls.Server(c, l.config)}}
-	s.metaNames = s.head.sent
-	return s, nil
+	return newSecureConn(tls.Server(c, l.config)), nil
 }
 
 // secureConn is a conn over TLS. It is no *tls.Conn to net/http, which asks for its state before anything else.
 type secureConn struct{ conn }
+
+func newSecureConn(c *tls.Conn) *secureConn {
+	s := &secureConn{conn: conn{Conn: c}}
+	s.metaNames = s.head.sent
+	return s
+}
 
 // ConnectionState does the handshake and returns its result. If it fails, so will the first read.
 func (c *secureConn) ConnectionState() tls.ConnectionState {
