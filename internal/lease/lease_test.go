@@ -99,7 +99,7 @@ func TestStoredRecordsAreInTheirState(t *testing.T) {
 func TestActions(t *testing.T) {
 	for _, action := range []Action{Acquire, Renew, Change, Release} {
 		s := readSheet(t, "actions.md", action.String())
-		for _, row := range s.rows {
+		for _, row := range s.Rows {
 			r := Request{Action: action, Fresh: names["fresh"], Duration: 45, Holder: Holder{Principal: "p"}}
 			from, to, _ := strings.Cut(row[0], " → ")
 			switch action {
@@ -110,10 +110,10 @@ func TestActions(t *testing.T) {
 			default:
 				r.ID, r.Proposed = optional(t, from), Some(names["C"])
 			}
-			for _, column := range s.columns[1:] {
+			for _, column := range s.Columns[1:] {
 				for name, l := range stored(t, column) {
 					t.Run(action.String()+" "+row[0]+" on "+column+" "+name, func(t *testing.T) {
-						checkAction(t, l, r, s.at(t, row, column))
+						checkAction(t, l, r, s.At(t, row, column))
 					})
 				}
 			}
@@ -185,10 +185,10 @@ func TestAcquireAdoptsTheRequestedDuration(t *testing.T) {
 
 func TestBreak(t *testing.T) {
 	s := readSheet(t, "break.md", "outcome")
-	for _, row := range s.rows {
+	for _, row := range s.Rows {
 		t.Run(strings.Join(row[:3], " "), func(t *testing.T) {
-			left, period, want := s.at(t, row, "left"), s.at(t, row, "period"), s.at(t, row, "becomes")
-			for name, l := range stored(t, s.at(t, row, "state")) {
+			left, period, want := s.At(t, row, "left"), s.At(t, row, "period"), s.At(t, row, "becomes")
+			for name, l := range stored(t, s.At(t, row, "state")) {
 				if row[0] == "Leased" && (left == "infinite") != (name == "infinite") {
 					continue
 				}
@@ -202,10 +202,10 @@ func TestBreak(t *testing.T) {
 				if got := show(next); got != want+"(A)" {
 					t.Errorf("%s: got %s", name, got)
 				}
-				if got := next.Left(now); got != seconds(t, s.at(t, row, "for")) {
+				if got := next.Left(now); got != seconds(t, s.At(t, row, "for")) {
 					t.Errorf("%s: locks for another %v", name, got)
 				}
-				if out.Seconds != int64(seconds(t, s.at(t, row, "answer"))/time.Second) || out.ID.Given {
+				if out.Seconds != int64(seconds(t, s.At(t, row, "answer"))/time.Second) || out.ID.Given {
 					t.Errorf("%s: answered %+v", name, out)
 				}
 			}
@@ -215,9 +215,9 @@ func TestBreak(t *testing.T) {
 
 func TestBreakAnswersWholeSecondsRoundedDown(t *testing.T) {
 	s := readSheet(t, "break.md", "rounding")
-	for _, row := range s.rows {
+	for _, row := range s.Rows {
 		t.Run(strings.Join(row[:3], " "), func(t *testing.T) {
-			age := seconds(t, s.at(t, row, "age in ms")) / 1000
+			age := seconds(t, s.At(t, row, "age in ms")) / 1000
 			d := Infinite
 			switch row[0] {
 			case "infinite", "broken":
@@ -230,8 +230,8 @@ func TestBreakAnswersWholeSecondsRoundedDown(t *testing.T) {
 			if row[0] == "broken" {
 				l = must(t, l, Request{Action: Break, Period: Within(0)}, age)
 			}
-			_, out, err := Apply(l, Request{Action: Break, Period: breakPeriod(t, s.at(t, row, "period"))}, now)
-			if want := s.at(t, row, "answer"); err != nil || strconv.FormatInt(out.Seconds, 10) != want {
+			_, out, err := Apply(l, Request{Action: Break, Period: breakPeriod(t, s.At(t, row, "period"))}, now)
+			if want := s.At(t, row, "answer"); err != nil || strconv.FormatInt(out.Seconds, 10) != want {
 				t.Errorf("answered %d, %v", out.Seconds, err)
 			}
 		})
@@ -267,13 +267,7 @@ func TestUse(t *testing.T) {
 		return func(l Lease, id OptionalID) string { return used(fault.ForContainer(Check(l, c, id, now)), "ok") }
 	}
 	judges := map[string]func(Lease, OptionalID) string{
-		"write, blob": func(l Lease, id OptionalID) string {
-			err := Check(l, Write, id, now)
-			if err == nil && AfterWrite(l, now, id.Given) != l {
-				return used(err, "ok, erased")
-			}
-			return used(err, "ok")
-		},
+		"write, blob":      ofWrite(func(l Lease, id OptionalID) error { return Check(l, Write, id, now) }),
 		"read, blob":       func(l Lease, id OptionalID) string { return used(Check(l, Read, id, now), "ok") },
 		"write, container": container(Write),
 		"read, container":  container(Read),
@@ -284,24 +278,35 @@ func TestUse(t *testing.T) {
 			}
 			return used(err, "overwritten")
 		},
-		"asynchronous copy, infinite lease": func(l Lease, id OptionalID) string { return used(CheckAsyncCopy(l, id, now), "ok") },
-		"asynchronous copy, finite lease":   func(l Lease, id OptionalID) string { return used(CheckAsyncCopy(l, id, now), "ok") },
+		"asynchronous copy, infinite lease": ofWrite(func(l Lease, id OptionalID) error { return CheckAsyncCopy(l, id, now) }),
+		"asynchronous copy, finite lease":   ofWrite(func(l Lease, id OptionalID) error { return CheckAsyncCopy(l, id, now) }),
 	}
 	for heading, judge := range judges {
 		s := readSheet(t, "use.md", heading)
-		for _, row := range s.rows {
-			for _, column := range s.columns[1:] {
+		for _, row := range s.Rows {
+			for _, column := range s.Columns[1:] {
 				for name, l := range stored(t, column) {
 					if strings.HasSuffix(heading, "infinite lease") && l.Duration != Infinite && l.Kind != None ||
 						strings.HasSuffix(heading, "finite lease") && !strings.HasSuffix(heading, "infinite lease") && l.Duration == Infinite {
 						continue
 					}
-					if got, want := judge(l, optional(t, row[0])), s.at(t, row, column); got != want {
+					if got, want := judge(l, optional(t, row[0])), s.At(t, row, column); got != want {
 						t.Errorf("%s: %s on %s, %s: got %s, want %s", heading, row[0], column, name, got, want)
 					}
 				}
 			}
 		}
+	}
+}
+
+// ofWrite names the outcome of a write of a blob, which may erase the record.
+func ofWrite(check func(Lease, OptionalID) error) func(Lease, OptionalID) string {
+	return func(l Lease, id OptionalID) string {
+		err := check(l, id)
+		if err == nil && AfterWrite(l, now, id.Given) != l {
+			return used(err, "ok, erased")
+		}
+		return used(err, "ok")
 	}
 }
 
@@ -334,7 +339,7 @@ func TestErasedRecordKeepsOnlyItsEpoch(t *testing.T) {
 func TestTime(t *testing.T) {
 	s := readSheet(t, "record.md", "what time makes of a record")
 	end := now.Add(20 * time.Second)
-	for _, row := range s.rows {
+	for _, row := range s.Rows {
 		kind, variant, _ := strings.Cut(row[0], ", ")
 		column := map[string]string{"none": "Available", "leased": "Leased", "breaking": "Breaking", "broken": "Broken"}[kind]
 		for name, l := range stored(t, column) {
@@ -344,7 +349,7 @@ func TestTime(t *testing.T) {
 			for column, at := range map[string]time.Time{
 				"before its end": end.Add(-1), "at its end": end, "long after": end.AddDate(50, 0, 0),
 			} {
-				if got, want := l.State(at).String(), s.at(t, row, column); got != want {
+				if got, want := l.State(at).String(), s.At(t, row, column); got != want {
 					t.Errorf("%s, %s, %s: got %s, want %s", row[0], name, column, got, want)
 				}
 			}
@@ -354,7 +359,7 @@ func TestTime(t *testing.T) {
 
 func TestAttributes(t *testing.T) {
 	s := readSheet(t, "record.md", "attributes")
-	for _, row := range s.rows {
+	for _, row := range s.Rows {
 		for name, l := range stored(t, row[0]) {
 			column := "duration, finite"
 			if l.Duration == Infinite {
@@ -364,11 +369,11 @@ func TestAttributes(t *testing.T) {
 			if duration == "" {
 				duration = "absent"
 			}
-			if got, want := duration, s.at(t, row, column); got != want {
+			if got, want := duration, s.At(t, row, column); got != want {
 				t.Errorf("%s, %s: duration %s, want %s", row[0], name, got, want)
 			}
 			state := l.State(now)
-			if state.Status() != s.at(t, row, "status") || state.String() != s.at(t, row, "name") {
+			if state.Status() != s.At(t, row, "status") || state.String() != s.At(t, row, "name") {
 				t.Errorf("%s, %s: %s %s", row[0], name, state.Status(), state)
 			}
 		}

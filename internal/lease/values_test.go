@@ -11,10 +11,10 @@ const written = "1f812371-a41d-49e6-b123-f4b542e851c5"
 
 func TestParseID(t *testing.T) {
 	s := readSheet(t, "record.md", "forms of a lease ID")
-	for _, row := range s.rows {
-		text := strings.Trim(s.at(t, row, "text"), "`")
+	for _, row := range s.Rows {
+		text := strings.Trim(s.At(t, row, "text"), "`")
 		id, err := ParseID(text)
-		switch s.at(t, row, "accepted") {
+		switch s.At(t, row, "accepted") {
 		case "yes":
 			if err != nil || id.String() != written {
 				t.Errorf("%s: got %s, %v", row[0], id, err)
@@ -78,13 +78,13 @@ func TestHeaderValues(t *testing.T) {
 		},
 	}
 	s := readSheet(t, "record.md", "header values")
-	for _, row := range s.rows {
-		for _, text := range quoted(s.at(t, row, "accepted")) {
+	for _, row := range s.Rows {
+		for _, text := range quoted(s.At(t, row, "accepted")) {
 			if got, err := parse[row[0]](text); err != nil || got != strings.ToLower(text) {
 				t.Errorf("%s %q: got %q, %v", row[0], text, got, err)
 			}
 		}
-		for _, text := range append(quoted(s.at(t, row, "refused")), " ", "ſ") {
+		for _, text := range append(quoted(s.At(t, row, "refused")), " ", "ſ") {
 			if got, err := parse[row[0]](text); err == nil {
 				t.Errorf("%s %q is accepted as %q", row[0], text, got)
 			}
