@@ -49,7 +49,7 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 		return nil, fault.PublicAccessNotPermitted
 	}
 	c := &blob.Container{
-		Generation: meta.NewGeneration(s.now, s.random16()),
+		Generation: s.newGeneration(s.now),
 		Created:    s.now,
 		Metadata:   a.record(),
 		Access:     blob.PublicAccess(a.Access),

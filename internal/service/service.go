@@ -12,12 +12,15 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/wire"
 )
@@ -77,6 +80,8 @@ type Service struct {
 	queues  queues
 	busy    busy
 	near    surroundingsCache
+
+	generation atomic.Uint64 // given out last
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be
@@ -173,7 +178,13 @@ func (s *Service) NewGUID() (id [16]byte) {
 	return id
 }
 
-func (s *Service) random16() uint16 {
-	id := s.NewGUID()
-	return uint16(id[0])<<8 | uint16(id[1])
+// newGeneration returns the generation of a container that is made at now.
+func (s *Service) newGeneration(now blob.Time) uint64 {
+	for {
+		last := s.generation.Load()
+		next := meta.NewGeneration(now, last)
+		if s.generation.CompareAndSwap(last, next) {
+			return next
+		}
+	}
 }
