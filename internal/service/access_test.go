@@ -266,7 +266,7 @@ func (i issuer) KeySet(name, _ string) (*jose.JSONWebKeySet, error) {
 	return &jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: i.key.Public(), KeyID: "1"}}}, nil
 }
 
-func (i issuer) token(t *testing.T, s *store) string {
+func (i issuer) token(t testing.TB, s *store) string {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: i.key, KeyID: "1"}}, nil)
 	if err != nil {
 		t.Fatal(err)
