@@ -121,6 +121,7 @@ const (
 	PreviousSnapshotOperationNotSupported         Code = "PreviousSnapshotOperationNotSupported"
 	PublicAccessNotPermitted                      Code = "PublicAccessNotPermitted"
 	RequestBodyTooLarge                           Code = "RequestBodyTooLarge"
+	RequestForbiddenByContainerEncryptionPolicy   Code = "RequestForbiddenByContainerEncryptionPolicy"
 	RequestURLFailedToParse                       Code = "RequestUrlFailedToParse"
 	ResourceAlreadyExists                         Code = "ResourceAlreadyExists"
 	ResourceNotFound                              Code = "ResourceNotFound"
@@ -268,6 +269,7 @@ var table = [...]entry{
 	{PreviousSnapshotOperationNotSupported, http.StatusConflict, "Differential Get Page Ranges is not supported on the previous snapshot."},
 	{PublicAccessNotPermitted, http.StatusConflict, "Public access is not permitted on this storage account."},
 	{RequestBodyTooLarge, http.StatusRequestEntityTooLarge, "The request body is too large and exceeds the maximum permissible limit."},
+	{RequestForbiddenByContainerEncryptionPolicy, http.StatusForbidden, "The request is forbidden by the container encryption policy."},
 	{RequestURLFailedToParse, http.StatusBadRequest, "The url in the request could not be parsed."},
 	{ResourceAlreadyExists, http.StatusConflict, "The specified resource already exists."},
 	{ResourceNotFound, http.StatusNotFound, "The specified resource does not exist."},

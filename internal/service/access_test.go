@@ -159,6 +159,33 @@ func FuzzSignedIdentifiers(f *testing.F) {
 	})
 }
 
+// An old version has no words for the permissions of a newer one.
+func TestContainerACLOfOlderVersions(t *testing.T) {
+	s := newStore(t)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	const acl = "/box?restype=container&comp=acl"
+	for letter, since := range map[string][2]string{
+		"r": {"2015-02-21", "2015-02-21"}, "d": {"2015-02-21", "2015-02-21"},
+		"a": {"2015-02-21", "2015-04-05"}, "c": {"2015-02-21", "2015-04-05"}, "x": {"2019-07-07", "2019-10-10"},
+		"y": {"2019-07-07", "2019-10-10"}, "t": {"2019-10-10", "2019-12-12"}, "m": {"2019-12-12", "2020-02-10"},
+		"i": {"2020-06-12", "2020-08-04"}, "f": {"2021-02-12", "2021-04-10"},
+	} {
+		before, from := since[0], since[1]
+		list := []byte("<SignedIdentifiers><SignedIdentifier><Id>1</Id><AccessPolicy><Permission>" + letter + "</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>")
+		s.want(200, "", "PUT", acl, list, "x-ms-version", from)
+		s.want(200, "", "GET", acl, nil, "x-ms-version", from)
+		if before == from {
+			continue
+		}
+		for _, method := range []string{"GET", "PUT"} {
+			a := s.do(method, acl, list, "x-ms-version", before)
+			if a.status != 409 || !strings.Contains(string(a.body), "<Code>FeatureVersionMismatch</Code>") || !strings.Contains(string(a.body), "contains a permission") {
+				t.Errorf("%s of %s at %s: %s", method, letter, before, a.body)
+			}
+		}
+	}
+}
+
 func TestStoredPolicyDecides(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)
@@ -311,6 +338,13 @@ func TestDelegationKey(t *testing.T) {
 		if a := s.ask("POST", target, body, "Authorization", token); a.status != 400 || a.code() != "InvalidXmlNodeValue" {
 			t.Errorf("%s: %d %s", name, a.status, a.code())
 		}
+	}
+	tenant := func(id string) []byte {
+		return []byte("<KeyInfo><Expiry>" + s.inAnHour() + "</Expiry><DelegatedUserTid>" + id + "</DelegatedUserTid></KeyInfo>")
+	}
+	s.asked(403, "AuthenticationFailed", "POST", target, tenant("00000000-0000-0000-0000-000000000000"), "Authorization", token)
+	if own := s.asked(200, "", "POST", target, tenant("tenant"), "Authorization", token); !strings.Contains(string(own.body), "<SignedDelegatedUserTid>tenant<") {
+		t.Errorf("key %s", own.body)
 	}
 	a := s.asked(200, "", "POST", target, info("2026-03-03T07:45:00Z", s.inAnHour()), "Authorization", token)
 	var got struct {

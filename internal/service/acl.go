@@ -86,6 +86,32 @@ func (x *accessPolicyXML) read(p *blob.Policy) (err error) {
 	return nil
 }
 
+// letterSince lists the permission letters that came after the first ones, with the
+// versions that know them (authorization.md 4.5).
+var letterSince = []struct {
+	letters string
+	version wire.Version
+}{
+	{"ac", "2015-04-05"}, {"xy", "2019-10-10"}, {"t", "2019-12-12"}, {"meop", "2020-02-10"}, {"i", "2020-08-04"}, {"f", "2021-04-10"},
+}
+
+// errPolicyTooNew refuses a policy that the version of the request has no words for.
+var errPolicyTooNew = &fault.Error{Code: fault.FeatureVersionMismatch,
+	Message: "Stored access policy contains a permission that is not supported by this version."}
+
+// knowPolicies refuses policies with permissions that are newer than the version of the
+// request.
+func (c *call) knowPolicies(policies []blob.Policy) error {
+	for _, p := range policies {
+		for _, l := range letterSince {
+			if !c.req.Version.AtLeast(l.version) && strings.ContainsAny(p.Permissions, l.letters) {
+				return errPolicyTooNew
+			}
+		}
+	}
+	return nil
+}
+
 func policyTime(text string) (blob.Time, error) {
 	if text = strings.TrimSpace(text); text == "" {
 		return 0, nil
@@ -128,6 +154,9 @@ type containerACL struct {
 }
 
 func doGetContainerACL(s *scope, _ *getContainer) (*containerACL, error) {
+	if err := s.knowPolicies(s.container.Policies); err != nil {
+		return nil, err
+	}
 	return &containerACL{
 		version:     versionOf(s.container.Version()),
 		Access:      s.container.Access,
@@ -155,6 +184,9 @@ func doSetContainerACL(s *scope, a *setContainerACL) (*version, error) {
 	}
 	policies, err := a.List.policies()
 	if err != nil {
+		return nil, err
+	}
+	if err := s.knowPolicies(policies); err != nil {
 		return nil, err
 	}
 	s.container.Access, s.container.Policies = blob.PublicAccess(a.Access), policies

@@ -49,6 +49,9 @@ func (c *call) checkForm(args any) error {
 	if g, ok := args.(interface{ setsTags() bool }); ok && g.setsTags() && !c.grant.MayWriteTags(c.resource()) {
 		return fault.AuthorizationPermissionMismatch
 	}
+	if _, err := c.scopeOf(args); err != nil {
+		return err
+	}
 	if _, err := c.keyOf(args); err != nil {
 		return err
 	}

@@ -3,13 +3,16 @@ package service
 import (
 	"encoding/base64"
 	"encoding/xml"
+	"strings"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// delegatedTenantSince is the first version that issues keys for users of other tenants.
+// delegatedTenantSince is the first version in which a key names the tenant of those
+// that it is delegated to. Other tenants than the caller's own are refused, as by accounts
+// that don't allow delegation across tenants (docs/decisions/delegation-keys.md).
 const delegatedTenantSince = "2026-04-06"
 
 type getDelegationKey struct {
@@ -61,6 +64,9 @@ func doGetDelegationKey(s *scope, a *getDelegationKey) (*gotDelegationKey, error
 		Service: "b", Version: string(s.req.Version),
 	}
 	if s.req.Version.AtLeast(delegatedTenantSince) {
+		if t := a.Info.DelegatedTenant; t != "" && !strings.EqualFold(t, p.Tenant) {
+			return nil, fault.NotAuthenticated("Delegation to users of another tenant is not offered.")
+		}
 		k.DelegatedTenant = a.Info.DelegatedTenant
 	}
 	return &gotDelegationKey{delegationKeyXML{

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"strings"
 
@@ -50,10 +51,31 @@ func (c *call) keyOf(args any) (*encryption.Key, error) {
 	if c.req.TLS == nil && !remoteAddr(c.req.Request).IsLoopback() {
 		return nil, fault.AccountRequiresHTTPS
 	}
-	if g, ok := args.(interface{ givenScope() string }); ok && g.givenScope() != "" {
-		return nil, fault.InvalidHeader(encryption.ScopeHeader, g.givenScope())
+	if scope, err := c.scopeOf(args); err != nil {
+		return nil, err
+	} else if scope != "" {
+		return nil, fault.InvalidHeader(encryption.ScopeHeader, scope)
 	}
 	return k, nil
+}
+
+// scopeOf returns the encryption scope that a write names, by its header or its
+// signature, "" if it names none. It refuses a header that is not what is signed.
+func (c *call) scopeOf(args any) (string, error) {
+	g, ok := args.(interface{ givenScope() string })
+	if !ok {
+		return "", nil
+	}
+	given, signed := g.givenScope(), c.grant.EncryptionScope()
+	switch {
+	case signed == "":
+		return given, nil
+	case given != "" && given != signed:
+		return "", fault.InvalidHeader(encryption.ScopeHeader, given)
+	case new(encryption.Scope).UnmarshalText([]byte(signed)) != nil:
+		return "", fault.InvalidQuery("ses", signed, "")
+	}
+	return signed, nil
 }
 
 // echoKey tells which key and scope the request was taken with.
@@ -62,8 +84,8 @@ func (c *call) echoKey(args any) {
 	if k, _ := c.keyOf(args); k != nil {
 		h[encryption.OfBlob.Hash] = []string{k.HashText()}
 	}
-	if g, ok := args.(interface{ givenScope() string }); ok && g.givenScope() != "" {
-		h[encryption.ScopeHeader] = []string{g.givenScope()}
+	if scope, _ := c.scopeOf(args); scope != "" {
+		h[encryption.ScopeHeader] = []string{scope}
 	}
 }
 
@@ -111,12 +133,7 @@ func (s *scope) checkKey(args any) error {
 // scopeFor returns the encryption scope for a write: the one that is given, that a
 // signature demands, or that of the container.
 func (s *scope) scopeFor(given string) (string, error) {
-	if signed := s.grant.EncryptionScope(); signed != "" {
-		if given != "" && given != signed {
-			return "", fault.AuthorizationFailure
-		}
-		given = signed
-	}
+	given = cmp.Or(s.grant.EncryptionScope(), given)
 	c := s.container
 	if given == encryption.DefaultScope && c.DefaultScope == "" {
 		given = ""
@@ -125,7 +142,7 @@ func (s *scope) scopeFor(given string) (string, error) {
 	case given == "" || given == c.DefaultScope:
 		return c.DefaultScope, nil
 	case c.DenyScopeOverride:
-		return "", fault.UnsupportedHeaderNamed(encryption.ScopeHeader, given)
+		return "", fault.RequestForbiddenByContainerEncryptionPolicy
 	}
 	return given, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/kv"
 )
 
@@ -198,10 +199,50 @@ func TestEncryptionScopes(t *testing.T) {
 		a.get("x-ms-deny-encryption-scope-override") != "true" {
 		t.Errorf("container %v", a.header)
 	}
-	put("/set/a", 400, "UnsupportedHeader", scope("theirs")...)
+	put("/set/a", 403, "RequestForbiddenByContainerEncryptionPolicy", scope("theirs")...)
 	put("/set/a", 201, "")
 	if a := s.want(200, "", "HEAD", "/set/a", nil); a.get("x-ms-encryption-scope") != "ours" {
 		t.Errorf("read %v", a.header)
 	}
 	s.want(200, "", "PUT", "/set/a?comp=metadata", nil)
+}
+
+// TestSignedEncryptionScope: a signature may fix the scope of what is written with it.
+func TestSignedEncryptionScope(t *testing.T) {
+	s := newLoopbackStore(t)
+	f := auth.SAS{Permissions: "rwdl", Expiry: s.inAnHour(), EncryptionScope: "ours"}
+	by := func(target string) string { return s.signed(target, "box", "", f) }
+	block := []string{"x-ms-blob-type", "BlockBlob"}
+	for _, given := range []string{"", "ours"} {
+		headers := block
+		if given != "" {
+			headers = append(block, "x-ms-encryption-scope", given)
+		}
+		if a := s.asked(201, "", "PUT", by("/box/a"), []byte("x"), headers...); a.get("x-ms-encryption-scope") != "ours" {
+			t.Errorf("answer %v", a.header)
+		}
+	}
+	s.asked(400, "InvalidHeaderValue", "PUT", by("/box/b"), []byte("x"), append(block, "x-ms-encryption-scope", "theirs")...)
+	s.asked(400, "InvalidHeaderValue", "PUT", by("/box/b?comp=block&blockid=MQ=="), []byte("x"), "x-ms-encryption-scope", "theirs")
+	s.asked(400, "InvalidHeaderValue", "PUT", by("/box/b"), []byte("x"), append(customerKey(1), block...)...)
+	s.want(404, "BlobNotFound", "HEAD", "/box/b", nil)
+	if a := s.asked(200, "", "PUT", by("/box/a?comp=metadata"), nil); a.get("x-ms-encryption-scope") != "ours" {
+		t.Errorf("answer %v", a.header)
+	}
+
+	// Reading and deleting are not restricted, writing to what has another scope is.
+	s.want(201, "", "PUT", "/box/c", []byte("x"), append(block, "x-ms-encryption-scope", "theirs")...)
+	if a := s.asked(200, "", "GET", by("/box/c"), nil); a.get("x-ms-encryption-scope") != "theirs" {
+		t.Errorf("read %v", a.header)
+	}
+	s.asked(409, errKey, "PUT", by("/box/c?comp=metadata"), nil)
+	s.asked(202, "", "DELETE", by("/box/c"), nil)
+
+	// The container's own rule goes first.
+	s.want(201, "", "PUT", "/set?restype=container", nil, "x-ms-default-encryption-scope", "theirs", "x-ms-deny-encryption-scope-override", "true")
+	s.asked(403, "RequestForbiddenByContainerEncryptionPolicy", "PUT", s.signed("/set/a", "set", "", f), []byte("x"), block...)
+	f.EncryptionScope = "theirs"
+	s.asked(201, "", "PUT", s.signed("/set/a", "set", "", f), []byte("x"), block...)
+	f.EncryptionScope = "no name"
+	s.asked(400, "InvalidQueryParameterValue", "PUT", by("/box/b"), []byte("x"), block...)
 }
