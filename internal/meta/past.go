@@ -11,7 +11,7 @@ import (
 
 // Past returns the record of a past state of a blob, nil when there is none.
 func Past(r kv.Reader, gen uint64, name string, p blob.Past) (*blob.Blob, error) {
-	return get[blob.Blob](r, pastKey(gen, name, p))
+	return getBlob(r, pastKey(gen, name, p))
 }
 
 // PutPast stores the record of a past state, and indexes the tags of a version.
@@ -42,7 +42,7 @@ type PastEntry struct {
 }
 
 // Decode returns the record.
-func (e *PastEntry) Decode() (*blob.Blob, error) { return decode[blob.Blob](e.pair.Key, e.pair.Value) }
+func (e *PastEntry) Decode() (*blob.Blob, error) { return newBlob(e.pair.Key, e.pair.Value) }
 
 // AllPast yields the past states of a blob, oldest first.
 func AllPast(r kv.Reader, gen uint64, name string) iter.Seq2[*PastEntry, error] {

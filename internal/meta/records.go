@@ -57,7 +57,7 @@ func put[T any](tx kv.Tx, key []byte, v *T) error {
 
 // Blob returns the current record of a blob, nil when there is none.
 func Blob(r kv.Reader, gen uint64, name string) (*blob.Blob, error) {
-	return get[blob.Blob](r, currentKey(gen, name))
+	return getBlob(r, currentKey(gen, name))
 }
 
 // PutBlob stores the current record of a blob.

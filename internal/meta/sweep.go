@@ -304,7 +304,7 @@ func (b *deadBlobs) add(p kv.Pair) error {
 	name := bytes.IndexByte(p.Key[9:], 0) + 9
 	switch sub := p.Key[name+1:]; {
 	case sub[0] == subCurrent, sub[0] == subPast:
-		record, err := decode[blob.Blob](p.Key, p.Value)
+		record, err := newBlob(p.Key, p.Value)
 		if err != nil {
 			return err
 		}

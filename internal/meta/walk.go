@@ -18,16 +18,12 @@ type Entry struct {
 }
 
 // Decode returns the record.
-func (e *Entry) Decode() (*blob.Blob, error) { return decode[blob.Blob](e.rest, e.raw) }
+func (e *Entry) Decode() (*blob.Blob, error) { return newBlob(e.rest, e.raw) }
 
-// DecodeInto decodes the record into b, which is cleared before.
-func (e *Entry) DecodeInto(b *blob.Blob) error {
-	*b = blob.Blob{}
-	if err := decoding.Unmarshal(e.raw, b); err != nil {
-		return fmt.Errorf("%w under key %q: %v", ErrDamaged, e.rest, err)
-	}
-	return nil
-}
+// DecodeInto reads the record into b, whose memory it uses again, so that a walk through
+// thousands of records hardly allocates. What it puts into b is valid until the walk goes
+// on; [Entry.Decode] is for what stays longer.
+func (e *Entry) DecodeInto(b *blob.Blob) error { return decodeBlob(e.rest, e.raw, b, true) }
 
 // Position is where a walk has to start so that the entry is the first it meets.
 func (e *Entry) Position() string { return string(e.rest) }

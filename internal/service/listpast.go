@@ -50,8 +50,8 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 	if err := e.DecodeInto(&l.record); err != nil {
 		return meta.Stop, "", err
 	}
-	if !l.shown(name, e.Past.Kind) {
-		return meta.Next, "", nil
+	if shown, err := l.shown(name, e); !shown || err != nil {
+		return meta.Next, "", err
 	}
 	step, to := l.add(e.Position(), name, e.Past, &l.record)
 	return step, to, nil
@@ -71,20 +71,24 @@ func (l *blobLister) wanted(k blob.PastKind) bool {
 }
 
 // shown tells whether the record that was read is to be listed.
-func (l *blobLister) shown(name string, k blob.PastKind) bool {
+func (l *blobLister) shown(name string, e *meta.Entry) (bool, error) {
 	switch {
-	case k == blob.PreviousVersion:
+	case e.Past.Kind == blob.PreviousVersion:
 		if l.with["deletedwithversions"] {
-			l.ghost = ghost{name, l.record}
+			version, err := e.Decode() // to outlive the walk's next step
+			if err != nil {
+				return false, err
+			}
+			l.ghost = ghost{name, *version}
 		}
-		return l.with["versions"] && (l.record.Deleted == 0 || l.with["deleted"])
-	case k != 0:
-		return l.record.Deleted == 0 || l.with["deleted"]
+		return l.with["versions"] && (l.record.Deleted == 0 || l.with["deleted"]), nil
+	case e.Past.Kind != 0:
+		return l.record.Deleted == 0 || l.with["deleted"], nil
 	case l.record.Expired(l.now), l.record.Uncommitted && !l.with["uncommittedblobs"]:
-		return false
+		return false, nil
 	}
 	l.ghost = ghost{}
-	return true
+	return true, nil
 }
 
 // flush adds the ghost of the blob before, unless next is the same blob.
