@@ -15,7 +15,7 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-var update = flag.Bool("update", false, "write docs/operations.md anew")
+var update = flag.Bool("update", false, "write the files that are compared with anew")
 
 // TestDocument keeps docs/operations.md what the table says.
 func TestDocument(t *testing.T) {
