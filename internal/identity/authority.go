@@ -16,12 +16,18 @@ import (
 const maxForm = 64 << 10
 
 // Handler returns the OAuth authority: discovery, keys and the token endpoint, for the
-// tenant ADFS and the one of the issuer. It is to be served over TLS.
+// tenant ADFS and the one of the issuer; and what programs ask of the management endpoint
+// of a cloud. It is to be served over TLS.
 func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/{tenant}/.well-known/openid-configuration", "/{tenant}/v2.0/.well-known/openid-configuration"} {
 		mux.HandleFunc("GET "+path, i.ofTenant(i.discovery))
 	}
+	// The Azure CLI takes the tenant for a name below that of the authority.
+	mux.HandleFunc("GET /"+ADFS+"/"+ADFS+"/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
+		r.SetPathValue("tenant", ADFS)
+		i.discovery(w, r)
+	})
 	for _, path := range []string{"/{tenant}/discovery/keys", "/{tenant}/discovery/v2.0/keys"} {
 		mux.HandleFunc("GET "+path, i.ofTenant(func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, &i.Key.public) }))
 	}
@@ -34,6 +40,7 @@ func (i *Issuer) Handler() http.Handler {
 			"metadata":                  []any{},
 		})
 	})
+	i.manage(mux)
 	return mux
 }
 
@@ -150,7 +157,7 @@ func printable(s string) string {
 
 // audience returns the resource that is asked for. Scopes about the user mean nothing to
 // a program and are passed over.
-func (t *tokenRequest) audience() (string, error) {
+func (i *Issuer) audience(t *tokenRequest) (string, error) {
 	wanted := strings.Fields(t.scope)
 	if t.resource != "" {
 		wanted = append(wanted, t.resource)
@@ -161,7 +168,7 @@ func (t *tokenRequest) audience() (string, error) {
 		case "openid", "offline_access", "profile":
 			continue
 		}
-		resource, ok := resourceOf(s)
+		resource, ok := i.resourceOf(s)
 		if !ok || found != "" && found != resource {
 			return "", &oauthError{400, "invalid_scope", "Tokens are issued for storage only, one resource at a time.", 70011}
 		}
@@ -204,7 +211,7 @@ func (i *Issuer) grant(w http.ResponseWriter, r *http.Request) (string, time.Tim
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	resource, err := t.audience()
+	resource, err := i.audience(t)
 	if err != nil {
 		return "", time.Time{}, err
 	}

@@ -371,6 +371,7 @@ func TestDiscovery(t *testing.T) {
 	w := newWorld(t)
 	for path, token := range map[string]string{
 		"/adfs/.well-known/openid-configuration":                "/adfs/oauth2/token",
+		"/adfs/adfs/.well-known/openid-configuration":           "/adfs/oauth2/token",
 		"/" + tenant + "/v2.0/.well-known/openid-configuration": "/" + tenant + "/oauth2/v2.0/token",
 	} {
 		status, out := serve(w.Handler(), httptest.NewRequest("GET", w.Base+path, nil))

@@ -84,15 +84,16 @@ func (i *Issuer) Token(p *Principal, resource string, how appIDACR) (string, tim
 }
 
 // resourceOf returns the resource that a scope or resource parameter names; false
-// unless it is one of storage.
-func resourceOf(text string) (string, bool) {
+// unless it is one of storage, or the management endpoint, which is this authority.
+func (i *Issuer) resourceOf(text string) (string, bool) {
 	resource, _ := strings.CutSuffix(text, "/.default")
 	u, err := url.Parse(resource)
 	if err != nil || u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return "", false
 	}
-	if u.Host == "storage.azure.com" || strings.HasSuffix(u.Host, ".blob.core.windows.net") {
-		return strings.TrimRight(resource, "/"), true
+	resource = strings.TrimRight(resource, "/")
+	if u.Host == "storage.azure.com" || strings.HasSuffix(u.Host, ".blob."+storageSuffix) || resource == i.Base {
+		return resource, true
 	}
 	return "", false
 }

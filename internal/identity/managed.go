@@ -53,7 +53,7 @@ func repeated(query map[string][]string) bool {
 // token answers with a token of the principal that is named by client or object ID, or
 // the default one.
 func (m *Managed) token(w http.ResponseWriter, asked, clientID, objectID string) {
-	resource, ok := resourceOf(asked)
+	resource, ok := m.Issuer.resourceOf(asked)
 	if !ok {
 		m.refuse(w, 400, "Tokens are issued for storage only.")
 		return

@@ -92,7 +92,7 @@ func runAzblob(t *testing.T, name string) {
 	}
 	if server.Data != "" {
 		keepDeletedBlobs(t, server, "suitesoft")
-		suite.Command = append([]string{"sh", "-c", inEnvironment, harness.Binary(t), server.Data}, suite.Command...)
+		suite.Command = server.InEnvironment("", suite.Command...)
 	} else {
 		front, err := proxy.NewFront(proxy.FrontOptions{Plain: server.Addr, Dir: dir})
 		if err != nil {
@@ -109,11 +109,6 @@ func runAzblob(t *testing.T, name string) {
 	}
 	harness.Report(t, results, "../azblob/expected.txt", name+"/")
 }
-
-// inEnvironment is a shell program that takes over the environment by which the
-// command points programs at the server on a data folder under its public names, and
-// becomes the program that follows.
-const inEnvironment = `set -e; environment="$("$0" env --data "$1")"; eval "$environment"; unset AZURE_STORAGE_CONNECTION_STRING; shift; exec "$@"`
 
 // keepDeletedBlobs turns on soft delete for the blobs of an account.
 func keepDeletedBlobs(t *testing.T, s *harness.Server, account string) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,13 +19,14 @@ import (
 // A tool is a command-line client.
 type tool struct {
 	program string
+	args    []string // before those of every run
 	env     []string
 }
 
 // run runs the tool and returns what it printed on standard output and on both.
 func (c *tool) run(t *testing.T, args ...string) (stdout, all string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), c.program, args...)
+	cmd := exec.CommandContext(t.Context(), c.program, slices.Concat(c.args, args)...)
 	cmd.Env = append(os.Environ(), c.env...)
 	var out, both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &both
@@ -120,6 +122,37 @@ func TestAzureCLI(t *testing.T) {
 		az.must(t, "storage", "blob", "download-batch", "-s", "box", "-d", back)
 		sameFiles(t, dir, back)
 	})
+}
+
+// TestAzureCLILogin runs the lease commands with tokens that the Azure CLI got by logging
+// in as a service principal.
+func TestAzureCLILogin(t *testing.T) {
+	long(t)
+	server := harness.Start(t, &harness.Options{Dev: true})
+	server.NeedOwn()
+	program := harness.Need(t, "az", "install the Azure CLI (Debian package azure-cli)")
+	env := []string{"AZURE_CONFIG_DIR=" + t.TempDir(), "AZURE_CORE_COLLECT_TELEMETRY=false", "AZURE_CORE_ONLY_SHOW_ERRORS=true"}
+	inShell := func(command ...string) *tool {
+		line := server.InEnvironment("--service-principal", command...)
+		return &tool{program: line[0], args: line[1:], env: env}
+	}
+	az := inShell(program)
+	az.must(t, "cloud", "register", "-n", "Leasehold",
+		"--endpoint-resource-manager", "https://login.leasehold.internal", "--suffix-storage-endpoint", "core.windows.net")
+	az.must(t, "cloud", "set", "-n", "Leasehold")
+	// The shell knows the secret, which is made anew at each start of the server.
+	login := inShell("sh", "-c",
+		`"$0" login --service-principal -u "$AZURE_CLIENT_ID" -p "$AZURE_CLIENT_SECRET" --tenant "$AZURE_TENANT_ID" --allow-no-subscriptions "$@"`, program)
+	if got := login.must(t, "--query", "[].[cloudName,user.type]", "-o", "tsv"); got != "Leasehold\tservicePrincipal" {
+		t.Errorf("login printed %q", got)
+	}
+	az.must(t, "storage", "container", "create", "-n", "box", "--auth-mode", "login")
+	az.must(t, "storage", "blob", "upload", "-c", "box", "-n", "state", "-f", "tools_test.go", "--auth-mode", "login")
+	az.leaseVerbs(t, "blob", "-c", "box", "-b", "state", "--auth-mode", "login")
+	az.leaseVerbs(t, "container", "-c", "box", "--auth-mode", "login")
+	// Without the login there is no other way in.
+	az.must(t, "logout")
+	az.refused(t, "az login", "storage", "container", "show", "-n", "box", "--auth-mode", "login")
 }
 
 // leaseVerbs runs acquire, renew, change, break and release on one resource.

@@ -11,10 +11,6 @@ import (
 	"github.com/leasehold/leasehold/test/harness"
 )
 
-// inEnvironment is a shell program that takes over the environment that the command
-// prints for the server on a data folder, and becomes the program that follows.
-const inEnvironment = `set -e; environment="$("$0" env --data "$1" $2)"; eval "$environment"; unset AZURE_STORAGE_CONNECTION_STRING; shift 2; exec "$@"`
-
 // identities are the two ways in which the default Azure credential gets its tokens
 // here, as arguments of "leasehold env".
 var identities = map[string]string{"managed": "", "service principal": "--service-principal"}
@@ -27,7 +23,7 @@ func withIdentity(t *testing.T, run func(t *testing.T, command func(args ...stri
 	for name, argument := range identities {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(args ...string) []string {
-				return append([]string{"sh", "-c", inEnvironment, harness.Binary(t), server.Data, argument}, args...)
+				return server.InEnvironment(argument, args...)
 			})
 		})
 	}

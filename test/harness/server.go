@@ -264,6 +264,17 @@ func (s *Server) Env() []string {
 	}
 }
 
+// inEnvironment is a shell program that takes over what the command prints for a data
+// folder, and becomes the program that follows.
+const inEnvironment = `set -e; environment="$("$0" env --data "$1" $2)"; eval "$environment"; unset AZURE_STORAGE_CONNECTION_STRING; shift 2; exec "$@"`
+
+// InEnvironment returns the command line of a client that knows nothing of the server but
+// what "leasehold env", with a flag or "", says about tokens and public names. The
+// server is to be started with Options.Dev.
+func (s *Server) InEnvironment(flag string, client ...string) []string {
+	return append([]string{"sh", "-c", inEnvironment, Binary(s.t), s.Data, flag}, client...)
+}
+
 // NewID returns a fresh random GUID, in lower case, as clients make them for leases.
 func NewID() string {
 	var b [16]byte
