@@ -2,6 +2,8 @@ package meta_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -105,11 +107,11 @@ func TestRecommittedBlocksSurvive(t *testing.T) {
 	}
 }
 
-func TestDeletedContainerIsEmptied(t *testing.T) {
-	f := newFixture(t)
+// buryContainer puts blobs into a container, the most of them inline, and deletes it.
+func (f *fixture) buryContainer(blobs int) {
+	f.Helper()
 	c := &blob.Container{Generation: gen}
 	f.update(meta.ContainerKey("acct", "box"), func(tx kv.Tx) error { return meta.PutContainer(tx, "acct", "box", c) })
-	const blobs = 2500
 	for i := range blobs {
 		name := string(rune('a'+i%26)) + time.Duration(i).String()
 		block := blob.Block{Chunk: blob.Chunk{Object: blob.ObjectID{1, byte(i), byte(i >> 8)}, Inline: true, Length: 3}}
@@ -128,23 +130,97 @@ func TestDeletedContainerIsEmptied(t *testing.T) {
 	f.update(meta.ContainerKey("acct", "box"), func(tx kv.Tx) error {
 		return meta.DeleteContainer(tx, blob.TimeOf(tx.Now()), "acct", "box", c)
 	})
-	f.sweep()
-	f.sweep()
+}
+
+// checkEmpty fails the test if anything is stored.
+func (f *fixture) checkEmpty() {
+	f.Helper()
 	if n := f.stored(); n != 0 {
-		t.Errorf("%d segments are left", n)
+		f.Errorf("%d segments are left", n)
 	}
-	err := f.db.View(t.Context(), func(r kv.Reader) error {
+	err := f.db.View(f.Context(), func(r kv.Reader) error {
 		for p, err := range r.Scan(nil, nil) {
 			if err != nil {
 				return err
 			}
-			t.Errorf("key %q is left", p.Key)
+			f.Errorf("key %q is left", p.Key)
 		}
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		f.Fatal(err)
 	}
+}
+
+func TestDeletedContainerIsEmptied(t *testing.T) {
+	f := newFixture(t)
+	f.buryContainer(2500)
+	f.sweep()
+	f.sweep()
+	f.checkEmpty()
+}
+
+// stoppable is a store whose process ends after a number of updates, and which counts what the largest of them wrote.
+type stoppable struct {
+	kv.DB
+	updates int // that are left
+	largest int
+}
+
+var errStopped = errors.New("stopped")
+
+func (s *stoppable) Update(ctx context.Context, keys []kv.Key, fn func(kv.Tx) error) error {
+	if s.updates--; s.updates < 0 {
+		return errStopped
+	}
+	counted := &countedTx{}
+	err := s.DB.Update(ctx, keys, func(tx kv.Tx) error {
+		*counted = countedTx{Tx: tx}
+		return fn(counted)
+	})
+	s.largest = max(s.largest, counted.writes)
+	return err
+}
+
+type countedTx struct {
+	kv.Tx
+	writes int
+}
+
+func (c *countedTx) Put(key, value []byte) error { c.writes++; return c.Tx.Put(key, value) }
+func (c *countedTx) Delete(key []byte) error     { c.writes++; return c.Tx.Delete(key) }
+
+func (c *countedTx) DeleteRange(start, end []byte) error {
+	c.writes++
+	return c.Tx.(kv.RangeDeleter).DeleteRange(start, end)
+}
+
+// TestDeletedContainerIsEmptiedInSteps ends the process after every step: the next goes on where it ended, and none
+// writes more than its bound, whatever the container held.
+func TestDeletedContainerIsEmptiedInSteps(t *testing.T) {
+	f := newFixture(t)
+	const blobs = 5500
+	f.buryContainer(blobs)
+	f.clock = f.clock.Add(time.Hour)
+	db := &stoppable{DB: f.db}
+	starts := 0
+	for ; ; starts++ {
+		if starts > blobs {
+			t.Fatal("no end in sight")
+		}
+		db.updates = 1
+		w := meta.Sweeper{DB: db, Segments: f.segs, Grace: time.Minute, OrphanGrace: time.Minute}
+		if err := w.Run(t.Context()); err == nil {
+			break
+		} else if !errors.Is(err, errStopped) {
+			t.Fatal(err)
+		}
+	}
+	if starts < 5 || db.largest > 1000+10 {
+		t.Errorf("%d steps, the largest of %d writes", starts, db.largest)
+	}
+	f.sweep()
+	f.checkEmpty()
 }
 
 func TestOrphansAreSweptAfterTheGrace(t *testing.T) {
