@@ -11,6 +11,7 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/waiting"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -52,7 +53,7 @@ func (c *call) wait() (time.Duration, error) {
 	if err != nil {
 		return 0, fault.InvalidHeader(strings.ToLower(waitHeader), text)
 	}
-	wait := min(time.Duration(seconds)*time.Second, maxWait)
+	wait := min(time.Duration(seconds)*time.Second, waiting.Longest)
 	if timeout, err := strconv.ParseUint(c.req.Query.Get("timeout"), 10, 31); err == nil && timeout > 0 {
 		wait = min(wait, time.Duration(timeout)*time.Second)
 	}
@@ -118,7 +119,7 @@ func (c *call) acquireInTurn(ctx context.Context, args any, fn func(*scope) erro
 	if err != nil {
 		return err
 	}
-	return c.queues.acquire(ctx, c.resourceName(), wait, func() (left time.Duration, err error) {
+	return c.queues.Acquire(ctx, c.resourceName(), wait, func() (left time.Duration, err error) {
 		err = c.change(ctx, args, func(s *scope) error {
 			err := fn(s)
 			if err != nil {
@@ -134,7 +135,7 @@ func (c *call) acquireInTurn(ctx context.Context, args any, fn func(*scope) erro
 func (c *call) changeAndTell(ctx context.Context, args any, fn func(*scope) error) error {
 	err := c.change(ctx, args, fn)
 	if err == nil {
-		c.queues.changed(c.resourceName())
+		c.queues.Changed(c.resourceName())
 	}
 	return err
 }

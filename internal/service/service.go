@@ -22,6 +22,7 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
+	"github.com/leasehold/leasehold/internal/waiting"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -77,7 +78,7 @@ type Service struct {
 	table   *wire.Table[Operation]
 	rules   ruleCache
 	outside *fetch.Client // reads sources of copies
-	queues  queues
+	queues  waiting.Queues
 	busy    busy
 	near    surroundingsCache
 

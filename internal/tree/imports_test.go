@@ -31,6 +31,7 @@ var layers = []layer{
 		internal: []string{"internal/fault", "internal/blob"},
 		external: []string{"github.com/go-jose/go-jose/"}, // signatures of bearer tokens
 	},
+	{dir: "internal/waiting", internal: []string{"internal/fault"}},
 	{dir: "internal/wire", internal: []string{"internal/fault"}},
 	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire"}},
 	{dir: "internal/encryption", internal: []string{"internal/fault"}},
@@ -39,7 +40,7 @@ var layers = []layer{
 		dir: "internal/service",
 		internal: []string{
 			"internal/fault", "internal/lease", "internal/blob", "internal/meta",
-			"internal/kv", "internal/segment", "internal/auth", "internal/wire", "internal/fetch",
+			"internal/kv", "internal/segment", "internal/auth", "internal/waiting", "internal/wire", "internal/fetch",
 			"internal/encryption", "internal/structured",
 		},
 		external: []string{"github.com/minio/crc64nvme"},

@@ -1,4 +1,6 @@
-package service
+// Package waiting lets requests wait for a lease that another holder has, and serves
+// them in the order of their arrival.
+package waiting
 
 import (
 	"context"
@@ -12,14 +14,16 @@ import (
 
 // Limits of waiting. Each waiter keeps a connection and a goroutine.
 const (
-	maxWait            = 60 * time.Second // the longest wait, that of the longest finite lease
-	maxWaiters         = 2048             // in all: half of what a server serves at once by default
-	maxWaitersResource = 512              // for one blob or container
+	// Longest is the longest wait, that of the longest finite lease.
+	Longest = 60 * time.Second
+
+	maxWaiters         = 2048 // in all: half of what a server serves at once by default
+	maxWaitersResource = 512  // for one blob or container
 )
 
-// queues hold the requests that wait for leases, one queue for each resource that is
-// waited for. Requests are served in the order of their arrival.
-type queues struct {
+// Queues hold the requests that wait for leases, one queue for each resource that is
+// waited for. The zero value is empty and ready for use, by many goroutines.
+type Queues struct {
 	waiting atomic.Int64 // requests in all queues; 0 is the fast path of everything
 	mu      sync.Mutex
 	byName  map[string]*queue
@@ -35,21 +39,23 @@ type queue struct {
 	expiry  *time.Timer
 }
 
-// attempt tries to acquire. left is how long the lease that is in the way has to go,
-// if the error is LeaseAlreadyPresent.
-type attempt func() (left time.Duration, err error)
+// Attempt tries to acquire. left is how long the lease that is in the way has to go,
+// if the error is [fault.LeaseAlreadyPresent].
+type Attempt func() (left time.Duration, err error)
 
 // waiter is one request in a queue.
 type waiter struct {
 	ctx  context.Context
-	try  attempt
+	try  Attempt
 	err  error         // the outcome, when done is closed
 	done chan struct{} // closed when the request was served
 }
 
-// acquire makes one attempt and, if the lease is held, waits up to wait for its turn.
-// The requests that wait already come first, also before one that does not wait.
-func (q *queues) acquire(ctx context.Context, name string, wait time.Duration, try attempt) error {
+// Acquire makes one attempt and, if the lease of the resource of this name is held, waits
+// up to wait for its turn, at most Longest. The requests that wait already come first,
+// also before one that does not wait. If there is no place, ctx ends, or the time is over,
+// the error is that of the last attempt.
+func (q *Queues) Acquire(ctx context.Context, name string, wait time.Duration, try Attempt) error {
 	if own := q.find(name); own != nil {
 		own.serve()
 	}
@@ -64,7 +70,7 @@ func (q *queues) acquire(ctx context.Context, name string, wait time.Duration, t
 	}
 	defer q.leave(name, own)
 	own.serve() // what was in the way may have gone before the request joined
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(min(wait, Longest))
 	defer timer.Stop()
 	select {
 	case <-w.done:
@@ -76,7 +82,7 @@ func (q *queues) acquire(ctx context.Context, name string, wait time.Duration, t
 }
 
 // find returns the queue of a resource, nil when nobody waits for it.
-func (q *queues) find(name string) *queue {
+func (q *Queues) find(name string) *queue {
 	if q.waiting.Load() == 0 {
 		return nil
 	}
@@ -85,15 +91,15 @@ func (q *queues) find(name string) *queue {
 	return q.byName[name]
 }
 
-// changed is called when the resource may have become free.
-func (q *queues) changed(name string) {
+// Changed is called when the resource may have become free.
+func (q *Queues) Changed(name string) {
 	if own := q.find(name); own != nil {
 		go own.serve()
 	}
 }
 
 // join adds a request at the end of the queue; nil when there is no place.
-func (q *queues) join(name string, w *waiter) *queue {
+func (q *Queues) join(name string, w *waiter) *queue {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.waiting.Load() >= maxWaiters {
@@ -118,7 +124,7 @@ func (q *queues) join(name string, w *waiter) *queue {
 }
 
 // leave is called when a request is out of its queue; the last one ends the queue.
-func (q *queues) leave(name string, own *queue) {
+func (q *Queues) leave(name string, own *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting.Add(-1)
@@ -191,7 +197,7 @@ func (q *queue) serveAfter(left time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.stopTimer()
-	if len(q.waiters) > 0 && left < maxWait {
+	if len(q.waiters) > 0 && left < Longest {
 		q.expiry = time.AfterFunc(left+time.Millisecond, q.serve)
 	}
 }

@@ -1,0 +1,102 @@
+package waiting
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/fault"
+)
+
+// resource is something that one request at a time can have.
+type resource struct {
+	mu    sync.Mutex
+	taken bool
+	order []int // who has got it
+}
+
+func (r *resource) attempt(who int) Attempt {
+	return func() (time.Duration, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.taken {
+			return time.Hour, fault.LeaseAlreadyPresent
+		}
+		r.taken = true
+		r.order = append(r.order, who)
+		return 0, nil
+	}
+}
+
+func (r *resource) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taken = false
+}
+
+func TestServedInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q Queues
+		r := &resource{taken: true}
+		for who := range 5 {
+			go q.Acquire(t.Context(), "a", Longest, r.attempt(who))
+			synctest.Wait()
+		}
+		for range 5 {
+			r.release()
+			q.Changed("a")
+			synctest.Wait()
+		}
+		if want := []int{0, 1, 2, 3, 4}; !slices.Equal(r.order, want) {
+			t.Errorf("served in the order %v, want %v", r.order, want)
+		}
+		if n := q.waiting.Load(); n != 0 || len(q.byName) != 0 {
+			t.Errorf("%d requests and %d queues are left", n, len(q.byName))
+		}
+	})
+}
+
+// TestBounds fills one queue, then all of them: who finds no place is told at once.
+func TestBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q Queues
+		r := &resource{taken: true}
+		ctx, cancel := context.WithCancel(t.Context())
+		fill := func(name string, n int) {
+			for who := range n {
+				go q.Acquire(ctx, name, Longest, r.attempt(who))
+			}
+			synctest.Wait()
+			start := time.Now()
+			if err := q.Acquire(ctx, name, Longest, r.attempt(n)); !errors.Is(err, fault.LeaseAlreadyPresent) || time.Since(start) != 0 {
+				t.Errorf("one more than %d in %s: %v after %v", n, name, err, time.Since(start))
+			}
+		}
+		for i := range maxWaiters / maxWaitersResource {
+			fill(strconv.Itoa(i), maxWaitersResource)
+		}
+		fill("another", 0)
+		cancel()
+		synctest.Wait()
+		if n := q.waiting.Load(); n != 0 {
+			t.Errorf("%d requests wait although their clients are gone", n)
+		}
+	})
+}
+
+func TestLongestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q Queues
+		r := &resource{taken: true}
+		start := time.Now()
+		err := q.Acquire(t.Context(), "a", time.Hour, r.attempt(0))
+		if took := time.Since(start); !errors.Is(err, fault.LeaseAlreadyPresent) || took != Longest {
+			t.Errorf("%v after %v, want LeaseAlreadyPresent after %v", err, took, Longest)
+		}
+	})
+}
