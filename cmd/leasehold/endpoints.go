@@ -16,6 +16,7 @@ import (
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/tunnel"
+	"github.com/leasehold/leasehold/internal/wire"
 )
 
 // off is the address of a listener that is not wanted.
@@ -31,12 +32,21 @@ const (
 
 // endpoints are the listeners of a server, and the small servers on some of them.
 type endpoints struct {
-	plain, secure, managed, authority, proxy net.Listener
+	plain, secure, website, managed, authority, proxy net.Listener
 
 	servers []*http.Server
 	bundle  string // file of certificates for programs that take one instead of those of the system
 	ca      string // file of the certificate of the local authority; "" without one
 	header  string // of the managed-identity endpoint
+}
+
+// all returns the listeners of the server of blobs and websites.
+func (e *endpoints) all() []net.Listener {
+	all := e.blob()
+	if e.website != nil {
+		all = append(all, server.Website(e.website))
+	}
+	return all
 }
 
 // blob returns the listeners that serve blobs.
@@ -54,7 +64,7 @@ func (e *endpoints) Close() {
 	for _, s := range e.servers {
 		s.Close()
 	}
-	for _, l := range []net.Listener{e.plain, e.secure, e.managed, e.authority, e.proxy} {
+	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy} {
 		if l != nil {
 			l.Close() // for the second time, unless something failed on the way
 		}
@@ -124,6 +134,7 @@ func open(o *serveOptions, c *configuration, log *slog.Logger) (_ *endpoints, er
 	}{
 		{&e.plain, "listen", o.listen, "", false},
 		{&e.secure, "tls-listen", o.tlsListen, o.fallback(devTLSListen), false},
+		{&e.website, "web-listen", o.webListen, "", false},
 		{&e.managed, "identity-listen", o.identityListen, o.fallback(devIdentityListen), true},
 		{&e.authority, "authority-listen", o.authorityListen, o.fallback(devAuthorityListen), false},
 		{&e.proxy, "proxy-listen", o.proxyListen, o.fallback(devProxyListen), true},
@@ -160,7 +171,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 		if err != nil {
 			return err
 		}
-		local = &certificate.Leaf{Authority: ca, Names: c.hostNames, Now: time.Now}
+		local = &certificate.Leaf{Authority: ca, Names: c.hostNames, Also: c.hasSite, Now: time.Now}
 		e.ca, e.bundle = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "bundle.pem")
 		if err := writeBundle(e.bundle, ca.PEM()); err != nil {
 			return err
@@ -197,7 +208,14 @@ func (c *configuration) hostNames() []string {
 		names = append(names, a+".blob.core.windows.net", a+"-secondary.blob.core.windows.net")
 	}
 	slices.Sort(names)
-	return append(names, "*.blob.localhost", "localhost", "127.0.0.1", "::1", authorityHost)
+	return append(names, "*.blob.localhost", "*.web.localhost", "localhost", "127.0.0.1", "::1", authorityHost)
+}
+
+// hasSite tells whether a host name is that of the website of an account: with or without
+// a zone, which nobody knows beforehand.
+func (c *configuration) hasSite(host string) bool {
+	t, err := wire.ParseTarget(host, "/", nil)
+	return err == nil && t.Website && c.account(t.Account) != nil
 }
 
 // Limits of the small servers.
@@ -249,7 +267,9 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 	}
 	t := &tunnel.Tunnel{}
 	if e.secure != nil {
-		t.Routes = append(t.Routes, tunnel.Route{Host: "*.blob.core.windows.net", Target: reach(e.secure)})
+		for _, host := range []string{"*.blob.core.windows.net", "*.web.core.windows.net"} {
+			t.Routes = append(t.Routes, tunnel.Route{Host: host, Target: reach(e.secure)})
+		}
 	}
 	if e.authority != nil {
 		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: reach(e.authority)})

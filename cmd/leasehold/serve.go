@@ -41,6 +41,7 @@ type serveOptions struct {
 	tlsListen, tlsCert, tlsKey                   string
 	selfSigned, http2                            bool
 	identityListen, authorityListen, proxyListen string
+	webListen                                    string
 }
 
 func newServe() *cobra.Command {
@@ -99,6 +100,7 @@ A configuration file for --config:
 	f.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the certificate (PEM)")
 	f.BoolVar(&o.selfSigned, "tls-self-signed", false, "make a local certificate authority in the data folder, and a certificate")
 	f.BoolVar(&o.http2, "http2", false, "offer HTTP/2 over TLS too; unlike the real service, and with metadata names in lower case")
+	f.StringVar(&o.webListen, "web-listen", "", "`address` for the static website of the only account, over plain HTTP, or off")
 	f.StringVar(&o.identityListen, "identity-listen", "", "loopback `address` of the managed-identity endpoint, or off")
 	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, or off; it speaks HTTPS")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
@@ -179,7 +181,8 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Addressing: addressing,
 		Sources:    o.sources,
 	})
-	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Log: log})
+	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site}
+	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Websites: websites, Log: log})
 	ends, err := open(o, conf, log)
 	if err != nil {
 		return err
@@ -199,7 +202,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	go s.sweep(ctx, log)
 	go conf.watch(ctx)
 	announce(out, o, ends)
-	return srv.Serve(ctx, ends.blob()...)
+	return srv.Serve(ctx, ends.all()...)
 }
 
 // announce tells that the server takes requests, and how to reach it.
@@ -214,6 +217,9 @@ func announce(out io.Writer, o *serveOptions, e *endpoints) {
 	fmt.Fprintf(out, "leasehold ready on %s, data in %s\n", strings.Join(urls, " and "), o.data)
 	if o.dev && e.plain != nil {
 		fmt.Fprintf(out, "connection string: %s\n", devConnection(e.plain.Addr().String()))
+	}
+	if e.website != nil {
+		fmt.Fprintf(out, "static website on http://%s/\n", e.website.Addr())
 	}
 	if o.dev && e.proxy != nil && e.secure != nil {
 		fmt.Fprintf(out, "for programs with the default Azure credential: eval \"$(leasehold env --data %s)\"\n", o.data)

@@ -108,6 +108,21 @@ func (o outsideNow) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	return o.now.Load().outside.KeySet(issuer, kid)
 }
 
+// site returns the account whose website is served where the host names none: that of
+// development, or the only one.
+func (c *configuration) site() string {
+	all := c.now.Load().accounts
+	switch {
+	case c.o.dev:
+		return devAccount
+	case len(all) == 1:
+		for name := range all {
+			return name
+		}
+	}
+	return ""
+}
+
 func (c *configuration) account(name string) *auth.Account     { return c.now.Load().accounts[name] }
 func (c *configuration) features(name string) service.Features { return c.now.Load().features[name] }
 func (c *configuration) trust() *service.Trust                 { return c.now.Load().trust }

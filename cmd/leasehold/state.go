@@ -22,6 +22,7 @@ type runState struct {
 	Managed   string `json:"managed,omitempty"`   // managed-identity endpoint
 	Authority string `json:"authority,omitempty"` // OAuth authority
 	Proxy     string `json:"proxy,omitempty"`
+	Website   string `json:"website,omitempty"`
 	Header    string `json:"header,omitempty"` // secret of the managed-identity endpoint
 	Client    string `json:"client,omitempty"` // principal of development
 	Secret    string `json:"secret,omitempty"`
@@ -38,7 +39,8 @@ func stateOf(o *serveOptions, e *endpoints) *runState {
 	}
 	s := &runState{
 		Dev: o.dev, Plain: at(e.plain), Secure: at(e.secure), Managed: at(e.managed), Authority: at(e.authority), Proxy: at(e.proxy),
-		Header: e.header, Bundle: e.bundle, CA: e.ca,
+		Website: at(e.website),
+		Header:  e.header, Bundle: e.bundle, CA: e.ca,
 	}
 	if o.dev && o.issues() {
 		s.Client, s.Secret = devClientID, o.devSecret

@@ -1,5 +1,7 @@
 package blob
 
+import "strings"
+
 // ServiceProperties are the settings of an account's Blob service, as they stand in
 // requests and answers and in the store. A nil setting was never made; in a request it
 // is to be left alone (operations.md 7.6).
@@ -60,14 +62,35 @@ type DeleteRetention struct {
 	Permanent *bool `xml:"AllowPermanentDelete" cbor:"3,keyasint,omitempty"`
 }
 
-// StaticWebsite says how the container $web is served. It is kept and told, and has no
-// effect.
+// StaticWebsite says how the container $web is served.
 type StaticWebsite struct {
 	Enabled      *bool  `xml:"Enabled" cbor:"1,keyasint,omitempty"`
 	Index        string `xml:"IndexDocument,omitempty" cbor:"2,keyasint,omitempty"`
 	DefaultIndex string `xml:"DefaultIndexDocumentPath,omitempty" cbor:"3,keyasint,omitempty"`
 	NotFound     string `xml:"ErrorDocument404Path,omitempty" cbor:"4,keyasint,omitempty"`
 }
+
+// Serves tells whether there is a website. w may be nil.
+func (w *StaticWebsite) Serves() bool { return w != nil && w.Enabled != nil && *w.Enabled }
+
+// Documents returns the names of the blobs of which the first that exists is shown for a
+// path without its first slash (docs/facts/static-website.md).
+func (w *StaticWebsite) Documents(path string) []string {
+	folder := path == "" || strings.HasSuffix(path, "/")
+	switch {
+	case folder && w.DefaultIndex != "":
+		return []string{strings.TrimPrefix(w.DefaultIndex, "/"), path}
+	case folder && w.Index != "":
+		return []string{path + w.Index, path}
+	case w.Index != "":
+		return []string{path, path + "/" + w.Index}
+	}
+	return []string{path}
+}
+
+// ErrorDocument returns the name of the blob that is shown in place of what does not
+// exist; "" for none.
+func (w *StaticWebsite) ErrorDocument() string { return strings.TrimPrefix(w.NotFound, "/") }
 
 // Merge takes over the settings that changes makes.
 func (p *ServiceProperties) Merge(changes *ServiceProperties) {

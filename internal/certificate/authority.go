@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,7 +34,7 @@ const (
 // The names and addresses that an authority may vouch for: those under which a server
 // of this machine is reached. Whoever trusts it is in no danger elsewhere.
 var (
-	permittedDomains = []string{"blob.core.windows.net", "localhost", "leasehold.internal"}
+	permittedDomains = []string{"blob.core.windows.net", "web.core.windows.net", "localhost", "leasehold.internal"}
 	permittedRanges  = []*net.IPNet{
 		{IP: net.IPv4(127, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)},
 		{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
@@ -150,8 +151,17 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
+// permits tells whether the authority may vouch for a DNS name: one that was made by an
+// older program knows fewer.
+func (a *Authority) permits(name string) bool {
+	return slices.ContainsFunc(a.cert.PermittedDNSDomains, func(domain string) bool {
+		return name == domain || strings.HasSuffix(name, "."+domain)
+	})
+}
+
 // Issue makes a server certificate for DNS names, with a wildcard in the first
-// label where wanted, and for IP addresses.
+// label where wanted, and for IP addresses. Names that the authority may not vouch for
+// are left out: with one of them the certificate would be of no use at all.
 func (a *Authority) Issue(now time.Time, names ...string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -165,7 +175,7 @@ func (a *Authority) Issue(now time.Time, names ...string) (*tls.Certificate, err
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
+		} else if a.permits(name) {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
@@ -201,6 +211,8 @@ type Leaf struct {
 	Authority *Authority
 	Names     func() []string // in a fixed order
 	Now       func() time.Time
+	// Also, if not nil, tells whether a name that a client asks for is vouched for too.
+	Also func(serverName string) bool
 
 	mu      sync.Mutex
 	current *tls.Certificate
@@ -208,8 +220,11 @@ type Leaf struct {
 }
 
 // Get is for the GetCertificate field of a tls.Config.
-func (l *Leaf) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (l *Leaf) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	names, now := l.Names(), l.Now()
+	if asked := strings.ToLower(hello.ServerName); l.Also != nil && l.Also(asked) {
+		names = append(slices.Clip(names), asked)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.current != nil && slices.Equal(names, l.names) && now.Add(leafLifetime/3).Before(l.current.Leaf.NotAfter) {

@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"os"
 	"path/filepath"
@@ -62,15 +63,29 @@ func TestLeafIsTrustedForItsNamesOnly(t *testing.T) {
 	}
 }
 
+// TestOlderAuthority: names that it may not vouch for do not spoil its certificates.
+func TestOlderAuthority(t *testing.T) {
+	a, err := NewAuthority(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.cert.PermittedDNSDomains = []string{"blob.core.windows.net"}
+	c, err := a.Issue(noon, "acct.blob.core.windows.net", "acct.web.core.windows.net")
+	if err != nil || len(c.Leaf.DNSNames) != 1 || c.Leaf.VerifyHostname("acct.blob.core.windows.net") != nil {
+		t.Errorf("%v, %v", c.Leaf.DNSNames, err)
+	}
+}
+
 func TestLeafIsRenewed(t *testing.T) {
 	a, err := NewAuthority(noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, names := noon, []string{"localhost"}
-	l := &Leaf{Authority: a, Names: func() []string { return names }, Now: func() time.Time { return now }}
+	now, names, asked := noon, []string{"localhost"}, ""
+	l := &Leaf{Authority: a, Names: func() []string { return names }, Now: func() time.Time { return now },
+		Also: func(name string) bool { return name == "acct.z6.web.core.windows.net" }}
 	get := func() string {
-		c, err := l.Get(nil)
+		c, err := l.Get(&tls.ClientHelloInfo{ServerName: asked})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,6 +100,15 @@ func TestLeafIsRenewed(t *testing.T) {
 	if second == first {
 		t.Error("not issued for new names")
 	}
+	asked = "other.web.core.windows.net"
+	if get() != second {
+		t.Error("issued for a name that is not vouched for")
+	}
+	asked = "ACCT.z6.web.core.windows.net"
+	if get() == second || l.current.Leaf.VerifyHostname(asked) != nil || l.current.Leaf.VerifyHostname("localhost") != nil {
+		t.Errorf("the certificate for %s is for %v", asked, l.current.Leaf.DNSNames)
+	}
+	asked, second = "", get()
 	now = now.Add(leafLifetime * 3 / 4)
 	if get() == second {
 		t.Error("not renewed before its end")

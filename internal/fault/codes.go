@@ -142,6 +142,7 @@ const (
 	UnsupportedHTTPVerb                           Code = "UnsupportedHttpVerb"
 	UnsupportedQueryParameter                     Code = "UnsupportedQueryParameter"
 	UnsupportedXMLNode                            Code = "UnsupportedXmlNode"
+	WebContentNotFound                            Code = "WebContentNotFound" // of the website endpoint
 )
 
 // entry is what the protocol says of one code.
@@ -290,4 +291,5 @@ var table = [...]entry{
 	{UnsupportedHTTPVerb, http.StatusMethodNotAllowed, "The resource doesn't support specified Http Verb."},
 	{UnsupportedQueryParameter, http.StatusBadRequest, "One of the query parameters specified in the request URI is not supported."},
 	{UnsupportedXMLNode, http.StatusBadRequest, "One of the XML nodes specified in the request body is not supported."},
+	{WebContentNotFound, http.StatusNotFound, "The requested content does not exist."},
 }

@@ -22,6 +22,7 @@ type conn struct {
 	head    head
 	serving atomic.Bool // the second state
 	stalled atomic.Bool // a body did: it gets no second chance from whoever drains it
+	website bool        // it came to a listener of Website
 	reading deadline
 	writing deadline
 
@@ -79,6 +80,21 @@ func (l listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return wrap(c), nil
+}
+
+// Website returns l as a listener whose requests are read with Options.Websites.
+func Website(l net.Listener) net.Listener { return website{l} }
+
+// website marks what it accepts.
+type website struct{ net.Listener }
+
+// Accept waits for the next connection.
+func (l website) Accept() (net.Conn, error) {
+	c, err := listener{l.Listener}.Accept()
+	if err == nil {
+		tracked(c).website = true
+	}
+	return c, err
 }
 
 // connKey is the key of the conn in the context of its requests.

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 type Options struct {
 	// Addressing says which hosts carry the account in their name.
 	Addressing *wire.Addressing
+	// Websites says the same for the requests to listeners of Website; nil stands for Addressing.
+	Websites *wire.Addressing
 	// Log gets one record for each request at debug level, and at error level what the server is to blame for; nil
 	// discards them.
 	Log *slog.Logger
@@ -135,7 +138,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	if raw.ProtoMajor == 2 {
 		w = guard(w, raw)
 	}
-	r, err := wire.NewRequest(w, raw, received, s.o.Addressing)
+	addressing := s.o.Addressing
+	if c != nil && c.website {
+		addressing = cmp.Or(s.o.Websites, addressing)
+	}
+	r, err := wire.NewRequest(w, raw, received, addressing)
 	if c != nil && raw.ProtoMajor == 1 {
 		r.MetaNames = c.metaNames
 	}

@@ -48,20 +48,25 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 	if a.Access != 0 && !s.Accounts(s.req.Account).AllowPublicAccess {
 		return nil, fault.PublicAccessNotPermitted
 	}
-	c := &blob.Container{
-		Generation: s.newGeneration(s.now),
-		Created:    s.now,
-		Metadata:   a.record(),
-		Access:     blob.PublicAccess(a.Access),
-	}
+	c := s.newContainer()
+	c.Metadata, c.Access = a.record(), blob.PublicAccess(a.Access)
 	if a.DefaultScope != encryption.DefaultScope {
 		c.DefaultScope = string(a.DefaultScope)
 	}
 	c.DenyScopeOverride = a.DenyScopeOverride
-	c.VersionedWORM = s.Features(s.req.Account).Immutability
-	c.Touch(s.now)
 	v := versionOf(c.Version())
 	return &v, s.putContainer(c)
+}
+
+// newContainer returns a container that is created now, with nothing said about it.
+func (s *scope) newContainer() *blob.Container {
+	c := &blob.Container{
+		Generation:    s.newGeneration(s.now),
+		Created:       s.now,
+		VersionedWORM: s.Features(s.req.Account).Immutability,
+	}
+	c.Touch(s.now)
+	return c
 }
 
 type deleteContainer struct {

@@ -108,8 +108,11 @@ func New(o Options) *Service {
 
 // Serve answers one request.
 func (s *Service) Serve(r *wire.Request) {
-	s.shareCrossOrigin(r)
-	op, err := s.table.Match(r)
+	op, err := &readWebsite, error(nil)
+	if !r.Website {
+		s.shareCrossOrigin(r)
+		op, err = s.table.Match(r)
+	}
 	if err == nil {
 		r.Operation = op.Name
 		err = (&call{Service: s, req: r, op: op}).serve()

@@ -122,6 +122,9 @@ func (c *call) openSource(w *wanted) (*source, error) {
 		return c.openOutside(w)
 	}
 	t, err := wire.ParseTarget(w.url.Host, w.url.EscapedPath(), c.Addressing)
+	if t.Website {
+		return nil, fault.CannotVerifyCopySource // it has no blobs, and does not read credentials
+	}
 	if err == nil && t.Level == wire.LevelContainer {
 		t, err = t.InRoot()
 	}

@@ -25,9 +25,16 @@ const (
 	maxDrain = 16 << 20
 )
 
+// errorTime is the form of times in the bodies of failures.
+const errorTime = "2006-01-02T15:04:05.0000000Z"
+
 // setCommon sets the headers that every answer has.
 func (r *Request) setCommon(h http.Header) {
-	r.setHeader(h, "Server", ServerName)
+	name := ServerName
+	if r.Website {
+		name = webServerName
+	}
+	r.setHeader(h, "Server", name)
 	r.setHeader(h, "x-ms-request-id", r.ID)
 	if r.Version != "" {
 		r.setHeader(h, "x-ms-version", string(r.Version))
@@ -70,7 +77,7 @@ func (c *dateCache) of(t time.Time) string {
 }
 
 // WriteError answers a request with a failure: its status, the common headers, x-ms-error-code, and the XML body that says
-// the same, except for HEAD and 304. What is no fault is told as [fault.InternalError], and nothing of it is shown. Nothing
+// the same (a page of HTML on the website endpoint), except for HEAD and 304. What is no fault is told as [fault.InternalError], and nothing of it is shown. Nothing
 // may have been written yet; headers that were set for a success are dropped, those of cross-origin rules and Vary kept.
 func WriteError(r *Request, err error) {
 	e, _ := fault.Of(err)
@@ -93,8 +100,12 @@ func WriteError(r *Request, err error) {
 		r.Writer.WriteHeader(e.Status)
 		return
 	}
-	body := appendError(make([]byte, 0, 512), r, e)
-	r.setHeader(h, "Content-Type", "application/xml")
+	render, contentType := appendError, "application/xml"
+	if r.Website {
+		render, contentType = appendErrorPage, "text/html"
+	}
+	body := render(make([]byte, 0, 512), r, e)
+	r.setHeader(h, "Content-Type", contentType)
 	r.setHeader(h, "Content-Length", strconv.Itoa(len(body)))
 	r.Writer.WriteHeader(e.Status)
 	n, _ := r.Writer.Write(body) // a client that is gone needs no answer
@@ -118,7 +129,7 @@ func appendError(dst []byte, r *Request, e *fault.Error) []byte {
 	dst = AppendXMLText(dst, e.Message)
 	dst = append(append(dst, "\nRequestId:"...), r.ID...)
 	dst = append(dst, "\nTime:"...)
-	dst = r.Received.UTC().AppendFormat(dst, "2006-01-02T15:04:05.0000000Z")
+	dst = r.Received.UTC().AppendFormat(dst, errorTime)
 	dst = append(dst, "</Message>"...)
 	for _, d := range e.Details {
 		dst = AppendXMLElement(dst, d.Name, d.Value)

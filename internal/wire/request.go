@@ -51,6 +51,10 @@ func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addres
 	if req.Target, err = ParseTarget(r.Host, r.URL.EscapedPath(), o); err != nil {
 		return req, err
 	}
+	if req.Website {
+		req.Version = webVersion
+		return req, nil
+	}
 	if req.Query, err = ParseQuery(r.URL.RawQuery); err != nil {
 		return req, err
 	}

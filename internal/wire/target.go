@@ -39,6 +39,7 @@ type Target struct {
 	Blob      string
 	Level     Level
 	PathStyle bool // the account was the first segment of the path, not of the host
+	Website   bool // the endpoint that shows the blobs of WebContainer to browsers
 }
 
 // DefaultSuffixes are the host names below which the first label is an account.
@@ -51,6 +52,9 @@ type Addressing struct {
 	// IsAccount, if not nil, reports whether a name is an account; a host that begins with one is host style under any
 	// suffix.
 	IsAccount func(name string) bool
+	// Site, if not nil, has all requests be for a website, and returns the account whose it is if the host says nothing
+	// about it; "" for none.
+	Site func() string
 	// DefaultVersion serves requests that name no version; "" stands for [DefaultVersion].
 	DefaultVersion Version
 }
@@ -63,6 +67,9 @@ func ParseTarget(host, escapedPath string, o *Addressing) (Target, error) {
 	var t Target
 	if escapedPath != "" && escapedPath[0] != '/' {
 		return t, fault.InvalidURI
+	}
+	if account, ok := o.siteOf(host); ok {
+		return parseSite(account, escapedPath)
 	}
 	path := strings.TrimPrefix(escapedPath, "/")
 	account, ok := o.accountOf(host)

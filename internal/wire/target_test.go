@@ -33,11 +33,24 @@ func TestParseTarget(t *testing.T) {
 		{"localhost", "/a/c/d%2Fe+f%20g", Target{Account: "a", Container: "c", Blob: "d/e+f g", Level: LevelBlob, PathStyle: true}},
 		{"localhost", `/a/c/d%5Ce\f`, Target{Account: "a", Container: "c", Blob: "d/e/f", Level: LevelBlob, PathStyle: true}},
 		{"localhost", "/a/c/%2525", Target{Account: "a", Container: "c", Blob: "%25", Level: LevelBlob, PathStyle: true}},
+		{"acct.web.core.windows.net", "/", Target{Account: "acct", Container: "$web", Level: LevelBlob, Website: true}},
+		{"acct.z16.web.core.windows.net:443", "/a%20b/c", Target{Account: "acct", Container: "$web", Blob: "a b/c", Level: LevelBlob, Website: true}},
+		{"acct-secondary.web.localhost:10000", "", Target{Account: "acct", Secondary: true, Container: "$web", Level: LevelBlob, Website: true}},
+		{"known.z6.web.internal", "//x/", Target{Account: "known", Container: "$web", Blob: "/x/", Level: LevelBlob, Website: true}},
+		{"acct.x6.web.core.windows.net", "/a/c", Target{Account: "a", Container: "c", Level: LevelContainer, PathStyle: true}},
+		{"unknown.web.internal", "/a/c", Target{Account: "a", Container: "c", Level: LevelContainer, PathStyle: true}},
 		{"localhost", "/a/$root/%C3%A9", Target{Account: "a", Container: "$root", Blob: "é", Level: LevelBlob, PathStyle: true}},
 	}
 	for _, tt := range tests {
 		if got, err := ParseTarget(tt.host, tt.path, o); err != nil || got != tt.want {
 			t.Errorf("%s%s: got %+v, %v", tt.host, tt.path, got, err)
+		}
+	}
+	site := &Addressing{Site: func() string { return "only" }}
+	for host, account := range map[string]string{"127.0.0.1:8080": "only", "acct.web.localhost": "acct", "acct.blob.localhost": "only"} {
+		got, err := ParseTarget(host, "/x", site)
+		if want := (Target{Account: account, Container: "$web", Blob: "x", Level: LevelBlob, Website: true}); err != nil || got != want {
+			t.Errorf("%s where websites are served: %+v, %v", host, got, err)
 		}
 	}
 	for _, path := range []string{"", "/", "//c", "/a//b", "/a/c/", "/a/c/%", "/a/c/%4", "/a/c/%zz", "/a/c/%FF", "/a%2Fb/c", "*", "/-secondary/c"} {
@@ -123,11 +136,18 @@ func FuzzParseTarget(f *testing.F) {
 	f.Add("acct.blob.core.windows.net", "/c/..//x%5C")
 	f.Add("[::1]:1", "/a-secondary")
 	f.Add("1.2.3.4", "//")
+	f.Add("acct.z6.web.core.windows.net", "/dir/%5C")
 	f.Fuzz(func(t *testing.T, host, path string) {
 		got, err := ParseTarget(host, path, nil)
 		if err != nil {
 			if !errors.Is(err, fault.InvalidURI) {
 				t.Fatal(err)
+			}
+			return
+		}
+		if got.Website {
+			if got.Account == "" || got.Container != WebContainer || got.Level != LevelBlob || !utf8.ValidString(got.Blob) {
+				t.Fatalf("%+v", got)
 			}
 			return
 		}

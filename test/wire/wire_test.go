@@ -217,7 +217,7 @@ func (s *speaker) exchange(lines []string) string {
 		head, body = head[:i], strings.Join(head[i+1:], "\n")
 	}
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
-	r.Host = "127.0.0.1:10000"
+	r.Host = "127.0.0.1:10000" // or what a header host says
 	r.Header.Set("x-ms-version", version)
 	r.Header.Set("x-ms-date", s.now.Format(http.TimeFormat))
 	if method == "PUT" || method == "POST" {
@@ -228,7 +228,9 @@ func (s *speaker) exchange(lines []string) string {
 		if !ok {
 			s.t.Fatalf("%q is no header", h)
 		}
-		if value = strings.TrimSpace(value); value == "" {
+		if value = strings.TrimSpace(value); name == "host" {
+			r.Host = value
+		} else if value == "" {
 			r.Header.Del(name)
 			r.Header[name] = nil
 		} else {

@@ -1,0 +1,166 @@
+package service
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+
+	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// readWebsite is all that the website endpoint does: it shows blobs to whoever asks. It has
+// no row in the table because nothing but the endpoint tells it apart.
+var readWebsite = Operation{
+	Name: "Website_Read", Needs: auth.Permission{Name: "ReadWebsite", Open: true}, Use: useRead, Status: 200,
+	run: readAgain(handle[webRead, webPage]((*call).readWebsite)),
+}
+
+// webRead is a request to the website endpoint. Nothing that is not of HTTP counts.
+type webRead struct {
+	dated
+	IfMatch     string     `header:"If-Match"`
+	IfNoneMatch string     `header:"If-None-Match"`
+	Range       wire.Range `header:"Range"`
+}
+
+func (a *webRead) conditions() blob.Conditions {
+	c := a.dated.conditions()
+	c.IfMatch, c.IfNoneMatch = a.IfMatch, a.IfNoneMatch
+	return c
+}
+
+// webPage is a blob as browsers see it.
+type webPage struct {
+	Status int `status:""`
+	version
+	Code               fault.Code   `header:"x-ms-error-code"`
+	ContentType        string       `header:"Content-Type"`
+	ContentEncoding    string       `header:"Content-Encoding"`
+	ContentLanguage    string       `header:"Content-Language"`
+	ContentDisposition string       `header:"Content-Disposition"`
+	CacheControl       string       `header:"Cache-Control"`
+	ContentMD5         md5Hash      `header:"Content-MD5"`
+	AcceptRanges       string       `header:"Accept-Ranges"`
+	Range              string       `header:"Content-Range"`
+	Content            wire.Content `body:"stream"`
+}
+
+var (
+	webReads = wire.CompileArgs[webRead]()
+	webPages = wire.CompileResults[webPage]()
+)
+
+func (c *call) readWebsite() error {
+	if c.req.Method != http.MethodGet && c.req.Method != http.MethodHead {
+		return fault.UnsupportedHTTPVerb
+	}
+	if c.Accounts(c.req.Account) == nil {
+		return fault.WebContentNotFound
+	}
+	near, err := c.around(c.ctx())
+	if errors.Is(err, fault.ContainerNotFound) {
+		return fault.WebContentNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if near.properties == nil || !near.properties.Website.Serves() {
+		return fault.WebContentNotFound
+	}
+	a := &webRead{}
+	if err := webReads.Decode(c.req, a); err != nil {
+		return err
+	}
+	if err := c.checkForm(a); err != nil {
+		return err
+	}
+	var page *webPage
+	err = c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
+		s := &scope{call: c, r: r, container: near.container, now: blob.TimeOf(r.Now())}
+		page, err = s.page(near.properties.Website, a)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return webPages.Write(c.req, c.op.Status, page)
+}
+
+// page returns what the site shows for the path of the request: a document, else the error
+// document, which is neither judged by conditions nor cut into ranges.
+func (s *scope) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
+	for _, name := range site.Documents(s.req.Blob) {
+		if err := s.find(name); err != nil {
+			return nil, err
+		}
+		if s.blob != nil {
+			if err := s.checkConditions(a, s.blob.Version(), false); err != nil {
+				return nil, err
+			}
+			return s.show(a.Range)
+		}
+	}
+	if err := s.find(site.ErrorDocument()); err != nil {
+		if _, refused := fault.Of(err); !refused {
+			return nil, err
+		}
+		s.blob = nil // it can't be shown
+	}
+	if s.blob == nil {
+		return nil, fault.WebContentNotFound
+	}
+	page, err := s.show(wire.Range{})
+	if err == nil {
+		page.Status, page.Code = fault.WebContentNotFound.Status(), fault.WebContentNotFound
+	}
+	return page, err
+}
+
+// find loads the current state of a blob that can be shown, nil if there is none.
+func (s *scope) find(name string) (err error) {
+	s.blob = nil
+	if blob.CheckBlobName(s.req.Container, name) != nil {
+		return nil
+	}
+	b, err := meta.Blob(s.r, s.container.Generation, name)
+	switch {
+	case b == nil || err != nil || b.Uncommitted || b.Expired(s.now):
+		return err
+	case b.KeyHash != nil:
+		return fault.BlobUsesCustomerSpecifiedEncryption
+	}
+	s.blob = b
+	return checkArchived(b, s.now)
+}
+
+// show returns the blob that was found, or a range of it.
+func (s *scope) show(r wire.Range) (*webPage, error) {
+	h := &s.blob.HTTP
+	page := &webPage{
+		version:            versionOf(s.blob.Version()),
+		ContentType:        cmp.Or(h.ContentType, defaultContentType),
+		ContentEncoding:    h.ContentEncoding,
+		ContentLanguage:    h.ContentLanguage,
+		ContentDisposition: h.ContentDisposition,
+		CacheControl:       h.CacheControl,
+		ContentMD5:         h.ContentMD5,
+		AcceptRanges:       "bytes",
+	}
+	if s.req.Method == http.MethodHead {
+		r = wire.Range{}
+	}
+	off, n, err := r.Clamp(s.blob.Size)
+	if err != nil {
+		return nil, err
+	}
+	if !r.IsZero() {
+		page.Status, page.Range, page.ContentMD5 = http.StatusPartialContent, wire.ContentRange(off, n, s.blob.Size), nil
+	}
+	page.Content, err = s.open(s.blob, off, n)
+	return page, err
+}
