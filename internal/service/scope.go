@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/encryption"
@@ -245,7 +246,18 @@ func (s *scope) checkConditions(args any, v blob.Version, ignoreNoneAny bool) er
 		return nil
 	}
 	c := g.conditions()
-	return c.Check(s.op.Use.effect, v, ignoreNoneAny)
+	return tellVersion(c.Check(s.op.Use.effect, v, ignoreNoneAny), v)
+}
+
+// tellVersion makes the answer that a state is the one the client has say which that is.
+func tellVersion(err error, v blob.Version) error {
+	e, ok := fault.Of(err)
+	if !ok || e.Status != http.StatusNotModified {
+		return err
+	}
+	e.Header = append(e.Header, fault.Detail{Name: "ETag", Value: v.ETag.String()},
+		fault.Detail{Name: "Last-Modified", Value: string(v.Modified.AppendHTTP(nil))})
+	return e
 }
 
 // putBlob stores b as the state of the blob that was loaded, and keeps the index of
