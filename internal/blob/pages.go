@@ -1,8 +1,10 @@
 package blob
 
 import (
+	"cmp"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/leasehold/leasehold/internal/fault"
 )
@@ -73,32 +75,44 @@ type PageEdit struct{ Remove, Insert []PageExtent }
 
 // WritePages returns the edit that lays a new extent over those in old, which are in ascending order and hold at least all that it touches.
 func WritePages(old []PageExtent, w PageExtent) PageEdit {
-	return replacePages(old, w.Range(), []PageExtent{w})
+	return ReplacePages(old, []PageRange{w.Range()}, []PageExtent{w})
 }
 
 // ClearPages returns the edit that makes the bytes of a range zero. old is as for [WritePages].
-func ClearPages(old []PageExtent, r PageRange) PageEdit { return replacePages(old, r, nil) }
+func ClearPages(old []PageExtent, r PageRange) PageEdit {
+	return ReplacePages(old, []PageRange{r}, nil)
+}
 
 // TruncatePages returns the edit for a new size of the blob, which matters to what lies behind it. old is as for [WritePages].
 func TruncatePages(old []PageExtent, size int64) PageEdit {
 	return ClearPages(old, PageRange{size, math.MaxInt64})
 }
 
-func replacePages(old []PageExtent, r PageRange, with []PageExtent) (e PageEdit) {
-	var right []PageExtent
+// ReplacePages returns the edit that makes the bytes of some ranges zero and lays new extents there. The ranges don't overlap, the new extents lie
+// within them, and all are in ascending order. old is as for [WritePages].
+func ReplacePages(old []PageExtent, changed []PageRange, with []PageExtent) (e PageEdit) {
 	for _, x := range old {
-		if x.Range().Overlap(r).Len() <= 0 {
+		whole, left := x.Range(), x.Start
+		first, _ := slices.BinarySearchFunc(changed, x.Start, func(r PageRange, start int64) int { return cmp.Compare(r.End, start+1) })
+		for _, r := range changed[first:] {
+			if r.Start >= whole.End {
+				break
+			}
+			if part, ok := x.Cut(PageRange{left, r.Start}); ok {
+				e.Insert = append(e.Insert, part)
+			}
+			left = max(left, r.End)
+		}
+		if left == x.Start {
 			continue
 		}
 		e.Remove = append(e.Remove, x)
-		if part, ok := x.Cut(PageRange{0, r.Start}); ok {
+		if part, ok := x.Cut(PageRange{left, math.MaxInt64}); ok {
 			e.Insert = append(e.Insert, part)
 		}
-		if part, ok := x.Cut(PageRange{r.End, math.MaxInt64}); ok {
-			right = append(right, part)
-		}
 	}
-	e.Insert = append(append(e.Insert, with...), right...)
+	e.Insert = append(e.Insert, with...)
+	slices.SortFunc(e.Insert, func(a, b PageExtent) int { return cmp.Compare(a.Start, b.Start) })
 	return e
 }
 

@@ -280,6 +280,28 @@ func TestPagesAgainstModel(t *testing.T) {
 				edit(TruncatePages(extents, size*PageSize))
 				clear(is[size:])
 			},
+			"replace": func(t *rapid.T) {
+				stamp++
+				var changed []PageRange
+				var with []PageExtent
+				place := int64(0)
+				for at := int64(0); at < count && len(changed) < 3; {
+					start := rapid.Int64Range(at, count-1).Draw(t, "start")
+					at = rapid.Int64Range(start+1, count).Draw(t, "end")
+					changed = append(changed, pageRange(start, at))
+					clear(is[start:at])
+					if rapid.Bool().Draw(t, "cleared") {
+						continue
+					}
+					x := pages(start, at-start, stamp)
+					x.Chunk.Offset = place * PageSize
+					with = append(with, x)
+					for i := start; i < at; i, place = i+1, place+1 {
+						is[i] = page{stamp, place}
+					}
+				}
+				edit(ReplacePages(extents, changed, with))
+			},
 			"snapshot": func(t *rapid.T) { was, before = is, slices.Clone(extents) },
 			"": func(t *rapid.T) {
 				var got, then model

@@ -72,6 +72,18 @@ type Blob struct {
 	// Origin is the ETag with which a page blob was made: two states of a name that have
 	// it in common are of the same blob.
 	Origin ETag `cbor:"37,keyasint,omitempty"`
+	// Incremental tells which incremental copy was the last to make this page blob or
+	// snapshot; nil if none did.
+	Incremental *Incremental `cbor:"38,keyasint,omitempty"`
+}
+
+// Incremental is what an incremental copy leaves with its destination, for the next one.
+type Incremental struct {
+	Gen      uint64 `cbor:"1,keyasint"` // generation of the container of the source
+	Name     string `cbor:"2,keyasint"` // of the source
+	Origin   ETag   `cbor:"3,keyasint"` // of the source
+	Copied   Time   `cbor:"4,keyasint"` // the snapshot of the source
+	Snapshot Time   `cbor:"5,keyasint"` // the snapshot of the destination that it became
 }
 
 // Copy is what is kept of a copy that has ended well; no other ones are kept.

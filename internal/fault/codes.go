@@ -145,6 +145,9 @@ const (
 	WebContentNotFound                            Code = "WebContentNotFound" // of the website endpoint
 )
 
+// IncrementalCopyOfEralierVersionSnapshotNotAllowed is what versions before 2026-04-06 call [IncrementalCopyOfEarlierSnapshotNotAllowed].
+const IncrementalCopyOfEralierVersionSnapshotNotAllowed Code = "IncrementalCopyOfEralierVersionSnapshotNotAllowed"
+
 // entry is what the protocol says of one code.
 type entry struct {
 	code     Code
@@ -208,6 +211,7 @@ var table = [...]entry{
 	{ImmutabilityPolicyDeleteOnLockedPolicy, http.StatusConflict, "The immutability policy is locked and cannot be deleted."},
 	{IncrementalCopyBlobMismatch, http.StatusConflict, "The specified source blob is different than the copy source of the existing incremental copy blob."},
 	{IncrementalCopyOfEarlierSnapshotNotAllowed, http.StatusConflict, "The specified snapshot is earlier than the last snapshot copied into the incremental copy blob."},
+	{IncrementalCopyOfEralierVersionSnapshotNotAllowed, http.StatusConflict, "The specified snapshot is earlier than the last snapshot copied into the incremental copy blob."},
 	{IncrementalCopySourceMustBeSnapshot, http.StatusConflict, "The source for incremental copy request must be a snapshot."},
 	{InfiniteLeaseDurationRequired, http.StatusPreconditionFailed, "The lease ID matched, but the specified lease must be an infinite-duration lease."},
 	{InsufficientAccountPermissions, http.StatusForbidden, "The account being accessed does not have sufficient permissions to execute this operation."},

@@ -1,8 +1,10 @@
 package service
 
 import (
+	"cmp"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/leasehold/leasehold/internal/auth"
@@ -28,6 +30,7 @@ func copyOperations() []Operation {
 		{"BlockBlob_UploadBlobFromURL", onBlob("PUT", "", copySource, "", blobType, "BlockBlob"), auth.PermPutBlobFromURL, useCreate, 201, true, pulls(doPutBlobFromURL)},
 		{"Blob_StartCopyFromURL", onBlob("PUT", "", copySource, ""), auth.PermCopyBlob, useCopy, 202, false, copies(doStartCopy)},
 		{"Blob_AbortCopyFromURL", onBlob("PUT", "copy", "x-ms-copy-action", "abort"), auth.PermAbortCopy, useWrite, 204, false, update(doAbortCopy)},
+		{"PageBlob_CopyIncremental", onBlob("PUT", "incrementalcopy"), auth.PermIncrementalCopy, useIncremental, 202, false, targeted(copies(doCopyIncremental))},
 		{"BlockBlob_StageBlockFromURL", onBlob("PUT", "block", copySource, ""), auth.PermPutBlock, useStage, 201, false, pulls(doPutBlockFromURL)},
 		{"PageBlob_UploadPagesFromURL", onBlob("PUT", "page", copySource, "", pageWrite, "update"), auth.PermPutPage, useWrite, 201, false, pulls(doPutPagesFromURL)},
 		{"AppendBlob_AppendBlockFromURL", onBlob("PUT", "appendblock", copySource, ""), auth.PermAppendBlock, useWrite, 201, false, pulls(doAppendBlockFromURL)},
@@ -65,18 +68,10 @@ func copies[A, R any, P interface {
 		if err := c.checkForm(a); err != nil {
 			return err
 		}
-		w := P(a).wants()
-		w.whole = true
-		err := c.rehearse(c.ctx(), a, func(s *scope) error {
-			w.into = s.container.Generation
-			return s.admitName()
-		})
-		if err != nil {
-			return err
-		}
 		var result *R
+		var err error
 		for range maxCopyTries {
-			err = c.copy(a, w, func(s *scope, from *source) (err error) {
+			err = c.copy(a, P(a).wants(), func(s *scope, from *source) (err error) {
 				result, err = f(s, a, from)
 				return err
 			})
@@ -102,8 +97,23 @@ func (s *scope) admitName() error {
 	return blob.CheckBlobName(s.req.Container, s.req.Blob)
 }
 
-// copy finds the source, and runs fn in the transaction that makes the copy.
+// enterCopy judges what a copy would replace, and tells the source what it depends on.
+func (s *scope) enterCopy(w *wanted) (err error) {
+	w.into = s.container.Generation
+	if w.incremental {
+		w.last, err = s.lastIncremental()
+		return err
+	}
+	return s.admitName()
+}
+
+// copy judges the destination, finds the source, and runs fn in the transaction that
+// makes the copy.
 func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
+	w.whole = true
+	if err := c.rehearse(c.ctx(), args, func(s *scope) error { return s.enterCopy(w) }); err != nil {
+		return err
+	}
 	from, err := c.openSource(w)
 	if err != nil {
 		return err
@@ -287,10 +297,18 @@ func (s *scope) finishCopy(b *blob.Blob, from *source) (*copied, error) {
 	if err := s.dropStaged(nil); err != nil {
 		return nil, err
 	}
-	b.Copy = &blob.Copy{ID: s.NewGUID(), Source: from.url.shown(), Size: b.Size, Completed: s.now.Second()}
+	b.Copy = s.copyDone(from, b.Size)
 	b.Touch(s.now)
+	if b.Type == blob.PageBlob {
+		b.Origin = b.ETag
+	}
 	state := copyStateOf(b.Copy)
 	return &copied{version: versionOf(b.Version()), versionID: versionID{stamp(b.VersionID)}, ID: state.ID, Status: state.Status}, s.putBlob(b)
+}
+
+// copyDone tells of a copy that was made just now.
+func (s *scope) copyDone(from *source, size int64) *blob.Copy {
+	return &blob.Copy{ID: s.NewGUID(), Source: from.url.shown(), Size: size, Completed: s.now.Second()}
 }
 
 // shareContent lets b have the same stored bytes as the source, which the transaction has
@@ -388,16 +406,28 @@ func (s *scope) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 		return err
 	}
 	b.Content.List, b.Content.Paged, b.Content.Name = b.Content.Holder, true, s.req.Blob
+	return s.layPages(b, from, chunk)
+}
+
+// layPages changes those pages of b that differ from the source's, and makes it as long.
+func (s *scope) layPages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	b.Size = from.record.Size
-	edit := blob.PageEdit{Insert: make([]blob.PageExtent, len(from.pages))}
+	written := make([]blob.PageExtent, len(from.pages))
 	at := chunk.Offset
 	for i, r := range from.pages {
 		cut := chunk
 		cut.Offset, cut.Length = at, r.Len()
 		at += cut.Length
-		edit.Insert[i] = blob.PageExtent{Start: r.Start, Stamp: uint64(s.now), Chunk: cut}
+		written[i] = blob.PageExtent{Start: r.Start, Stamp: uint64(s.now), Chunk: cut}
 	}
-	return meta.EditPages(s.tx, s.container.Generation, s.now, b.Content, edit, s.newObject())
+	changed := slices.Concat(from.pages, from.cleared, []blob.PageRange{{Start: b.Size, End: math.MaxInt64}})
+	slices.SortFunc(changed, func(a, b blob.PageRange) int { return cmp.Compare(a.Start, b.Start) })
+	gen := s.container.Generation
+	old, err := meta.ExtentsIn(s.r, gen, b.Content, blob.PageRange{End: math.MaxInt64})
+	if err != nil {
+		return err
+	}
+	return meta.EditPages(s.tx, gen, s.now, b.Content, blob.ReplacePages(old, changed, written), s.newObject())
 }
 
 type abortCopy struct {

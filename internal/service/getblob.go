@@ -211,12 +211,13 @@ type getProperties struct {
 type gotProperties struct {
 	blobHeaders
 	tierHeaders
+	incrementalCopy
 	Expires       blob.Time `header:"x-ms-expiry-time,since=2020-02-10"`
 	ContentLength int64     `header:"Content-Length,always"`
 }
 
 func doGetProperties(s *scope, _ *getProperties) (*gotProperties, error) {
-	return &gotProperties{blobHeadersOf(s), s.tierHeaders(), s.blob.Expires, s.blob.Size}, nil
+	return &gotProperties{blobHeadersOf(s), s.tierHeaders(), incrementalCopyOf(s.blob), s.blob.Expires, s.blob.Size}, nil
 }
 
 func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {

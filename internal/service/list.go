@@ -376,6 +376,7 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 	if l.with["copy"] {
 		b = appendCopy(b, r.Copy)
 	}
+	b = appendIncremental(b, r.Incremental, l.with["copy"])
 	if r.Sealed {
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}

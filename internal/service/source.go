@@ -93,6 +93,10 @@ type wanted struct {
 	ownGrant   bool    // what the request itself is granted counts for a source in the same account
 	archived   bool    // it may be in the archive
 	whole      bool    // the blob is copied as such: an unmet condition is one code, whatever the condition
+	// incremental tells that a snapshot of a page blob is wanted, and last, unless it is nil,
+	// that only what differs from the one that was copied last is.
+	incremental bool
+	last        *blob.Incremental
 }
 
 // source is what a copy reads, as it was found.
@@ -104,7 +108,8 @@ type source struct {
 	length  int64            // of content; -1 if it is not known
 	at      *place           // nil if it is not in this store
 	body    *body            // the content once it was read; nil if it is shared
-	pages   []blob.PageRange // that are written, where the source is a page blob of this store wanted as a whole
+	pages   []blob.PageRange // that content fills, where the source is a page blob of this store wanted as a whole
+	cleared []blob.PageRange // that are zero, and were not in what was copied last
 	blocks  []blob.Block     // all of them, where the source is in this store and wanted as a whole
 }
 
@@ -119,6 +124,9 @@ type place struct {
 // it, and what it demands of it. Whoever gets the source closes its content.
 func (c *call) openSource(w *wanted) (*source, error) {
 	if !c.addressed(w.url.URL) {
+		if w.incremental {
+			return nil, fault.InvalidSourceBlobURL
+		}
 		return c.openOutside(w)
 	}
 	t, err := wire.ParseTarget(w.url.Host, w.url.EscapedPath(), c.Addressing)
@@ -306,6 +314,9 @@ func (f *source) judge(now blob.Time) error {
 	if f.record.KeyHash != nil {
 		return refusedSource(fault.BlobUsesCustomerSpecifiedEncryption)
 	}
+	if f.record.Incremental != nil && f.at.past.IsZero() {
+		return refusedSource(fault.OperationNotAllowedOnIncrementalCopyBlob)
+	}
 	f.record.Access = f.record.Access.At(now)
 	if inArchive := f.record.Access.Tier == blob.TierArchive && f.record.Access.Target == 0; !inArchive || !f.archived {
 		if err := checkArchived(&f.record, now); err != nil {
@@ -330,6 +341,9 @@ func (f *source) unmet(err error) error {
 
 // open opens the wanted range, unless the copy can share what is stored.
 func (f *source) open(s *scope) error {
+	if f.incremental && f.record.Type != blob.PageBlob {
+		return fault.InvalidSourceBlobType
+	}
 	off, n, err := f.within.Clamp(f.record.Size)
 	if err != nil {
 		return err
@@ -357,26 +371,68 @@ func (f *source) open(s *scope) error {
 	return nil
 }
 
-// openPages opens the written pages alone, one behind the other.
+// openPages opens the pages to be copied alone, one behind the other.
 func (f *source) openPages(s *scope) error {
+	was, err := f.copiedLast(s)
+	if err != nil {
+		return err
+	}
 	all := blob.PageRange{End: f.record.Size}
-	extents := meta.Extents(s.r, s.container.Generation, s.blob.Content, 0)
+	is, err := meta.ExtentsIn(s.r, s.container.Generation, s.blob.Content, all)
+	if err != nil {
+		return err
+	}
 	content := &stream{segments: s.Segments, ctx: s.ctx()}
-	for run, err := range blob.PageRuns(extents, all) {
-		if err != nil {
+	for c, err := range blob.PageDiff(listed(is), listed(was), all) {
+		switch {
+		case err != nil:
 			return err
-		}
-		if !run.Written {
+		case c.Cleared:
+			f.cleared = append(f.cleared, c.PageRange)
 			continue
 		}
-		if err := s.addPart(content, run.Chunk); err != nil {
-			return err
+		f.pages = append(f.pages, c.PageRange)
+		content.size += c.Len()
+		// What lies before is of no use any more.
+		for len(is) > 0 && is[0].Range().End <= c.Start {
+			is = is[1:]
 		}
-		f.pages = append(f.pages, run.PageRange)
-		content.size += run.Len()
+		for run, err := range blob.PageRuns(listed(is), c.PageRange) {
+			if err == nil {
+				err = s.addPart(content, run.Chunk)
+			}
+			if err != nil {
+				return err
+			}
+		}
 	}
 	f.content, f.length = &piped{stream: content}, content.size
 	return content.openFirst()
+}
+
+// copiedLast returns the pages of the snapshot that was copied last, for the difference; nil
+// if all pages are wanted. Snapshots are copied in their order, and all of one blob.
+func (f *source) copiedLast(s *scope) ([]blob.PageExtent, error) {
+	last := f.last
+	switch {
+	case last == nil:
+		return nil, nil
+	case last.Gen != f.at.gen || last.Name != f.at.name || last.Origin != f.record.Origin:
+		return nil, fault.IncrementalCopyBlobMismatch
+	case f.at.past.Stamp > last.Copied:
+	case s.req.Version.AtLeast("2026-04-06"):
+		return nil, fault.IncrementalCopyOfEarlierSnapshotNotAllowed
+	default:
+		return nil, fault.IncrementalCopyOfEralierVersionSnapshotNotAllowed
+	}
+	b, err := readState(s.r, f.at.gen, f.at.name, blob.Past{Kind: blob.Snapshot, Stamp: last.Copied})
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, fault.PreviousSnapshotNotFound
+	}
+	return meta.ExtentsIn(s.r, f.at.gen, b.Content, blob.PageRange{End: b.Size})
 }
 
 // admit refuses what is too long to be copied.

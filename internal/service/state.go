@@ -39,7 +39,13 @@ var onImmutable = map[string]bool{
 // checkState judges whether the state that was loaded lets the operation work on it at
 // all.
 func (s *scope) checkState(args any) error {
-	if s.blob == nil || s.blob.Uncommitted || s.op.Use == useNothing || strings.HasSuffix(s.op.Name, "Lease") {
+	if s.blob == nil || s.blob.Uncommitted || s.op.Use == useNothing {
+		return nil
+	}
+	if s.blob.Incremental != nil && s.past.IsZero() && !onIncremental[s.op.Name] {
+		return fault.OperationNotAllowedOnIncrementalCopyBlob
+	}
+	if strings.HasSuffix(s.op.Name, "Lease") {
 		return nil
 	}
 	if s.tx != nil && !onImmutable[s.op.Name] {

@@ -1,0 +1,157 @@
+package service
+
+import (
+	"errors"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// An incremental copy lays what changed between two snapshots of a page blob over the
+// pages of its destination, and takes a snapshot of that. The destination has the pages of
+// its newest snapshot and serves for nothing else: it is not read, and written by the next
+// incremental copy from the same source alone (docs/facts/incremental-copy.md).
+
+// useIncremental is that of Incremental Copy Blob, which takes no lease ID.
+var useIncremental = use{creates: true, lease: leaseWrites, effect: blob.Writes}
+
+// onIncremental are the operations that work on the destination of incremental copies. All
+// others are refused, also those on its lease, so that none forgets it.
+var onIncremental = map[string]bool{
+	"Blob_GetProperties":       true,
+	"Blob_Delete":              true,
+	"Blob_Undelete":            true,
+	"Blob_AbortCopyFromURL":    true,
+	"PageBlob_CopyIncremental": true,
+}
+
+// targeted words an unmet condition as Incremental Copy Blob does, all of whose conditions
+// are ones of the destination (conditions-and-errors.md 2.3).
+func targeted(h handler) handler {
+	return h.around(func(c *call, inner func(*call) error) error {
+		err := inner(c)
+		if errors.Is(err, fault.ConditionNotMet) {
+			return fault.TargetConditionNotMet
+		}
+		return err
+	})
+}
+
+type copyIncremental struct {
+	conditional
+	Source sourceURL `header:"x-ms-copy-source,required"`
+}
+
+func (a *copyIncremental) wants() *wanted {
+	return &wanted{url: &a.Source, ownGrant: true, incremental: true}
+}
+
+// checkForm demands a snapshot as the source.
+func (a *copyIncremental) checkForm() error {
+	past, err := pastOf(a.Source.Query())
+	if err == nil && past.Kind != blob.Snapshot {
+		err = fault.IncrementalCopySourceMustBeSnapshot
+	}
+	return err
+}
+
+type copiedIncremental struct {
+	version
+	ID     string `header:"x-ms-copy-id"`
+	Status string `header:"x-ms-copy-status"`
+}
+
+// lastIncremental returns what the last incremental copy has left in the destination, nil
+// if there is none yet.
+func (s *scope) lastIncremental() (*blob.Incremental, error) {
+	switch b := s.blob; {
+	case b == nil || b.Uncommitted:
+		return nil, s.admitName()
+	case b.Type != blob.PageBlob:
+		return nil, fault.InvalidBlobType
+	case b.Incremental == nil:
+		return nil, fault.IncrementalCopyBlobMismatch
+	default:
+		return b.Incremental, nil
+	}
+}
+
+func doCopyIncremental(s *scope, _ *copyIncremental, from *source) (*copiedIncremental, error) {
+	last, err := s.lastIncremental()
+	if err != nil {
+		return nil, err
+	}
+	if (last == nil) != (from.last == nil) || last != nil && *last != *from.last {
+		return nil, errSourceChanged
+	}
+	b, err := s.takeDifference(from)
+	if err != nil {
+		return nil, err
+	}
+	b.Copy = s.copyDone(from, b.Size)
+	b.Incremental = &blob.Incremental{
+		Gen: from.at.gen, Name: from.at.name, Origin: from.record.Origin, Copied: from.at.past.Stamp, Snapshot: s.now,
+	}
+	taken, err := s.freeze(b)
+	if err != nil {
+		return nil, err
+	}
+	taken.VersionID = 0
+	if err := s.putPast(blob.Past{Kind: blob.Snapshot, Stamp: s.now}, taken); err != nil {
+		return nil, err
+	}
+	// The answer to a start always says pending; reads tell the end.
+	return &copiedIncremental{versionOf(b.Version()), copyStateOf(b.Copy).ID, "pending"}, s.putBlob(b)
+}
+
+// takeDifference returns the record of the destination with the pages and properties of the
+// source.
+func (s *scope) takeDifference(from *source) (*blob.Blob, error) {
+	chunk, err := from.body.chunk(s)
+	if err != nil {
+		return nil, err
+	}
+	b := s.blob
+	if from.last != nil {
+		b.HTTP, b.Metadata, b.Sequence = from.record.HTTP, from.record.Metadata, from.record.Sequence
+		b.Touch(s.now)
+		return b, s.layPages(b, from, chunk)
+	}
+	if b, err = s.copyOf(from, &metadata{}, &attributes{}); err != nil {
+		return nil, err
+	}
+	if err := s.storePages(b, from, chunk); err != nil {
+		return nil, err
+	}
+	b.Touch(s.now)
+	b.Origin = b.ETag
+	return b, s.dropStaged(nil)
+}
+
+// incrementalCopy are the headers by which Get Blob Properties tells of incremental copies.
+type incrementalCopy struct {
+	Incremental bool  `header:"x-ms-incremental-copy,since=2016-05-31"`
+	Snapshot    stamp `header:"x-ms-copy-destination-snapshot,since=2016-05-31"`
+}
+
+func incrementalCopyOf(b *blob.Blob) incrementalCopy {
+	if b.Incremental == nil {
+		return incrementalCopy{}
+	}
+	return incrementalCopy{true, stamp(b.Incremental.Snapshot)}
+}
+
+// appendIncremental appends what listings tell of incremental copies: the name of the
+// snapshot in both forms that clients look for.
+func appendIncremental(b []byte, i *blob.Incremental, withCopy bool) []byte {
+	if i == nil {
+		return b
+	}
+	b = append(b, "<IncrementalCopy>true</IncrementalCopy>"...)
+	if withCopy {
+		b = wire.AppendXMLElement(b, "CopyDestinationSnapshot", i.Snapshot.Stamp())
+		b = wire.AppendXMLElement(b, "DestinationSnapshot", i.Snapshot.Stamp())
+	}
+	return b
+}
