@@ -101,6 +101,9 @@ func (c *cursor) blob(b *blob.Blob) {
 			b.Sequence = c.int64()
 		case 37:
 			b.Origin = blob.ETag(c.unsigned(math.MaxUint64))
+		case 38:
+			b.Incremental = new(blob.Incremental)
+			c.incremental(b.Incremental)
 		case 40:
 			b.KeyHash = c.bytes(keyHash)
 		case 41:
@@ -279,6 +282,26 @@ func (c *cursor) copied(p *blob.Copy) {
 			p.Size = c.int64()
 		case 4:
 			p.Completed = blob.Time(c.int64())
+		default:
+			c.fail()
+		}
+	}
+}
+
+func (c *cursor) incremental(i *blob.Incremental) {
+	var seen fields
+	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
+		switch c.key(&seen) {
+		case 1:
+			i.Gen = c.unsigned(math.MaxUint64)
+		case 2:
+			i.Name = c.text()
+		case 3:
+			i.Origin = blob.ETag(c.unsigned(math.MaxUint64))
+		case 4:
+			i.Copied = blob.Time(c.int64())
+		case 5:
+			i.Snapshot = blob.Time(c.int64())
 		default:
 			c.fail()
 		}

@@ -62,6 +62,12 @@ func entries(now time.Time) []stored {
 			b.Deleted, b.Retained = at-blob.Day, at+5*blob.Day
 		})},
 		{name: "history", record: with(func(b *blob.Blob) { b.VersionID = at - 5 })},
+		{name: "increment", past: blob.Past{Kind: blob.Snapshot, Stamp: at - 8}, record: with(func(b *blob.Blob) {
+			b.Type, b.Copy, b.Incremental = blob.PageBlob, &blob.Copy{Source: "https://example.com/a?snapshot=b"}, &blob.Incremental{Snapshot: at - 8}
+		})},
+		{name: "increment", record: with(func(b *blob.Blob) {
+			b.Type, b.Incremental = blob.PageBlob, &blob.Incremental{Snapshot: at - 8}
+		})},
 		{name: "key", record: with(func(b *blob.Blob) {
 			b.KeyHash, b.Metadata = bytes.Repeat([]byte{0xFF}, 32), blob.Metadata{{Name: "a", Value: "b"}}
 		})},
@@ -120,7 +126,7 @@ func TestListingText(t *testing.T) {
 	var got []byte
 	for _, q := range []string{
 		"", "&prefix=&maxresults=3", "&prefix=a/&delimiter=/", "&delimiter=/", "&prefix=a/&delimiter=B", "&include=metadata,tags,copy,uncommittedblobs",
-		"&include=snapshots,versions,deleted", "&include=deletedwithversions,metadata", "&include=deletedwithversions,versions&prefix=v",
+		"&include=snapshots,versions,deleted", "&include=copy,snapshots&prefix=i", "&include=deletedwithversions,metadata", "&include=deletedwithversions,versions&prefix=v",
 		"&include=immutabilitypolicy,legalhold&prefix=w", "&include=versions&maxresults=1&prefix=history",
 	} {
 		got = append(append(got, q...), '\n')

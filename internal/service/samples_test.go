@@ -163,6 +163,10 @@ func writeSamples() []sample {
 		{name: "Put Page From URL", kind: "page", ask: fromSource("?comp=page", "x-ms-page-write", "update", "x-ms-range", "bytes=0-511", "x-ms-source-range", "bytes=0-511")},
 		{name: "Clear Pages", kind: "page", ask: onTheBlob("PUT", "?comp=page", nil, "x-ms-page-write", "clear", "x-ms-range", "bytes=0-511")},
 		{name: "Copy Blob", ask: fromSource("")},
+		{name: "Incremental Copy Blob", kind: "page", ask: func(p *place) ask {
+			from := p.source(p.blob, "r") + "&snapshot=" + p.snapshotID()
+			return ask{"PUT", p.box + "/copy?comp=incrementalcopy", nil, []string{"x-ms-copy-source", from}}
+		}},
 		{name: "Copy Blob From URL", ask: fromSource("", "x-ms-requires-sync", "true")},
 		{name: "Abort Copy Blob", code: "NoPendingCopyOperation", ask: onTheBlob("PUT", "?comp=copy&copyid="+idA, nil, "x-ms-copy-action", "abort")},
 	}
