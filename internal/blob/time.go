@@ -108,17 +108,18 @@ func NextETag(previous ETag, now Time) ETag {
 
 const upperHex = "0123456789ABCDEF"
 
-// AppendBare appends the ETag without quotation marks, as listings show it.
+// AppendBare appends the ETag without quotation marks, as listings show it: 15 digits, or
+// all 16 if it takes them.
 func (e ETag) AppendBare(b []byte) []byte {
-	b = append(b, '0', 'x')
-	digits := 15
+	var digits [16]byte
+	for i := range digits {
+		digits[i] = upperHex[e>>(60-4*i)&0xF]
+	}
+	b = append(b, "0x"...)
 	if e>>60 != 0 {
-		digits = 16
+		return append(b, digits[:]...)
 	}
-	for i := digits - 1; i >= 0; i-- {
-		b = append(b, upperHex[e>>(4*i)&0xF])
-	}
-	return b
+	return append(b, digits[1:]...)
 }
 
 // AppendText appends the ETag in quotation marks, as headers show it.

@@ -26,7 +26,7 @@ func (e *Entry) Decode() (*blob.Blob, error) { return newBlob(e.rest, e.raw) }
 func (e *Entry) DecodeInto(b *blob.Blob) error { return decodeBlob(e.rest, e.raw, b, true) }
 
 // Position is where a walk has to start so that the entry is the first it meets.
-func (e *Entry) Position() string { return string(e.rest) }
+func (e *Entry) Position() []byte { return e.rest }
 
 // BehindPast returns where a walk has to start to meet the current state of a blob and
 // none of its past ones. No entry has this position.
@@ -70,6 +70,7 @@ func (w walk) run(r kv.Reader, prefix, start string) error {
 
 // from visits until a seek is needed, and returns the key to seek to.
 func (w walk) from(r kv.Reader, base int, from, end []byte) ([]byte, error) {
+	var e Entry // one for all, since visit makes it escape
 	for p, err := range r.Scan(from, end) {
 		if err != nil {
 			return nil, err
@@ -78,7 +79,7 @@ func (w walk) from(r kv.Reader, base int, from, end []byte) ([]byte, error) {
 		if zero < 0 || base+zero+1 >= len(p.Key) {
 			return nil, fmt.Errorf("%w: key %q", ErrDamaged, p.Key)
 		}
-		e := Entry{Name: p.Key[base : base+zero], rest: p.Key[base:], raw: p.Value}
+		e = Entry{Name: p.Key[base : base+zero], rest: p.Key[base:], raw: p.Value}
 		sub := base + zero + 1
 		switch kind := p.Key[sub]; {
 		case kind == subCurrent:

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"io"
@@ -235,8 +236,8 @@ func appendTime(b []byte, tag string, t blob.Time) []byte {
 }
 
 func appendLease(b []byte, l leaseState) []byte {
-	b = wire.AppendXMLElement(b, "LeaseStatus", l.Status)
-	b = wire.AppendXMLElement(b, "LeaseState", l.State)
+	b = leaseStatusElement.Append(b, l.Status)
+	b = leaseStateElement.Append(b, l.State)
 	if l.Duration != "" {
 		b = wire.AppendXMLElement(b, "LeaseDuration", l.Duration)
 	}
@@ -265,30 +266,49 @@ type blobLister struct {
 	*scope
 	*listBlobs
 	limit  int
-	with   map[string]bool
+	with   inclusions
 	count  int
 	next   marker
 	xml    []byte
+	dates  dateText
 	record blob.Blob
 	ghost  ghost
 	tagged bool // the caller may learn of tags
 }
+
+// inclusions are what a listing of blobs is asked to tell beside what it always does.
+type inclusions struct {
+	snapshots, versions, ghosts, deleted, uncommitted bool // states of blobs
+	metadata, tags, copies, policies, holds           bool // about each
+}
+
+func blobInclusions(q wire.Query) (inclusions, error) {
+	with, err := includes(q, "snapshots", "metadata", "uncommittedblobs", "copy", "deleted", "tags",
+		"versions", "deletedwithversions", "immutabilitypolicy", "legalhold", "permissions")
+	return inclusions{
+		snapshots: with["snapshots"], versions: with["versions"], ghosts: with["deletedwithversions"], deleted: with["deleted"],
+		uncommitted: with["uncommittedblobs"], metadata: with["metadata"], tags: with["tags"], copies: with["copy"],
+		policies: with["immutabilitypolicy"], holds: with["legalhold"],
+	}, err
+}
+
+// past tells whether any past states are asked for.
+func (i *inclusions) past() bool { return i.snapshots || i.versions || i.ghosts || i.deleted }
 
 func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 	limit, err := a.size()
 	if err != nil {
 		return nil, err
 	}
-	with, err := includes(s.req.Query, "snapshots", "metadata", "uncommittedblobs", "copy", "deleted", "tags",
-		"versions", "deletedwithversions", "immutabilitypolicy", "legalhold", "permissions")
+	with, err := blobInclusions(s.req.Query)
 	if err != nil {
 		return nil, err
 	}
-	if a.Delimiter != "" && with["snapshots"] {
+	if a.Delimiter != "" && with.snapshots {
 		return nil, fault.InvalidQuery("include", s.req.Query.Get("include"), "Snapshots are not listed by hierarchy.")
 	}
 	l := &blobLister{scope: s, listBlobs: a, limit: limit, with: with, tagged: s.grant.MayReadTags(s.resource())}
-	if with["tags"] && !l.tagged {
+	if with.tags && !l.tagged {
 		return nil, fault.AuthorizationPermissionMismatch
 	}
 	l.xml = append(s.begin(&a.page, "Delimiter", a.Delimiter), "<Blobs>"...)
@@ -303,7 +323,7 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 }
 
 // full counts one more entry, or notes that the next page begins with it.
-func (l *blobLister) full(position string) bool {
+func (l *blobLister) full(position []byte) bool {
 	if l.count == l.limit {
 		l.next = marker(position)
 		return true
@@ -314,24 +334,24 @@ func (l *blobLister) full(position string) bool {
 
 // add adds an entry to the page: a state of a blob, or the prefix that it shares with
 // others up to the delimiter, which are passed by one seek.
-func (l *blobLister) add(position, name string, past blob.Past, r *blob.Blob) (meta.Step, string) {
+func (l *blobLister) add(position, name []byte, past blob.Past, r *blob.Blob) (meta.Step, string) {
 	if l.full(position) {
 		return meta.Stop, ""
 	}
 	if l.Delimiter != "" {
-		if at := strings.Index(name[len(l.Prefix):], l.Delimiter); at >= 0 {
+		if at := bytes.Index(name[len(l.Prefix):], []byte(l.Delimiter)); at >= 0 {
 			prefix := name[:len(l.Prefix)+at+len(l.Delimiter)]
 			l.xml = append(l.xml, "<BlobPrefix>"...)
 			l.xml = wire.AppendXMLName(l.xml, prefix, l.req.Version)
 			l.xml = append(l.xml, "</BlobPrefix>"...)
-			return meta.Skip, meta.NameAfter([]byte(prefix))
+			return meta.Skip, meta.NameAfter(prefix)
 		}
 	}
 	l.addBlob(name, past, r)
 	return meta.Next, ""
 }
 
-func (l *blobLister) addBlob(name string, past blob.Past, r *blob.Blob) {
+func (l *blobLister) addBlob(name []byte, past blob.Past, r *blob.Blob) {
 	b := append(l.xml, "<Blob>"...)
 	b = wire.AppendXMLName(b, name, l.req.Version)
 	b = l.appendState(b, past, r)
@@ -339,13 +359,13 @@ func (l *blobLister) addBlob(name string, past blob.Past, r *blob.Blob) {
 	b = l.appendProperties(b, past, r)
 	b = append(b, "</Properties>"...)
 	switch {
-	case !l.with["metadata"] || r.Uncommitted:
+	case !l.with.metadata || r.Uncommitted:
 	case r.KeyHash != nil:
 		b = append(b, `<Metadata Encrypted="true" />`...)
 	default:
 		b = appendMetadata(b, r.Metadata)
 	}
-	if l.with["tags"] && len(r.Tags) > 0 {
+	if l.with.tags && len(r.Tags) > 0 {
 		b = appendTags(b, r.Tags)
 	}
 	l.xml = append(b, "<OrMetadata /></Blob>"...)
@@ -353,9 +373,10 @@ func (l *blobLister) addBlob(name string, past blob.Past, r *blob.Blob) {
 
 func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []byte {
 	if !r.Uncommitted {
-		b = appendTime(b, "Creation-Time", r.Created)
-		b = appendTime(b, "Last-Modified", r.Modified)
-		b = append(r.ETag.AppendBare(append(b, "<Etag>"...)), "</Etag>"...)
+		b = l.dates.append(append(b, "<Creation-Time>"...), r.Created)
+		b = l.dates.append(append(b, "</Creation-Time><Last-Modified>"...), r.Modified)
+		b = r.ETag.AppendBare(append(b, "</Last-Modified><Etag>"...))
+		b = append(b, "</Etag>"...)
 	}
 	b = strconv.AppendInt(append(b, "<Content-Length>"...), r.Size, 10)
 	b = append(b, "</Content-Length>"...)
@@ -373,10 +394,10 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 		b = strconv.AppendInt(append(b, "<x-ms-blob-sequence-number>"...), r.Sequence, 10)
 		b = append(b, "</x-ms-blob-sequence-number>"...)
 	}
-	if l.with["copy"] {
+	if l.with.copies {
 		b = appendCopy(b, r.Copy)
 	}
-	b = appendIncremental(b, r.Incremental, l.with["copy"])
+	b = appendIncremental(b, r.Incremental, l.with.copies)
 	if r.Sealed {
 		b = append(b, "<Sealed>true</Sealed>"...)
 	}
@@ -400,12 +421,38 @@ func appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
 	if contentType == "" {
 		contentType = defaultContentType
 	}
-	b = wire.AppendXMLElement(b, "Content-Type", contentType)
-	b = wire.AppendXMLElement(b, "Content-Encoding", h.ContentEncoding)
-	b = wire.AppendXMLElement(b, "Content-Language", h.ContentLanguage)
-	b = append(b, "<Content-CRC64 />"...)
-	b = base64.StdEncoding.AppendEncode(append(b, "<Content-MD5>"...), h.ContentMD5)
+	b = contentTypeElement.Append(b, contentType)
+	b = contentEncodingElement.Append(b, h.ContentEncoding)
+	b = contentLanguageElement.Append(b, h.ContentLanguage)
+	b = append(b, "<Content-CRC64 /><Content-MD5>"...)
+	b = base64.StdEncoding.AppendEncode(b, h.ContentMD5)
 	b = append(b, "</Content-MD5>"...)
-	b = wire.AppendXMLElement(b, "Cache-Control", h.CacheControl)
-	return wire.AppendXMLElement(b, "Content-Disposition", h.ContentDisposition)
+	b = cacheControlElement.Append(b, h.CacheControl)
+	return contentDispositionElement.Append(b, h.ContentDisposition)
+}
+
+// Elements of every entry.
+var (
+	contentTypeElement        = wire.NewElement("Content-Type")
+	contentEncodingElement    = wire.NewElement("Content-Encoding")
+	contentLanguageElement    = wire.NewElement("Content-Language")
+	cacheControlElement       = wire.NewElement("Cache-Control")
+	contentDispositionElement = wire.NewElement("Content-Disposition")
+	accessTierElement         = wire.NewElement("AccessTier")
+	leaseStatusElement        = wire.NewElement("LeaseStatus")
+	leaseStateElement         = wire.NewElement("LeaseState")
+)
+
+// dateText writes times in the form of HTTP headers and keeps the last one: blobs that are
+// listed together were often written within a second, and most were never changed.
+type dateText struct {
+	second blob.Time
+	text   []byte // empty at first
+}
+
+func (d *dateText) append(b []byte, t blob.Time) []byte {
+	if s := t.Second(); s != d.second || len(d.text) == 0 {
+		d.second, d.text = s, s.AppendHTTP(d.text[:0])
+	}
+	return append(b, d.text...)
 }

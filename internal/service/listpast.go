@@ -23,7 +23,7 @@ type ghost struct {
 // walk collects the page from a name or position on.
 func (l *blobLister) walk(start string) error {
 	gen := l.container.Generation
-	if !l.with["snapshots"] && !l.with["versions"] && !l.with["deleted"] && !l.with["deletedwithversions"] {
+	if !l.with.past() {
 		return meta.WalkBlobs(l.r, gen, l.Prefix, start, l.visit)
 	}
 	if name, _, ok := strings.Cut(start, "\x00"); ok && start == meta.BehindPast(name) {
@@ -34,14 +34,13 @@ func (l *blobLister) walk(start string) error {
 	if err := meta.WalkStates(l.r, gen, l.Prefix, start, l.visit); err != nil || l.next != "" {
 		return err
 	}
-	l.flush("")
+	l.flush(nil)
 	return nil
 }
 
 // visit adds a state to the page if it is asked for.
 func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
-	name := string(e.Name)
-	if step, to := l.flush(name); step == meta.Stop || step == meta.Skip && to > name {
+	if step, to := l.flush(e.Name); step == meta.Stop || step == meta.Skip && to > string(e.Name) {
 		return step, to, nil
 	}
 	if !l.wanted(e.Past.Kind) {
@@ -50,10 +49,10 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 	if err := e.DecodeInto(&l.record); err != nil {
 		return meta.Stop, "", err
 	}
-	if shown, err := l.shown(name, e); !shown || err != nil {
+	if shown, err := l.shown(e); !shown || err != nil {
 		return meta.Next, "", err
 	}
-	step, to := l.add(e.Position(), name, e.Past, &l.record)
+	step, to := l.add(e.Position(), e.Name, e.Past, &l.record)
 	return step, to, nil
 }
 
@@ -61,45 +60,45 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 func (l *blobLister) wanted(k blob.PastKind) bool {
 	switch k {
 	case blob.Snapshot:
-		return l.with["snapshots"]
+		return l.with.snapshots
 	case blob.PreviousVersion:
-		return l.with["versions"] || l.with["deletedwithversions"]
+		return l.with.versions || l.with.ghosts
 	case blob.DeletedBase:
-		return l.with["deleted"]
+		return l.with.deleted
 	}
 	return true
 }
 
 // shown tells whether the record that was read is to be listed.
-func (l *blobLister) shown(name string, e *meta.Entry) (bool, error) {
+func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 	switch {
 	case e.Past.Kind == blob.PreviousVersion:
-		if l.with["deletedwithversions"] {
+		if l.with.ghosts {
 			version, err := e.Decode() // to outlive the walk's next step
 			if err != nil {
 				return false, err
 			}
-			l.ghost = ghost{name, *version}
+			l.ghost = ghost{string(e.Name), *version}
 		}
-		return l.with["versions"] && (l.record.Deleted == 0 || l.with["deleted"]), nil
+		return l.with.versions && (l.record.Deleted == 0 || l.with.deleted), nil
 	case e.Past.Kind != 0:
-		return l.record.Deleted == 0 || l.with["deleted"], nil
-	case l.record.Expired(l.now), l.record.Uncommitted && !l.with["uncommittedblobs"]:
+		return l.record.Deleted == 0 || l.with.deleted, nil
+	case l.record.Expired(l.now), l.record.Uncommitted && !l.with.uncommitted:
 		return false, nil
 	}
-	l.ghost = ghost{}
+	l.ghost.name = ""
 	return true, nil
 }
 
 // flush adds the ghost of the blob before, unless next is the same blob.
-func (l *blobLister) flush(next string) (meta.Step, string) {
+func (l *blobLister) flush(next []byte) (meta.Step, string) {
 	g := &l.ghost
-	if g.name == "" || g.name == next {
+	if g.name == "" || g.name == string(next) {
 		return meta.Next, ""
 	}
 	name := g.name
 	g.name = ""
-	return l.add(meta.BehindPast(name), name, blob.Past{}, &g.version)
+	return l.add([]byte(meta.BehindPast(name)), []byte(name), blob.Past{}, &g.version)
 }
 
 // raise prepares the ghost of a blob whose versions were on the page before.
@@ -127,7 +126,7 @@ func (l *blobLister) appendState(b []byte, past blob.Past, r *blob.Blob) []byte 
 		b = append(b, "<HasVersionsOnly>true</HasVersionsOnly>"...)
 	case past.Kind == blob.Snapshot:
 		b = wire.AppendXMLElement(b, "Snapshot", past.Stamp.Stamp())
-	case r.VersionID != 0 && l.with["versions"]:
+	case r.VersionID != 0 && l.with.versions:
 		b = wire.AppendXMLElement(b, "VersionId", r.VersionID.Stamp())
 		if past.IsZero() {
 			b = append(b, "<IsCurrentVersion>true</IsCurrentVersion>"...)

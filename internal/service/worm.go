@@ -171,11 +171,11 @@ func (l *blobLister) appendProtection(b []byte, r *blob.Blob) []byte {
 	if r.Expires != 0 {
 		b = appendTime(b, "Expiry-Time", r.Expires)
 	}
-	if l.with["immutabilitypolicy"] && r.Policy.Until != 0 {
+	if l.with.policies && r.Policy.Until != 0 {
 		b = appendTime(b, "ImmutabilityPolicyUntilDate", r.Policy.Until)
 		b = wire.AppendXMLElement(b, "ImmutabilityPolicyMode", r.Policy.Mode())
 	}
-	if l.with["legalhold"] && r.LegalHold {
+	if l.with.holds && r.LegalHold {
 		b = append(b, "<LegalHold>true</LegalHold>"...)
 	}
 	return b

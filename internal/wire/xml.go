@@ -12,12 +12,15 @@ const encodedSince Version = "2021-02-12"
 
 // AppendXMLText appends s as character data or as an attribute value in double quotes. What XML 1.0 cannot hold becomes
 // U+FFFD.
-func AppendXMLText(dst []byte, s string) []byte {
+func AppendXMLText[T string | []byte](dst []byte, s T) []byte {
+	if plain(s) {
+		return append(dst, s...)
+	}
 	from := 0
 	for i := 0; i < len(s); {
 		r, width := rune(s[i]), 1
 		if r >= utf8.RuneSelf {
-			r, width = utf8.DecodeRuneInString(s[i:])
+			r, width = utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
 		}
 		if sub := escape(r, width); sub != "" {
 			dst = append(append(dst, s[from:i]...), sub...)
@@ -27,6 +30,24 @@ func AppendXMLText(dst []byte, s string) []byte {
 	}
 	return append(dst, s[from:]...)
 }
+
+// plain reports whether s stands for itself in XML, as almost every text does. It may say no of other than ASCII text.
+func plain[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if !plainBytes[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+// plainBytes are the characters that [escape] has nothing for.
+var plainBytes = func() (is [256]bool) {
+	for c := range rune(utf8.RuneSelf) {
+		is[c] = escape(c, 1) == ""
+	}
+	return is
+}()
 
 // escape returns what stands for a rune, read from width bytes, in XML; "" if it stands for itself.
 func escape(r rune, width int) string {
@@ -87,11 +108,31 @@ func appendEnd(dst []byte, tag string) []byte {
 	return append(append(append(dst, "</"...), tag...), '>')
 }
 
+// An Element is an element with text whose tag is written often, say in every entry of a listing.
+type Element struct{ start, end, empty string }
+
+// NewElement prepares the element with a tag.
+func NewElement(tag string) Element {
+	return Element{"<" + tag + ">", "</" + tag + ">", "<" + tag + " />"}
+}
+
+// Append is [AppendXMLElement] with the tag of the element.
+func (e *Element) Append(dst []byte, text string) []byte {
+	if text == "" {
+		return append(dst, e.empty...)
+	}
+	dst = AppendXMLText(append(dst, e.start...), text)
+	return append(dst, e.end...)
+}
+
 // AppendXMLName appends the Name element of a blob or prefix in a listing: percent-encoded and marked Encoded="true" if it
 // holds what XML cannot, from version 2021-02-12 on.
-func AppendXMLName(dst []byte, name string, v Version) []byte {
-	if XMLSafe(name) || !v.AtLeast(encodedSince) {
-		return AppendXMLElement(dst, "Name", name)
+func AppendXMLName[T string | []byte](dst []byte, name T, v Version) []byte {
+	if plain(name) && len(name) > 0 {
+		return append(append(append(dst, "<Name>"...), name...), "</Name>"...)
+	}
+	if XMLSafe(string(name)) || !v.AtLeast(encodedSince) {
+		return AppendXMLElement(dst, "Name", string(name))
 	}
 	const hexDigits = "0123456789ABCDEF"
 	dst = append(dst, `<Name Encoded="true">`...)
