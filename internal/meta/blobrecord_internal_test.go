@@ -1,12 +1,17 @@
 package meta
 
 import (
+	"bytes"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/lease"
 )
 
 // fill sets fields, and those of what they are made of, to random values; a part of them
@@ -142,5 +147,38 @@ func BenchmarkBlobRecord(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestStoredBlobRecord: a record that was stored once is read for good, by both readers.
+func TestStoredBlobRecord(t *testing.T) {
+	text, err := os.ReadFile("testdata/blob.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &blob.Blob{
+		Type: blob.BlockBlob, ETag: 0x8DE78FADE4E0000, Created: 17725248000000000, Modified: 17725248000000000, Size: 1024,
+		HTTP:     blob.HTTPHeaders{ContentType: "text/plain", ContentMD5: bytes.Repeat([]byte{5}, 16)},
+		Metadata: blob.Metadata{{Name: "owner", Value: "x"}, {Name: "empty"}},
+		Tags:     blob.Tags{{Key: "k", Value: "v"}},
+		Lease: lease.Lease{Kind: lease.Held, ID: lease.ID{9}, Duration: lease.Infinite, Epoch: 3, Since: 1772524800000000001, Renewed: 1772524800000000001,
+			Holder: lease.Holder{Principal: "acct", Address: "127.0.0.1", Client: "client/1"}},
+		Content: blob.Content{Holder: blob.ObjectID{1}, Count: 1, Blocks: []blob.Block{
+			{ID: "\xff", Chunk: blob.Chunk{Object: blob.ObjectID{2}, Inline: true, Length: 1024, Size: 1024}}}},
+		Access: blob.TierState{Tier: blob.TierCool, Changed: 17725248000000000},
+	}
+	var codec blob.Blob
+	if err := decoding.Unmarshal(raw, &codec); err != nil || !reflect.DeepEqual(&codec, want) {
+		t.Errorf("the codec reads %+v, %v, want %+v", &codec, err, want)
+	}
+	if c, b := (cursor{buf: raw}), new(blob.Blob); !readsAs(&c, b, want) {
+		t.Errorf("read by hand it is, up to byte %d, %+v", c.pos, b)
+	}
+	if again, err := encoding.Marshal(want); err != nil || !bytes.Equal(again, raw) {
+		t.Errorf("it is written as %x, %v", again, err)
 	}
 }
