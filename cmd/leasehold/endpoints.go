@@ -32,7 +32,7 @@ const (
 
 // endpoints are the listeners of a server, and the small servers on some of them.
 type endpoints struct {
-	plain, secure, website, managed, authority, proxy net.Listener
+	plain, secure, website, managed, authority, proxy, ops net.Listener
 
 	servers []*http.Server
 	bundle  string // file of certificates for programs that take one instead of those of the system
@@ -64,7 +64,7 @@ func (e *endpoints) Close() {
 	for _, s := range e.servers {
 		s.Close()
 	}
-	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy} {
+	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy, e.ops} {
 		if l != nil {
 			l.Close() // for the second time, unless something failed on the way
 		}
@@ -138,6 +138,7 @@ func open(o *serveOptions, c *configuration, log *slog.Logger) (_ *endpoints, er
 		{&e.managed, "identity-listen", o.identityListen, o.fallback(devIdentityListen), true},
 		{&e.authority, "authority-listen", o.authorityListen, o.fallback(devAuthorityListen), false},
 		{&e.proxy, "proxy-listen", o.proxyListen, o.fallback(devProxyListen), true},
+		{&e.ops, "ops-listen", o.opsListen, "", false},
 	} {
 		if *l.at, err = listen(l.flag, l.asked, l.fallback); err != nil {
 			return nil, err

@@ -37,6 +37,14 @@ func (s *roomy) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
 	return s.Store.Write(ctx, &roomyReader{r: r, store: s})
 }
 
+// full returns an error if there is no room for bodies. Where it can't be told what is free, the write itself will tell.
+func (s *roomy) full() error {
+	if free, err := s.free(); err == nil && free < keepFree {
+		return fmt.Errorf("%w: %d bytes are free, and %d are kept for what is small", segment.ErrFull, free, keepFree)
+	}
+	return nil
+}
+
 // roomyReader ends with segment.ErrFull when there is no room for more of a body.
 type roomyReader struct {
 	r     io.Reader
@@ -46,9 +54,8 @@ type roomyReader struct {
 
 func (r *roomyReader) Read(p []byte) (int, error) {
 	if r.left <= 0 {
-		// Where it can't be told what is free, the write itself will tell.
-		if free, err := r.store.free(); err == nil && free < keepFree {
-			return 0, fmt.Errorf("%w: %d bytes are free, and %d are kept for what is small", segment.ErrFull, free, keepFree)
+		if err := r.store.full(); err != nil {
+			return 0, err
 		}
 		r.left = askEvery
 	}

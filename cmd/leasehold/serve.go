@@ -41,7 +41,7 @@ type serveOptions struct {
 	tlsListen, tlsCert, tlsKey                   string
 	selfSigned, http2                            bool
 	identityListen, authorityListen, proxyListen string
-	webListen                                    string
+	webListen, opsListen                         string
 }
 
 func newServe() *cobra.Command {
@@ -104,6 +104,7 @@ A configuration file for --config:
 	f.StringVar(&o.identityListen, "identity-listen", "", "loopback `address` of the managed-identity endpoint, or off")
 	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, or off; it speaks HTTPS")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
+	f.StringVar(&o.opsListen, "ops-listen", "", "`address` for /metrics, /healthz and /debug/pprof/; nobody is asked for a key there")
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text, json")
 	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
@@ -168,10 +169,11 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	if err != nil {
 		return err
 	}
+	room := newRoomy(s.segments, s.folder.path)
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.account(name) != nil }}
 	svc := service.New(service.Options{
 		DB:       s.db,
-		Segments: newRoomy(s.segments, s.folder.path),
+		Segments: room,
 		Accounts: conf.account,
 		Trust:    conf.trust,
 		Features: conf.features,
@@ -182,7 +184,8 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Sources:    o.sources,
 	})
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site}
-	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Websites: websites, Log: log})
+	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room)})
+	s.watch(srv.Registerer(), room)
 	ends, err := open(o, conf, log)
 	if err != nil {
 		return err
@@ -201,6 +204,9 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	defer state.remove(o.data)
 	go s.sweep(ctx, log)
 	go conf.watch(ctx)
+	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopOps()
+	go serveOps(opsCtx, srv, ends.ops, log)
 	announce(out, o, ends)
 	return srv.Serve(ctx, ends.all()...)
 }
@@ -215,6 +221,9 @@ func announce(out io.Writer, o *serveOptions, e *endpoints) {
 		urls = append(urls, "https://"+e.secure.Addr().String())
 	}
 	fmt.Fprintf(out, "leasehold ready on %s, data in %s\n", strings.Join(urls, " and "), o.data)
+	if e.ops != nil {
+		fmt.Fprintf(out, "metrics on http://%s/metrics, health on http://%[1]s/healthz\n", e.ops.Addr())
+	}
 	if o.dev && e.plain != nil {
 		fmt.Fprintf(out, "connection string: %s\n", devConnection(e.plain.Addr().String()))
 	}

@@ -30,8 +30,8 @@ const (
 	// retryAfter is what refused requests are told to wait, in seconds.
 	retryAfter = "1"
 
-	// opsTimeout bounds a request for metrics or health, and healthTimeout what it may take to find out.
-	opsTimeout    = 30 * time.Second
+	// opsTimeout bounds a request for metrics or a profile, and healthTimeout what finding out about health may take.
+	opsTimeout    = 2 * time.Minute
 	healthTimeout = 5 * time.Second
 
 	// DefaultDrain is how long requests may go on after the server was told to stop.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"strconv"
 	"sync"
 	"time"
@@ -96,8 +97,9 @@ func (m *metrics) count(r *wire.Request, took time.Duration) {
 func (s *Server) Registerer() prometheus.Registerer { return s.metrics.registry }
 
 // OpsHandler answers the questions of whoever runs the server, on a listener of its own because any path of the protocol's
-// may be a blob: GET /metrics in the form of Prometheus, and GET /healthz, which is 200 as long as requests are served, and
-// 503 with the reason while the server stops or Options.Healthy says no.
+// may be a blob: GET /metrics in the form of Prometheus; GET /healthz, which is 200 as long as requests are served, and
+// 503 with the reason while the server stops or Options.Healthy says no; and below /debug/pprof/ the profiles of package
+// runtime/pprof, which tell nothing of what is stored.
 func (s *Server) OpsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
@@ -108,6 +110,9 @@ func (s *Server) OpsHandler() http.Handler {
 		}
 		w.Write([]byte("ok\n"))
 	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return mux
 }
 

@@ -62,6 +62,9 @@ func TestHealth(t *testing.T) {
 	if w := ask(s.OpsHandler(), "GET", "/healthz"); w.Code != 503 || !strings.Contains(w.Body.String(), "stopping") {
 		t.Errorf("%v", w)
 	}
+	if w := ask(s.OpsHandler(), "GET", "/debug/pprof/goroutine?debug=1"); w.Code != 200 || !strings.Contains(w.Body.String(), "TestHealth") {
+		t.Errorf("%v", w)
+	}
 	if w := ask(s.OpsHandler(), "GET", "/acct/container"); w.Code != 404 {
 		t.Errorf("%v", w)
 	}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/server"
+)
+
+// healthy returns a check of what keeps the store from taking writes, if anything.
+func (s *store) healthy(room *roomy) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := s.db.View(ctx, func(kv.Reader) error { return nil }); err != nil {
+			return err
+		}
+		return room.full()
+	}
+}
+
+// watch adds what is worth watching of the store to the metrics of the server.
+func (s *store) watch(r prometheus.Registerer, room *roomy) {
+	metrics := s.db.Metrics
+	for _, m := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"disk_free_bytes", "Bytes left on the disk of the data folder.", func() float64 {
+			free, _ := room.free()
+			return float64(free)
+		}},
+		{"store_disk_bytes", "Size of the key-value store on disk, bodies of more than 32 KiB not counted.", func() float64 { return float64(metrics().DiskBytes) }},
+		{"store_cache_bytes", "Memory of its cache.", func() float64 { return float64(metrics().CacheBytes) }},
+		{"store_debt_bytes", "Bytes it has yet to compact; growing for long means that the disk is too slow.", func() float64 { return float64(metrics().Debt) }},
+	} {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leasehold_" + m.name, Help: m.help}, m.value))
+	}
+	for _, m := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"store_commits_total", "Transactions that wrote.", func() float64 { return float64(metrics().Commits) }},
+		{"store_syncs_total", "Syncs of its log; each makes a number of transactions durable.", func() float64 { return float64(metrics().Syncs) }},
+	} {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "leasehold_" + m.name, Help: m.help}, m.value))
+	}
+}
+
+// serveOps answers whoever runs the server, if there is a listener for it. It goes on while
+// the server stops, until ctx ends.
+func serveOps(ctx context.Context, srv *server.Server, l net.Listener, log *slog.Logger) {
+	if l == nil {
+		return
+	}
+	if err := srv.ServeOps(ctx, l); err != nil {
+		log.Error("metrics and health are no longer served", "error", err)
+	}
+}
