@@ -183,6 +183,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Addressing: addressing,
 		Sources:    o.sources,
 	})
+	addressing.DefaultVersion = svc.DefaultVersion
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site}
 	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room)})
 	s.watch(srv.Registerer(), room)

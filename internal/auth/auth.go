@@ -26,6 +26,7 @@ type Request struct {
 	TLS           bool        // came over HTTPS
 	Remote        netip.Addr  // address of the client
 	Version       string      // protocol version the request is served by; "" stands for the oldest
+	Unversioned   bool        // Version is a default: the request names none
 
 	Account   string // account the target names, without "-secondary"
 	Container string // "" for the account itself; "$root" is written out

@@ -67,7 +67,7 @@ func authenticateBearer(req *Request, env *Env) (Grant, error) {
 	if !req.TLS && !env.BearerOverHTTP {
 		return Grant{}, fault.NotAuthenticated("Authentication scheme Bearer is not allowed with HTTP.")
 	}
-	if req.Version == "" {
+	if req.Version == "" || req.Unversioned {
 		return Grant{}, fault.MissingHeader("x-ms-version")
 	}
 	if req.Version < bearerSince {

@@ -323,6 +323,7 @@ func TestBearerCircumstances(t *testing.T) {
 		{"plain HTTP", func(r *Request, e *Env) { r.TLS = false },
 			"403 AuthenticationFailed [{AuthenticationErrorDetail Authentication scheme Bearer is not allowed with HTTP.}]"},
 		{"plain HTTP, allowed", func(r *Request, e *Env) { r.TLS, e.BearerOverHTTP = false, true }, ""},
+		{"default version", func(r *Request, e *Env) { r.Unversioned = true }, "400 MissingRequiredHeader [{HeaderName x-ms-version}]"},
 		{"no version", func(r *Request, e *Env) { r.Version = "" }, "400 MissingRequiredHeader [{HeaderName x-ms-version}]"},
 		{"old version", func(r *Request, e *Env) { r.Version = "2017-07-29" }, "400 InvalidHeaderValue [{HeaderName x-ms-version} {HeaderValue 2017-07-29}]"},
 		{"oldest version", func(r *Request, e *Env) { r.Version = "2017-11-09" }, ""},

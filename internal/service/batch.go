@@ -148,6 +148,6 @@ func (c *call) inner(p wire.BatchPart) (batched, error) {
 	if !within || sent != "" && sent != string(outer.Version) {
 		return batched{}, fmt.Errorf("a request for %q, version %q", in.Container, sent)
 	}
-	in.Version = outer.Version
+	in.Version, in.Unversioned = outer.Version, outer.Unversioned
 	return batched{in, p.ID, answer}, nil
 }

@@ -2,8 +2,12 @@ package service_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/leasehold/leasehold/internal/wire"
 )
 
 const properties = "/?restype=service&comp=properties"
@@ -103,6 +107,51 @@ func TestServicePropertiesErrors(t *testing.T) {
 	s.want(400, "InvalidXmlDocument", "PUT", properties, nil)
 	s.want(400, "InvalidXmlDocument", "PUT", properties, []byte("<StorageServiceProperties>"))
 	s.want(400, "InvalidXmlDocument", "PUT", properties, []byte("<Properties/>"))
+}
+
+// TestDefaultServiceVersion: requests that name no version are served by that of the
+// account, whoever sends them, except with a token.
+func TestDefaultServiceVersion(t *testing.T) {
+	s := newStore(t)
+	s.Accounts(account).AllowPublicAccess = true
+	s.want(201, "", "PUT", "/public?restype=container", nil, "x-ms-blob-public-access", "blob")
+	s.want(201, "", "PUT", "/public/one", []byte("x"), "x-ms-blob-type", "BlockBlob")
+	addressing := &wire.Addressing{DefaultVersion: s.DefaultVersion}
+	ask := func(target string, prepare func(*http.Request)) *answer {
+		r := httptest.NewRequest("GET", "https://127.0.0.1:10000/"+account+target, nil)
+		prepare(r)
+		w := httptest.NewRecorder()
+		req, err := wire.NewRequest(w, r, s.clock.Now(), addressing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Serve(req)
+		return &answer{w.Code, w.Header(), w.Body.Bytes()}
+	}
+	anonymous := func(*http.Request) {}
+	signed := func(r *http.Request) {
+		r.Header.Set("x-ms-date", s.clock.Now().Format(http.TimeFormat))
+		sign(t, r)
+	}
+	token := func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }
+	for _, version := range []string{"2014-02-14", "2019-12-12", "2021-12-02"} {
+		if version != "2014-02-14" {
+			s.set("<DefaultServiceVersion>" + version + "</DefaultServiceVersion>")
+		}
+		for name, prepare := range map[string]func(*http.Request){"anonymous": anonymous, "key": signed} {
+			a := ask("/public/one", prepare)
+			_, told := a.header["x-ms-creation-time"] // since 2017-11-09
+			if a.status != 200 || a.get("x-ms-version") != version || told != (version > "2017-11-09") {
+				t.Errorf("%s at %s: %d %v", name, version, a.status, a.header)
+			}
+		}
+		if a := ask("/public/one?"+s.sas("public", "r"), anonymous); a.status != 200 || a.get("x-ms-version") != "2020-12-06" {
+			t.Errorf("signature at %s: %d %v", version, a.status, a.header)
+		}
+		if a := ask("/public/one", token); a.status != 400 || a.code() != "" && a.code() != "MissingRequiredHeader" {
+			t.Errorf("token at %s: %d %v", version, a.status, a.header)
+		}
+	}
 }
 
 func TestStatistics(t *testing.T) {

@@ -150,6 +150,7 @@ func (s *Service) authenticate(r *wire.Request) (auth.Grant, error) {
 		TLS:           r.TLS != nil,
 		Remote:        remoteAddr(r.Request),
 		Version:       string(r.Version),
+		Unversioned:   r.Unversioned,
 		Account:       r.Account,
 		Container:     r.Container,
 		Blob:          r.Blob,

@@ -20,6 +20,8 @@ type Request struct {
 	Received time.Time
 	// Version is the version the request asks for; "" if it could not be told.
 	Version Version
+	// Unversioned tells that the request asks for no version, and Version is a default.
+	Unversioned bool
 	Target
 	Query Query
 	// MetaNames, if not nil, returns a header name as the client spelled it, given its canonical form. Without it metadata
@@ -63,7 +65,10 @@ func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addres
 			return req, err
 		}
 	}
-	req.Version, err = versionOf(r.Header.Get("x-ms-version"), req.Query, o)
+	if req.Version, err = versionOf(r.Header.Get("x-ms-version"), req.Query); err == nil && req.Version == "" {
+		req.Unversioned = true
+		req.Version, err = o.defaultVersion(r.Context(), req.Account)
+	}
 	return req, err
 }
 

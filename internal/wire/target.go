@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"strings"
@@ -55,8 +56,9 @@ type Addressing struct {
 	// Site, if not nil, has all requests be for a website, and returns the account whose it is if the host says nothing
 	// about it; "" for none.
 	Site func() string
-	// DefaultVersion serves requests that name no version; "" stands for [DefaultVersion].
-	DefaultVersion Version
+	// DefaultVersion, if not nil, returns the version that an account wants for requests that name none; "" for no wish. It
+	// is asked for such requests only. The version is never older than [DefaultVersion].
+	DefaultVersion func(ctx context.Context, account string) (Version, error)
 }
 
 // ParseTarget tells what a request names from its Host header and its path as sent (percent-encoded). A host that is an IP

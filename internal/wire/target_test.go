@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"context"
 	"errors"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/leasehold/leasehold/internal/fault"
@@ -114,20 +117,58 @@ func TestVersion(t *testing.T) {
 		{"2019-12-12", "api-version=2020-10-02", "2019-12-12"},
 		{"", "sv=2019-02-02&api-version=2020-10-02", "2020-10-02"},
 		{"", "sv=2019-02-02", "2019-02-02"},
-		{"", "sv=bad", string(DefaultVersion)},
-		{"", "", string(DefaultVersion)},
+		{"", "sv=bad", ""},
+		{"", "", ""},
 	}
 	for _, tt := range tests {
 		q, _ := ParseQuery(tt.query)
-		if v, err := versionOf(tt.header, q, nil); err != nil || string(v) != tt.want {
+		if v, err := versionOf(tt.header, q); err != nil || string(v) != tt.want {
 			t.Errorf("%+v: got %v, %v", tt, v, err)
 		}
 	}
-	if _, err := versionOf("", Query{{"api-version", "x"}}, nil); !errors.Is(err, fault.InvalidQueryParameterValue) {
+	if _, err := versionOf("", Query{{"api-version", "x"}}); !errors.Is(err, fault.InvalidQueryParameterValue) {
 		t.Error(err)
 	}
-	if v, _ := versionOf("", nil, &Addressing{DefaultVersion: "2020-10-02"}); v != "2020-10-02" {
-		t.Error("the configured default is not used")
+}
+
+func TestDefaultVersion(t *testing.T) {
+	wish, failure := Version(""), error(nil)
+	o := &Addressing{DefaultVersion: func(_ context.Context, account string) (Version, error) {
+		if account != "acct" {
+			t.Errorf("asked for account %q", account)
+		}
+		return wish, failure
+	}}
+	ask := func(target, header string, o *Addressing) (*Request, error) {
+		r := httptest.NewRequest("GET", "http://127.0.0.1/acct/box/b"+target, nil)
+		if header != "" {
+			r.Header.Set("x-ms-version", header)
+		}
+		return NewRequest(httptest.NewRecorder(), r, time.Time{}, o)
+	}
+	for _, tt := range []struct {
+		wish                 Version
+		target, header, want string
+		unversioned          bool
+	}{
+		{"", "", "", "2014-02-14", true},
+		{"2020-10-02", "", "", "2020-10-02", true},
+		{"2011-08-18", "", "", "2014-02-14", true},
+		{"2020-10-02", "?sv=2019-02-02", "", "2019-02-02", false},
+		{"2020-10-02", "?api-version=2019-02-02", "", "2019-02-02", false},
+		{"2020-10-02", "", "2019-12-12", "2019-12-12", false},
+	} {
+		wish = tt.wish
+		if r, err := ask(tt.target, tt.header, o); err != nil || string(r.Version) != tt.want || r.Unversioned != tt.unversioned {
+			t.Errorf("%+v: %q, %t, %v", tt, r.Version, r.Unversioned, err)
+		}
+	}
+	if r, err := ask("", "", nil); err != nil || r.Version != DefaultVersion || !r.Unversioned {
+		t.Errorf("%q, %t, %v", r.Version, r.Unversioned, err)
+	}
+	failure = errors.New("no store")
+	if _, err := ask("", "", o); !errors.Is(err, failure) {
+		t.Error(err)
 	}
 }
 

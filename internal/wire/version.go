@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"slices"
 
 	"github.com/leasehold/leasehold/internal/fault"
@@ -9,7 +10,8 @@ import (
 // Version is a service version, a date such as "2021-12-02". Versions compare as strings. The zero value is "not yet known".
 type Version string
 
-// DefaultVersion serves requests that name no version: the lowest default of the accounts that hold blobs only.
+// DefaultVersion serves requests that name no version, if the account has no wish: the lowest default of the accounts that
+// hold blobs only.
 const DefaultVersion Version = "2014-02-14"
 
 // firstModel is the oldest version whose behaviour is told apart; from it on any date is accepted.
@@ -46,8 +48,8 @@ func wellFormed(s string) bool {
 }
 
 // versionOf chooses the version of a request: the x-ms-version header, else the api-version parameter, else sv, the version
-// of a shared access signature, else the default. A malformed sv is left to whoever checks the signature.
-func versionOf(header string, q Query, o *Addressing) (Version, error) {
+// of a shared access signature; "" if it names none. A malformed sv is left to whoever checks the signature.
+func versionOf(header string, q Query) (Version, error) {
 	if header != "" {
 		return ParseVersion(header)
 	}
@@ -63,8 +65,14 @@ func versionOf(header string, q Query, o *Addressing) (Version, error) {
 			return v, nil
 		}
 	}
-	if o != nil && o.DefaultVersion != "" {
-		return o.DefaultVersion, nil
+	return "", nil
+}
+
+// defaultVersion returns the version of a request that names none (operations.md 1).
+func (o *Addressing) defaultVersion(ctx context.Context, account string) (Version, error) {
+	if o == nil || o.DefaultVersion == nil {
+		return DefaultVersion, nil
 	}
-	return DefaultVersion, nil
+	v, err := o.DefaultVersion(ctx, account)
+	return max(v, DefaultVersion), err
 }
