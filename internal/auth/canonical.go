@@ -56,7 +56,7 @@ func newCanon(req *Request, lite bool) (*canon, error) {
 	for _, name := range signedHeaders {
 		if len(req.Header[name]) > 1 {
 			c.release()
-			return nil, repeated(name, req.Header[name])
+			return nil, repeated(name)
 		}
 	}
 	for name, values := range req.Header {
@@ -65,7 +65,7 @@ func newCanon(req *Request, lite bool) (*canon, error) {
 		}
 		if len(values) > 1 {
 			c.release()
-			return nil, repeated(name, values)
+			return nil, repeated(name)
 		}
 		value := strings.Trim(first(values), " \t")
 		if value != "" || req.Version >= emptyHeaderIsNamed {
@@ -75,8 +75,9 @@ func newCanon(req *Request, lite bool) (*canon, error) {
 	return c, nil
 }
 
-func repeated(name string, values []string) error {
-	return fault.InvalidHeader(strings.ToLower(name), strings.Join(values, ","))
+// repeated refuses a header without its values: one of them may be a secret.
+func repeated(name string) error {
+	return fault.InvalidHeader(strings.ToLower(name), "")
 }
 
 func (c *canon) release() {

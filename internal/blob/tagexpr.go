@@ -27,17 +27,15 @@ type TagExpr struct{ root tagNode }
 // Match reports whether the expression is true for the tags.
 func (e *TagExpr) Match(t Tags) bool { return e.root.match(t) }
 
-// ParseTagExpr reads the value of a header with a tag condition. A text that is no expression, or has more than 10 ANDs and ORs, is refused with
-// InvalidHeaderValue under the given header name.
-func ParseTagExpr(header, text string) (*TagExpr, error) {
+// ParseTagExpr reads the value of a header with a tag condition. The error tells why a text is no expression, for instance because it has more than
+// 10 ANDs and ORs; on the wire that is InvalidHeaderValue.
+func ParseTagExpr(text string) (*TagExpr, error) {
 	p := tagParser{scan: tagScanner{text: text}}
 	p.next()
 	root := p.any(0)
 	p.expectEnd()
 	if p.err != nil {
-		e := fault.InvalidHeader(header, text)
-		e.Cause = p.err
-		return nil, e
+		return nil, p.err
 	}
 	return &TagExpr{root}, nil
 }

@@ -159,7 +159,11 @@ func (s *store) request(method, target string, body []byte, headers ...string) *
 	r.Header.Set("x-ms-version", "2026-12-06")
 	r.Header.Set("x-ms-date", s.clock.Now().Format(http.TimeFormat))
 	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+		if name, again := strings.CutPrefix(headers[i], "+"); again {
+			r.Header.Add(name, headers[i+1])
+		} else {
+			r.Header.Set(name, headers[i+1])
+		}
 	}
 	if !r.URL.Query().Has("sig") && r.TLS == nil {
 		sign(s.t, r)
@@ -204,7 +208,7 @@ func sign(t testing.TB, r *http.Request) {
 	}
 	slices.Sort(custom)
 	for _, name := range custom {
-		lines = append(lines, name+":"+h.Get(name))
+		lines = append(lines, name+":"+strings.Join(h.Values(name), ","))
 	}
 	resource := "/" + account + r.URL.EscapedPath()
 	query := r.URL.Query()

@@ -3,6 +3,7 @@ package service
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -36,11 +37,14 @@ type crcHash struct {
 	Given bool
 }
 
+// errNoCRC refuses what is no CRC, whatever the name of its header is.
+var errNoCRC = errors.New("service: not eight bytes in Base64")
+
 // UnmarshalText decodes Base64 of eight bytes.
 func (h *crcHash) UnmarshalText(text []byte) error {
 	raw, err := base64.StdEncoding.AppendDecode(nil, text)
 	if err != nil || len(raw) != 8 {
-		return fault.InvalidHeader("x-ms-content-crc64", string(text))
+		return errNoCRC
 	}
 	*h = crcHash{binary.LittleEndian.Uint64(raw), true}
 	return nil

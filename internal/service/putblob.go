@@ -167,6 +167,13 @@ func (a *setProperties) checkForm() error {
 	if a.Size != nil && !blob.ValidPageBlobSize(*a.Size) {
 		return fault.InvalidHeader("x-ms-blob-content-length", strconv.FormatInt(*a.Size, 10))
 	}
+	if a.Sequence != nil && *a.Sequence < 0 {
+		return fault.InvalidHeader("x-ms-blob-sequence-number", strconv.FormatInt(*a.Sequence, 10))
+	}
+	if a.SequenceAction != "" {
+		_, err := blob.NextSequence(0, a.SequenceAction, a.Sequence)
+		return err
+	}
 	return nil
 }
 

@@ -116,7 +116,7 @@ func onTheService(method, query string, body []byte, headers ...string) func(*pl
 // fromSource is a sample of a request to the blob that reads another blob.
 func fromSource(query string, headers ...string) func(*place) ask {
 	return func(p *place) ask {
-		return ask{"PUT", p.blob + query, nil, append([]string{"x-ms-copy-source", p.source("/sources/block", "r")}, headers...)}
+		return ask{"PUT", p.blob + query, nil, append([]string{"x-ms-copy-source", p.source("/sources/block", "rt")}, headers...)}
 	}
 }
 

@@ -106,6 +106,10 @@ func TestListBlobs(t *testing.T) {
 	if got := prefixes; len(got) != 2 || got[0] != "b/" || got[1] != "c/" {
 		t.Errorf("prefixes %q", got)
 	}
+	from := unmarshal[page](t, s.want(200, "", "GET", "/box?restype=container&comp=list&startFrom=b/2", nil))
+	if got := from.Blobs; len(got) != 3 || got[0] != "b/2" {
+		t.Errorf("from b/2 on: %q", got)
+	}
 }
 
 func TestContainerIsDeletedOnceOrTwice(t *testing.T) {

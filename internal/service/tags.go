@@ -50,7 +50,7 @@ type tagCondition struct{ blob.TagCondition }
 
 // UnmarshalText parses the expression.
 func (c *tagCondition) UnmarshalText(text []byte) error {
-	e, err := blob.ParseTagExpr("x-ms-if-tags", string(text))
+	e, err := blob.ParseTagExpr(string(text))
 	c.TagCondition = e
 	return err
 }

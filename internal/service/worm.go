@@ -86,7 +86,7 @@ func (s *scope) checkProtects() error {
 
 func (s *scope) setPolicy(b *blob.Blob, p blob.Immutability) error {
 	if p.Until <= s.now {
-		return fault.InvalidHeader(untilHeader, p.Until.Stamp())
+		return fault.InvalidHeader(untilHeader, p.Until.Std().Format(http.TimeFormat))
 	}
 	if err := b.Policy.Replace(p); err != nil {
 		return err

@@ -22,6 +22,8 @@ import (
 // whole seconds), []byte (Base64), an encoding.TextUnmarshaler, or a pointer to any of these, which stays nil if it is
 // absent; an empty value is absent.
 //
+// A header or parameter that was sent more than once is malformed, since nobody can tell which value is meant.
+//
 // Options behind the name: required; lenient (a malformed value is absent); max=n (bytes of an XML body, [DefaultMaxXML]
 // otherwise).
 type Args[A any] struct{ fields []field }
@@ -76,12 +78,12 @@ func (a *Args[A]) Decode(r *Request, into *A) error {
 func (f *field) decode(r *Request, v reflect.Value) error {
 	name, text := "", ""
 	for i := range f.names {
-		if f.source == inHeader {
-			text = headerValue(r.Header, f.canonical[i])
-		} else {
-			text = r.Query.Get(f.names[i])
+		times := 0
+		name = f.names[i]
+		if text, times = f.sent(r, i); times > 1 {
+			return f.invalid(name, "", errForm) // without the values: one of them may be a secret
 		}
-		if name = f.names[i]; text != "" {
+		if text != "" {
 			break
 		}
 	}
@@ -107,6 +109,14 @@ func (f *field) decode(r *Request, v reflect.Value) error {
 	return f.invalid(name, text, err)
 }
 
+// sent returns the first value of the header or parameter of the i-th name, and how many there are.
+func (f *field) sent(r *Request, i int) (text string, times int) {
+	if f.source == inHeader {
+		return headerValue(r.Header, f.canonical[i]), len(r.Header[f.canonical[i]])
+	}
+	return r.Query.Get(f.canonical[i]), r.Query.times(f.canonical[i])
+}
+
 // missing is the error for a required field that was not sent.
 func (f *field) missing() error {
 	if f.source == inQuery {
@@ -120,10 +130,14 @@ func (f *field) invalid(name, text string, err error) error {
 	if _, ok := fault.Of(err); ok {
 		return err
 	}
+	e := fault.InvalidHeader(name, text)
 	if f.source == inQuery {
-		return fault.InvalidQuery(name, text, "")
+		e = fault.InvalidQuery(name, text, "")
 	}
-	return fault.InvalidHeader(name, text)
+	if err != errForm {
+		e.Cause = err
+	}
+	return e
 }
 
 // errForm says that something is not of its form; whoever gets it knows its name.

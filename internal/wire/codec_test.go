@@ -59,11 +59,26 @@ type everything struct {
 	Range    Range         `header:"x-ms-range|Range"`
 	Snapshot string        `query:"snapshot"`
 	Max      int           `query:"maxresults"`
+	Mixed    string        `query:"startFrom"`
 	Meta     Metadata      `meta:"x-ms-meta-"`
 }
 
+// TestDecodeRefusesRepetition: nobody can tell which value is meant.
+func TestDecodeRefusesRepetition(t *testing.T) {
+	for _, r := range []*Request{
+		parse(t, "PUT /a/c/b", "x-ms-name: n", "x-ms-name: n"),
+		parse(t, "PUT /a/c/b", "x-ms-name: n", "Range: bytes=1-2", "Range: bytes=1-2"),
+		parse(t, "PUT /a/c/b?maxresults=5&MaxResults=6", "x-ms-name: n"),
+	} {
+		full, ok := fault.Of(CompileArgs[everything]().Decode(r, new(everything)))
+		if !ok || full.Status != 400 || full.Details[1].Value != "" {
+			t.Errorf("%v: got %v", r.Header, full)
+		}
+	}
+}
+
 func TestDecode(t *testing.T) {
-	r := parse(t, "PUT /a/c/b?Snapshot=s+1&maxresults=5&maxresults=6", "x-ms-name: n", "If-Match: *", "If-Modified-Since: Tue, 03 Mar 2026 08:00:00 GMT",
+	r := parse(t, "PUT /a/c/b?Snapshot=s+1&maxresults=5&startFrom=m", "x-ms-name: n", "If-Match: *", "If-Modified-Since: Tue, 03 Mar 2026 08:00:00 GMT",
 		"x-ms-flag: True", "x-ms-count: -7", "x-ms-size: 18446744073709551615", "x-ms-period: -1", "Content-MD5: AQID",
 		"x-ms-when: Tuesday, 03-Mar-26 08:00:00 GMT", "x-ms-upper: UP", "x-ms-upper-ptr: PTR", "Range: bytes=1-2", "x-ms-inner: 3",
 		"x-ms-meta-One: 1", "x-ms-meta-two_: ")
@@ -79,7 +94,7 @@ func TestDecode(t *testing.T) {
 	want := everything{
 		conditions: conditions{IfMatch: "*", Since: when}, group: group{3}, Name: "n", Flag: true, Count: -7, Size: &size,
 		Period: -time.Second, MD5: []byte{1, 2, 3}, When: &when, Upper: "UP", UpperPtr: &ptr, Range: MakeRange(1, 2),
-		Snapshot: "s 1", Max: 5, Meta: Metadata{"oNe": "1", "two_": ""},
+		Snapshot: "s 1", Max: 5, Mixed: "m", Meta: Metadata{"oNe": "1", "two_": ""},
 	}
 	got.When.Time = got.When.UTC()
 	if !reflect.DeepEqual(got, want) {

@@ -45,12 +45,17 @@ func (c HeaderIs) holds(h http.Header) bool {
 	return strings.EqualFold(sent, c.Value)
 }
 
-// headerValue returns the first value of a field whose name is canonical, or "".
+// headerValue returns the value of a field whose name is canonical, "" if it was not sent. Several values are one with commas
+// between, as HTTP has it.
 func headerValue(h http.Header, canonical string) string {
-	if v := h[canonical]; len(v) > 0 {
+	switch v := h[canonical]; len(v) {
+	case 0:
+		return ""
+	case 1:
 		return v[0]
+	default:
+		return strings.Join(v, ",")
 	}
-	return ""
 }
 
 // place is what a request is looked up by.
@@ -157,6 +162,11 @@ func (t *Table[T]) add(p place, c candidate[T]) {
 // method ([fault.UnsupportedHTTPVerb]), restype or comp ([fault.InvalidQueryParameterValue]), or a parameter or header by
 // which the rows of the place differ, which is missing or has a value of no row; the last row of the place names it.
 func (t *Table[T]) Match(r *Request) (*T, error) {
+	for _, name := range [...]string{"restype", "comp"} {
+		if r.Query.times(name) > 1 {
+			return nil, fault.InvalidQuery(name, "", "The parameter is given more than once.")
+		}
+	}
 	p := place{r.Method, r.Level, lowered(r.Query.Get("restype")), lowered(r.Query.Get("comp"))}
 	if r.Method == http.MethodOptions {
 		p.restype, p.comp = "", ""

@@ -45,7 +45,7 @@ type field struct {
 	kind      kind
 	pointer   bool     // the field is a pointer to what kind says; nil is absent
 	names     []string // as written in the tag; the first that was sent wins
-	canonical []string // of names, for headers
+	canonical []string // names as they are looked up: those of parameters in lower case
 	required  bool
 	lenient   bool
 	always    bool
@@ -131,7 +131,11 @@ func compile(sf reflect.StructField) (field, error) {
 			return f, fmt.Errorf("has no name")
 		}
 		f.names = append(f.names, name)
-		f.canonical = append(f.canonical, textproto.CanonicalMIMEHeaderKey(name))
+		if f.source == inQuery {
+			f.canonical = append(f.canonical, strings.ToLower(name))
+		} else {
+			f.canonical = append(f.canonical, textproto.CanonicalMIMEHeaderKey(name))
+		}
 	}
 	var ok bool
 	f.kind, f.pointer, ok = kindOf(sf.Type)

@@ -62,6 +62,16 @@ func (q Query) Has(name string) bool {
 	return false
 }
 
+// times returns how often a parameter was sent.
+func (q Query) times(name string) (n int) {
+	for i := range q {
+		if q[i].Name == name {
+			n++
+		}
+	}
+	return n
+}
+
 // Values returns all values of a parameter in order.
 func (q Query) Values(name string) []string {
 	var all []string
