@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -35,9 +34,8 @@ type endpoints struct {
 	plain, secure, website, managed, authority, proxy, ops net.Listener
 
 	servers []*http.Server
-	bundle  string // file of certificates for programs that take one instead of those of the system
-	ca      string // file of the certificate of the local authority; "" without one
-	header  string // of the managed-identity endpoint
+	trust   trustFiles // empty without a local authority
+	header  string     // of the managed-identity endpoint
 }
 
 // all returns the listeners of the server of blobs and websites.
@@ -173,8 +171,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 			return err
 		}
 		local = &certificate.Leaf{Authority: ca, Names: c.hostNames, Also: c.hasSite, Now: time.Now}
-		e.ca, e.bundle = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "bundle.pem")
-		if err := writeBundle(e.bundle, ca.PEM()); err != nil {
+		if e.trust, err = writeTrust(dir, ca.PEM()); err != nil {
 			return err
 		}
 	}
@@ -285,25 +282,4 @@ func reach(l net.Listener) string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// systemRoots are the places where systems keep the certificates that they trust.
-var systemRoots = []string{
-	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt",
-}
-
-// writeBundle writes the certificates that the system trusts, and one more, to a file,
-// for programs that take such a file in place of those of the system.
-func writeBundle(file string, more []byte) error {
-	for _, f := range slices.Concat([]string{os.Getenv("SSL_CERT_FILE")}, systemRoots) {
-		if f == "" || f == file {
-			continue
-		}
-		if text, err := os.ReadFile(f); err == nil {
-			more = slices.Concat(text, []byte("\n"), more)
-			break
-		}
-	}
-	return os.WriteFile(file, more, 0o644)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,7 +31,11 @@ runs on a data folder, as lines for the shell.
 Programs with the default Azure credential then get their tokens from the server and
 reach it as https://ACCOUNT.blob.core.windows.net, through its proxy. That proxy leads
 nowhere else: with it, the programs of the shell reach nothing on the internet.
-The lines hold secrets that end with the server.`,
+The lines hold secrets that end with the server.
+
+Java gets a trust store, with the certificates that the system trusts and that of the
+server, in the place of its own, and the proxy, by options that are added to those in
+JAVA_TOOL_OPTIONS. Java prints them at each start.`,
 		Example: `  eval "$(leasehold env)"
   eval "$(leasehold env --service-principal)"
   eval "$(leasehold env --no-proxy)"         # connection string and tokens only`,
@@ -96,17 +102,24 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 		set("IDENTITY_HEADER", s.Header)
 		set("AZURE_TOKEN_CREDENTIALS", "prod")
 	}
+	java := map[string]string{}
 	if s.Bundle != "" {
 		set("SSL_CERT_FILE", s.Bundle)
 		set("REQUESTS_CA_BUNDLE", s.Bundle)
 		set("NODE_EXTRA_CA_CERTS", s.CA)
+		java["javax.net.ssl.trustStore"] = s.Java
 	}
 	if s.Proxy != "" && s.Secure != "" && !o.noProxy {
+		java["https.proxyHost"], java["https.proxyPort"], _ = net.SplitHostPort(s.Proxy)
+		java["http.nonProxyHosts"] = "localhost|127.*|[::1]" // what Java does by itself, but not the SDK
 		for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
 			set(name, "http://"+s.Proxy)
 		}
 		set("NO_PROXY", "127.0.0.1,localhost,::1")
 		set("no_proxy", "127.0.0.1,localhost,::1")
+	}
+	if len(java) > 0 {
+		set(javaOptions, withProperties(os.Getenv(javaOptions), java))
 	}
 	return lines, nil
 }

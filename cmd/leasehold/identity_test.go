@@ -146,7 +146,8 @@ func TestRolesAreRead(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	s := &runState{Dev: true, Plain: "127.0.0.1:1", Secure: "127.0.0.1:2", Managed: "127.0.0.1:3", Authority: "127.0.0.1:4",
-		Proxy: "127.0.0.1:5", Header: "it's", Client: devClientID, Secret: "secret", Bundle: "/b", CA: "/c"}
+		Proxy: "127.0.0.1:5", Header: "it's", Client: devClientID, Secret: "secret", trustFiles: trustFiles{Bundle: "/b", CA: "/c", Java: "/a b/p12"}}
+	t.Setenv(javaOptions, "-Xmx1g -Dhttps.proxyPort=9")
 	for _, tc := range []struct {
 		o          envOptions
 		with, none string
@@ -157,6 +158,9 @@ func TestEnvironment(t *testing.T) {
 		{envOptions{account: devAccount, noProxy: true}, "export AZURE_STORAGE_SERVICE_ENDPOINT='http://127.0.0.1:1/devstoreaccount1'", "PROXY="},
 		{envOptions{account: devAccount, servicePrincipal: true}, "export AZURE_TENANT_ID='adfs'", "export IDENTITY_ENDPOINT"},
 		{envOptions{account: "other"}, "export AZURE_STORAGE_ACCOUNT='other'", "CONNECTION_STRING"},
+		{envOptions{account: devAccount},
+			`export JAVA_TOOL_OPTIONS='-Xmx1g -Dhttp.nonProxyHosts=localhost|127.*|[::1] -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=5 "-Djavax.net.ssl.trustStore=/a b/p12"'`, "Port=9"},
+		{envOptions{account: devAccount, noProxy: true}, `-Dhttps.proxyPort=9 "-Djavax`, "proxyHost"},
 	} {
 		lines, err := s.environment(&tc.o)
 		text := strings.Join(lines, "\n")
@@ -169,6 +173,28 @@ func TestEnvironment(t *testing.T) {
 	}
 	if _, err := readState(t.TempDir()); err == nil {
 		t.Error("a folder without a server has a state")
+	}
+}
+
+func TestJavaOptionsAreKept(t *testing.T) {
+	mine := map[string]string{"javax.net.ssl.trustStore": "/p12", "https.proxyPort": "5"}
+	for options, want := range map[string]string{
+		"":                                    "",
+		"  -Xmx1g   -ea ":                     "-Xmx1g -ea ",
+		`-Da="x  y" '-Db=-Dhttps.proxyPort='`: `-Da="x  y" '-Db=-Dhttps.proxyPort=' `,
+		`"-Djavax.net.ssl.trustStore=/a b" -Djavax.net.ssl.trustStorePassword=x`: "-Djavax.net.ssl.trustStorePassword=x ",
+		"-Dhttps.proxyPort=1 -Dhttps.proxyPortal=2":                              "-Dhttps.proxyPortal=2 ",
+	} {
+		want += "-Dhttps.proxyPort=5 -Djavax.net.ssl.trustStore=/p12"
+		got := withProperties(options, mine)
+		if again := withProperties(got, mine); got != want || again != got {
+			t.Errorf("%s: %s, and again %s; want %s", options, got, again, want)
+		}
+	}
+	for word, want := range map[string]string{"-Da=b": "-Da=b", "-Da=b c": `"-Da=b c"`, `-Da=b"c`: `'-Da=b"c'`, "-Da=b'c": `"-Da=b'c"`} {
+		if got := quoteJava(word); got != want {
+			t.Errorf("%s: %s, want %s", word, got, want)
+		}
 	}
 }
 

@@ -26,8 +26,7 @@ type runState struct {
 	Header    string `json:"header,omitempty"` // secret of the managed-identity endpoint
 	Client    string `json:"client,omitempty"` // principal of development
 	Secret    string `json:"secret,omitempty"`
-	Bundle    string `json:"bundle,omitempty"` // certificates: those of the system and the local authority
-	CA        string `json:"ca,omitempty"`     // certificate of the local authority alone
+	trustFiles
 }
 
 func stateOf(o *serveOptions, e *endpoints) *runState {
@@ -40,15 +39,10 @@ func stateOf(o *serveOptions, e *endpoints) *runState {
 	s := &runState{
 		Dev: o.dev, Plain: at(e.plain), Secure: at(e.secure), Managed: at(e.managed), Authority: at(e.authority), Proxy: at(e.proxy),
 		Website: at(e.website),
-		Header:  e.header, Bundle: e.bundle, CA: e.ca,
+		Header:  e.header, trustFiles: e.trust,
 	}
 	if o.dev && o.issues() {
 		s.Client, s.Secret = devClientID, o.devSecret
-	}
-	for _, file := range []*string{&s.Bundle, &s.CA} {
-		if *file != "" {
-			*file, _ = filepath.Abs(*file)
-		}
 	}
 	return s
 }

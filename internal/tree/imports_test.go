@@ -46,7 +46,7 @@ var layers = []layer{
 		external: []string{"github.com/minio/crc64nvme"},
 	},
 	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/", "github.com/golang-jwt/jwt/"}},
-	{dir: "internal/certificate"},
+	{dir: "internal/certificate", external: []string{"software.sslmate.com/src/go-pkcs12"}}, // the trust stores of Java
 	{dir: "internal/tunnel"},
 	{dir: "internal/console", internal: []string{"internal/service"}},
 	{

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -52,7 +51,7 @@ func TestAzblobLease(t *testing.T) {
 
 // TestAzblob runs the other packages of the suite.
 func TestAzblob(t *testing.T) {
-	long(t)
+	harness.Long(t)
 	for _, p := range []string{"appendblob", "blob", "blockblob", "container", "pageblob", "service", "azblob"} {
 		t.Run(p, func(t *testing.T) {
 			t.Parallel() // most of their time these tests sleep
@@ -132,12 +131,4 @@ func keepDeletedBlobs(t *testing.T, s *harness.Server, account string) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// long skips a test of minutes unless make test-all asks for it.
-func long(t *testing.T) {
-	t.Helper()
-	if !strings.Contains(os.Getenv("LEASEHOLD_TEST"), "long") {
-		t.Skip("takes minutes: make test-all, or LEASEHOLD_TEST=long")
-	}
 }

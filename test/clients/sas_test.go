@@ -46,7 +46,7 @@ func TestJavaScriptSAS(t *testing.T) {
 
 // TestJavaSAS uses signatures of the official Java SDK.
 func TestJavaSAS(t *testing.T) {
-	long(t)
+	harness.Long(t)
 	mvn := harness.Need(t, "mvn", "install Maven and a JDK, 17 or newer")
 	judgeSAS(t, harness.Client{
 		Dir:     "test/java",

@@ -45,7 +45,7 @@ func TestJavaScript(t *testing.T) {
 
 // TestJava runs test/java: the official Java SDK, synchronous and reactive.
 func TestJava(t *testing.T) {
-	long(t)
+	harness.Long(t)
 	mvn := harness.Need(t, "mvn", "install Maven and a JDK, 17 or newer")
 	server := harness.Start(t, nil)
 	client := harness.Client{

@@ -83,7 +83,7 @@ func sameFiles(t *testing.T, want, got string) {
 // TestAzureCLI runs every verb of the lease commands for blobs and containers,
 // and uploads under a lease.
 func TestAzureCLI(t *testing.T) {
-	long(t)
+	harness.Long(t)
 	server := harness.Start(t, nil)
 	az := &tool{
 		program: harness.Need(t, "az", "install the Azure CLI (Debian package azure-cli)"),
@@ -127,7 +127,7 @@ func TestAzureCLI(t *testing.T) {
 // TestAzureCLILogin runs the lease commands with tokens that the Azure CLI got by logging
 // in as a service principal.
 func TestAzureCLILogin(t *testing.T) {
-	long(t)
+	harness.Long(t)
 	server := harness.Start(t, &harness.Options{Dev: true})
 	server.NeedOwn()
 	program := harness.Need(t, "az", "install the Azure CLI (Debian package azure-cli)")
@@ -179,7 +179,7 @@ func (c *tool) leaseVerbs(t *testing.T, kind string, name ...string) {
 
 // TestRclone copies a folder there and back.
 func TestRclone(t *testing.T) {
-	long(t)
+	harness.Long(t)
 	server := harness.Start(t, nil)
 	rclone := &tool{
 		program: harness.Need(t, "rclone", "install rclone (Debian package rclone)"),
@@ -218,7 +218,7 @@ func TestRclone(t *testing.T) {
 // TestRestic backs a folder up and restores it. It knows only the public name of
 // the service.
 func TestRestic(t *testing.T) {
-	long(t)
+	harness.Long(t)
 	const account = "resticaccount"
 	server := harness.Start(t, &harness.Options{Accounts: map[string]string{account: ""}})
 	front, err := proxy.NewFront(proxy.FrontOptions{Plain: server.Addr, Dir: t.TempDir()})

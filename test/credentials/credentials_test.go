@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/leasehold/leasehold/test/harness"
@@ -87,6 +88,36 @@ func TestGoIdentity(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// TestJavaIdentity leases with the default credential, synchronous and reactive. Maven gets
+// and compiles all before the proxy stands between it and its repository.
+func TestJavaIdentity(t *testing.T) {
+	harness.Long(t)
+	mvn := harness.Need(t, "mvn", "install Maven and a JDK, 17 or newer")
+	dir := t.TempDir()
+	build := harness.Client{Dir: "test/java", Command: []string{
+		mvn, "--batch-mode", "--quiet", "-Dtarget=" + dir, "test-compile",
+		"dependency:build-classpath", "-Dmdep.includeScope=test", "-Dmdep.outputFile=" + filepath.Join(dir, "classpath"),
+	}}
+	out := build.Run(t, "")
+	libraries, err := os.ReadFile(filepath.Join(dir, "classpath"))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	classes := filepath.Join(dir, "test-classes") + ":" + strings.TrimSpace(string(libraries))
+	withIdentity(t, func(t *testing.T, command func(...string) []string) {
+		client := harness.Client{
+			Dir: dir,
+			Command: command("java", "-cp", classes, "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner",
+				"--select-class", "leasehold.DefaultCredential", "--reports-dir", "{report}"),
+		}
+		results := client.JUnit(t)
+		if len(results) != 4 {
+			t.Errorf("%d tests ran", len(results))
+		}
+		harness.Report(t, results, "../java/expected.txt", "leasehold.DefaultCredential")
 	})
 }
 

@@ -96,3 +96,11 @@ func Need(t *testing.T, what, remedy string) string {
 	t.Skipf("%s is missing: %s", what, remedy)
 	return ""
 }
+
+// Long skips a test of minutes unless make test-all asks for it.
+func Long(t *testing.T) {
+	t.Helper()
+	if !strings.Contains(os.Getenv("LEASEHOLD_TEST"), "long") {
+		t.Skip("takes minutes: make test-all, or LEASEHOLD_TEST=long")
+	}
+}

@@ -1,8 +1,8 @@
 package leasehold;
 
+import static leasehold.Refusal.refused;
 import static leasehold.Server.blob;
 import static leasehold.Server.box;
-import static leasehold.Server.refused;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;

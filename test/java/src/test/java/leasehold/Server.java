@@ -1,19 +1,14 @@
 package leasehold;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
-
 import com.azure.core.util.BinaryData;
 import com.azure.storage.blob.BlobClient;
 import com.azure.storage.blob.BlobContainerClient;
 import com.azure.storage.blob.BlobServiceAsyncClient;
 import com.azure.storage.blob.BlobServiceClient;
 import com.azure.storage.blob.BlobServiceClientBuilder;
-import com.azure.storage.blob.models.BlobStorageException;
 import com.azure.storage.common.policy.RequestRetryOptions;
 import com.azure.storage.common.policy.RetryPolicyType;
 import java.util.UUID;
-import org.junit.jupiter.api.function.Executable;
 
 /** The server under test, named by AZURE_STORAGE_CONNECTION_STRING. */
 final class Server {
@@ -39,11 +34,5 @@ final class Server {
     BlobClient client = box().getBlobClient("dir/sample blob.txt");
     client.upload(BinaryData.fromString("sample"));
     return client;
-  }
-
-  /** Asserts that the call is refused with this status and this error code. */
-  static void refused(int status, String code, Executable call) {
-    BlobStorageException e = assertThrows(BlobStorageException.class, call);
-    assertEquals(status + " " + code, e.getStatusCode() + " " + e.getErrorCode());
   }
 }

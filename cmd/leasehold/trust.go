@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/leasehold/leasehold/internal/certificate"
+)
+
+// trustFiles are what programs need to trust the local authority, each in the form that
+// some of them take.
+type trustFiles struct {
+	CA     string `json:"ca,omitempty"`          // its certificate alone, PEM
+	Bundle string `json:"bundle,omitempty"`      // and those that the system trusts, PEM
+	Java   string `json:"trust-store,omitempty"` // the same, PKCS #12 without a password
+}
+
+// systemRoots are the places where systems keep the certificates that they trust.
+var systemRoots = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt",
+}
+
+// writeTrust writes the files beside the certificate of the authority in its folder. Those
+// that programs take in place of the certificates of the system hold those, too.
+func writeTrust(dir string, ca []byte) (t trustFiles, err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return t, err
+	}
+	t = trustFiles{
+		CA: filepath.Join(dir, "ca.pem"), Bundle: filepath.Join(dir, "bundle.pem"), Java: filepath.Join(dir, "truststore.p12"),
+	}
+	all := ca
+	for _, f := range slices.Concat([]string{os.Getenv("SSL_CERT_FILE")}, systemRoots) {
+		if f == "" || f == t.Bundle {
+			continue
+		}
+		if text, err := os.ReadFile(f); err == nil {
+			all = bytes.Join([][]byte{text, ca}, []byte("\n"))
+			break
+		}
+	}
+	store, err := certificate.TrustStore(all)
+	if err != nil {
+		return t, err
+	}
+	if err := os.WriteFile(t.Bundle, all, 0o644); err != nil {
+		return t, err
+	}
+	return t, os.WriteFile(t.Java, store, 0o644)
+}
