@@ -32,6 +32,8 @@ const (
 // endpoints are the listeners of a server, and the small servers on some of them.
 type endpoints struct {
 	plain, secure, website, managed, authority, proxy, ops net.Listener
+	exit                                                   *tunnel.Exit // for blobs, of the proxy
+	tunneled                                               net.Listener // exit with TLS; nil without a proxy
 
 	servers []*http.Server
 	trust   trustFiles // empty without a local authority
@@ -49,7 +51,7 @@ func (e *endpoints) all() []net.Listener {
 
 // blob returns the listeners that serve blobs.
 func (e *endpoints) blob() (all []net.Listener) {
-	for _, l := range []net.Listener{e.plain, e.secure} {
+	for _, l := range []net.Listener{e.plain, e.secure, e.tunneled} {
 		if l != nil {
 			all = append(all, l)
 		}
@@ -62,7 +64,7 @@ func (e *endpoints) Close() {
 	for _, s := range e.servers {
 		s.Close()
 	}
-	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy, e.ops} {
+	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy, e.ops, e.tunneled} {
 		if l != nil {
 			l.Close() // for the second time, unless something failed on the way
 		}
@@ -190,11 +192,15 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	default:
 		return errors.New("--tls-listen needs a certificate: name one with --tls-cert and --tls-key, or make one with --tls-self-signed")
 	}
+	secure := server.TLS
 	if o.http2 {
-		e.secure = server.HTTP2(e.secure, config)
-	} else {
-		e.secure = server.TLS(e.secure, config)
+		secure = server.HTTP2
 	}
+	if e.proxy != nil {
+		e.exit = tunnel.NewExit(e.proxy.Addr())
+		e.tunneled = secure(e.exit, config)
+	}
+	e.secure = secure(e.secure, config)
 	return nil
 }
 
@@ -225,7 +231,7 @@ const (
 // start runs a small server on a listener.
 func (e *endpoints) start(l net.Listener, h http.Handler, timeout time.Duration, log *slog.Logger) {
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: smallTimeout, ReadTimeout: timeout, WriteTimeout: timeout, MaxHeaderBytes: smallHeader,
+		Handler: h, ReadHeaderTimeout: smallTimeout, ReadTimeout: timeout, WriteTimeout: timeout, IdleTimeout: smallTimeout, MaxHeaderBytes: smallHeader,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	e.servers = append(e.servers, s)
@@ -264,9 +270,9 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 		return
 	}
 	t := &tunnel.Tunnel{}
-	if e.secure != nil {
+	if e.exit != nil {
 		for _, host := range []string{"*.blob.core.windows.net", "*.web.core.windows.net"} {
-			t.Routes = append(t.Routes, tunnel.Route{Host: host, Target: reach(e.secure)})
+			t.Routes = append(t.Routes, tunnel.Route{Host: host, Exit: e.exit})
 		}
 	}
 	if e.authority != nil {

@@ -58,7 +58,7 @@ func runProxy(ctx context.Context, data, address string, out io.Writer) error {
 		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: state.Authority})
 	}
 	fmt.Fprintf(out, "proxy ready; export HTTPS_PROXY=http://%s\n", l.Addr())
-	s := &http.Server{Handler: t, ReadHeaderTimeout: smallTimeout, MaxHeaderBytes: smallHeader}
+	s := &http.Server{Handler: t, ReadHeaderTimeout: smallTimeout, IdleTimeout: smallTimeout, MaxHeaderBytes: smallHeader}
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

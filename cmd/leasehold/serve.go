@@ -185,7 +185,9 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	})
 	addressing.DefaultVersion = svc.DefaultVersion
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site}
-	srv := server.New(svc.Serve, &server.Options{Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room)})
+	srv := server.New(svc.Serve, &server.Options{
+		Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room), MaxConnections: maxConnections(),
+	})
 	s.watch(srv.Registerer(), room)
 	ends, err := open(o, conf, log)
 	if err != nil {

@@ -20,9 +20,10 @@ import (
 type conn struct {
 	net.Conn
 	head    head
-	serving atomic.Bool // the second state
-	stalled atomic.Bool // a body did: it gets no second chance from whoever drains it
-	website bool        // it came to a listener of Website
+	serving atomic.Bool  // the second state
+	stalled atomic.Bool  // a body did: it gets no second chance from whoever drains it
+	website bool         // it came to a listener of Website
+	idle    atomic.Int64 // since when it has carried no request, see crowd
 	reading deadline
 	writing deadline
 
@@ -120,8 +121,16 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.metrics.connections.Inc()
+		if excess := s.crowd.add(c, s.crowd.idle(c)); excess != nil {
+			s.dismiss(excess)
+		}
+	case http.StateActive:
+		s.crowd.idle(c).Store(0)
+	case http.StateIdle:
+		s.crowd.idle(c).Store(time.Now().UnixNano())
 	case http.StateClosed:
 		s.metrics.connections.Dec()
+		s.crowd.remove(c)
 	}
 	t := tracked(c)
 	if t == nil || state != http.StateIdle && state != http.StateClosed {
@@ -129,6 +138,14 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 	}
 	t.head.reset()
 	t.serving.Store(false)
+}
+
+// dismiss closes a connection because there are too many. It waits for nothing: TLS says goodbye first.
+func (s *Server) dismiss(c net.Conn) {
+	go c.Close()
+	if n := s.dismissed.count(time.Now()); n > 0 {
+		s.o.Log.Warn("connections closed because too many were open", "closed", n, "limit", s.o.MaxConnections)
+	}
 }
 
 // Read reads what the peer sends.

@@ -27,6 +27,10 @@ const (
 	// told to come back. At a few tens of KiB each it keeps memory below some hundreds of MiB.
 	DefaultMaxRequests = 4096
 
+	// DefaultMaxConnections is how many connections may be open unless the options say otherwise: as many idle ones as
+	// requests. One that is idle takes some 10 KiB, with TLS and through the proxy of the command 30.
+	DefaultMaxConnections = 2 * DefaultMaxRequests
+
 	// retryAfter is what refused requests are told to wait, in seconds.
 	retryAfter = "1"
 

@@ -29,6 +29,9 @@ type Options struct {
 	Log *slog.Logger
 	// MaxRequests is how many requests are served at once; 0 stands for DefaultMaxRequests.
 	MaxRequests int
+	// MaxConnections is how many connections may be open; 0 stands for DefaultMaxConnections. One more closes that which has
+	// been idle longest.
+	MaxConnections int
 	// Drain is how long requests may go on after the context of Serve has ended; 0 stands for DefaultDrain.
 	Drain time.Duration
 	// Healthy, if not nil, says what keeps the server from doing its work, such as a full disk. It is asked by /healthz.
@@ -45,8 +48,11 @@ type Server struct {
 	active   atomic.Int64
 	stopping atomic.Bool
 	refused  refusals
-	metrics  *metrics
-	http     *http.Server
+	crowd    crowd
+
+	dismissed refusals // connections
+	metrics   *metrics
+	http      *http.Server
 }
 
 // New returns a server. The handler answers every request it is given; it may be called from many goroutines.
@@ -61,6 +67,10 @@ func New(handler func(*wire.Request), o *Options) *Server {
 	if s.o.MaxRequests == 0 {
 		s.o.MaxRequests = DefaultMaxRequests
 	}
+	if s.o.MaxConnections == 0 {
+		s.o.MaxConnections = DefaultMaxConnections
+	}
+	s.crowd.limit = s.o.MaxConnections
 	if s.o.Drain == 0 {
 		s.o.Drain = DefaultDrain
 	}
@@ -193,7 +203,7 @@ func (s *Server) refuse(r *wire.Request) {
 	}
 }
 
-// refusals counts refused requests and reports them at most once a second.
+// refusals counts refused requests or connections and reports them at most once a second.
 type refusals struct {
 	second atomic.Int64
 	n      atomic.Int64

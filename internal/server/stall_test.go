@@ -227,3 +227,64 @@ func TestStopCutsOffWhatDoesNotEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestLongestIdleConnectionsGiveWay(t *testing.T) {
+	const limit = 3
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes{make(chan net.Conn), make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		done, busy := make(chan error), make(chan bool)
+		s := New(func(r *wire.Request) {
+			if r.Query.Has("wait") {
+				<-busy
+			}
+			answer(r)
+		}, &Options{MaxConnections: limit})
+		go func() { done <- s.Serve(ctx, l) }()
+		connect := func() *client {
+			near, far := net.Pipe()
+			l.accept <- far
+			time.Sleep(time.Second)
+			return &client{t, near, bufio.NewReader(near)}
+		}
+		ask := func(c *client) {
+			t.Helper()
+			c.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+			if resp, _ := c.receive("GET"); resp.StatusCode != 200 {
+				t.Error(resp)
+			}
+			time.Sleep(time.Second)
+		}
+		gone := func(what string, c *client) {
+			t.Helper()
+			if took := c.closes(); took != 0 {
+				t.Errorf("%s was closed after %v", what, took)
+			}
+		}
+		waiting, idle, silent := connect(), connect(), connect()
+		waiting.send("GET /a/c/b?wait HTTP/1.1\nHost: h\n\n")
+		ask(idle)
+		fourth := connect()
+		gone("one without a request", silent)
+		ask(fourth)
+		ask(idle)
+		fifth := connect()
+		gone("the one idle for longest", fourth)
+		for _, c := range []*client{idle, fifth} {
+			c.send("GET /a/c/b?wait HTTP/1.1\nHost: h\n\n")
+			synctest.Wait()
+		}
+		gone("one more than can be busy", connect())
+		close(busy)
+		for _, c := range []*client{waiting, idle, fifth} {
+			if resp, _ := c.receive("GET"); resp.StatusCode != 200 {
+				t.Error(resp)
+			}
+			c.Close()
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -23,10 +23,15 @@ const DialTimeout = 5 * time.Second
 // HeaderTimeout bounds how long a client may take to send its CONNECT request.
 const HeaderTimeout = 30 * time.Second
 
-// A Route sends connections for a host name to a local address.
+// LingerTimeout is how long a client may take to end its side after the server has ended
+// its own. What the client has not read by then still arrives, unless it goes on sending.
+const LingerTimeout = 10 * time.Second
+
+// A Route sends connections for a host name to a local address, or to a listener of this process.
 type Route struct {
 	Host   string // a DNS name without port, or "*." and a suffix for one or more labels before it
 	Target string // host:port to connect to
+	Exit   *Exit  // if not nil, where connections go in place of Target
 }
 
 func (r Route) matches(host string) bool {
@@ -50,45 +55,54 @@ func (t *Tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this proxy only connects", http.StatusMethodNotAllowed)
 		return
 	}
-	target, ok := t.target(r.Host)
+	route, ok := t.route(r.Host)
 	if !ok {
 		http.Error(w, "no route to "+r.Host, http.StatusForbidden)
 		return
 	}
-	server, err := net.DialTimeout("tcp", target, DialTimeout)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
+	var server net.Conn
+	if route.Exit == nil {
+		var err error
+		if server, err = net.DialTimeout("tcp", route.Target, DialTimeout); err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
 	}
 	client, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		server.Close()
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+	if err == nil {
+		_, err = io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n")
 	}
-	if _, err := io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
-		client.Close()
-		server.Close()
-		return
+	switch {
+	case err != nil:
+		if client != nil {
+			client.Close()
+		}
+		if server != nil {
+			server.Close()
+		}
+	case route.Exit != nil:
+		route.Exit.hand(client, buffered.Reader)
+	default:
+		Pipe(client, buffered, server)
 	}
-	Pipe(client, buffered, server)
 }
 
-func (t *Tunnel) target(hostport string) (string, bool) {
+func (t *Tunnel) route(hostport string) (r Route, ok bool) {
 	host, port, err := net.SplitHostPort(hostport)
 	if err != nil || port != "443" {
-		return "", false
+		return r, false
 	}
 	for _, r := range t.Routes {
 		if r.matches(host) {
-			return r.Target, true
+			return r, true
 		}
 	}
-	return "", false
+	return r, false
 }
 
 // Pipe copies both ways, hands on each half-close, and closes both ends when both
-// directions are done. Bytes of the client are read from fromClient.
+// directions are done, at the latest LingerTimeout after the server has ended its own.
+// Bytes of the client are read from fromClient.
 func Pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
 	defer client.Close()
 	defer server.Close()
@@ -98,6 +112,7 @@ func Pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
 		forward(server, fromClient)
 	}()
 	forward(client, server)
+	client.SetReadDeadline(time.Now().Add(LingerTimeout))
 	<-done
 }
 

@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -8,13 +10,15 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // through returns a client that goes through a tunnel, for the names below
 // blob.core.windows.net only, to an address, and the URL of the tunnel.
 func through(t *testing.T, target string) (*http.Client, string) {
 	t.Helper()
-	proxy := httptest.NewServer(&Tunnel{Routes: []Route{{"*.blob.core.windows.net", target}}})
+	proxy := httptest.NewServer(&Tunnel{Routes: []Route{{Host: "*.blob.core.windows.net", Target: target}}})
 	t.Cleanup(proxy.Close)
 	u, err := url.Parse(proxy.URL)
 	if err != nil {
@@ -83,7 +87,7 @@ func TestTunnelReportsADeadServer(t *testing.T) {
 }
 
 func TestTunnelFindsItsRoutes(t *testing.T) {
-	tunnel := &Tunnel{Routes: []Route{{"*.blob.core.windows.net", "tls"}, {"login.leasehold.internal", "login"}}}
+	tunnel := &Tunnel{Routes: []Route{{Host: "*.blob.core.windows.net", Target: "tls"}, {Host: "login.leasehold.internal", Target: "login"}}}
 	for host, want := range map[string]string{
 		"acct.blob.core.windows.net:443":      "tls",
 		"ACCT.blob.core.windows.net:443":      "tls",
@@ -95,8 +99,68 @@ func TestTunnelFindsItsRoutes(t *testing.T) {
 		"xlogin.leasehold.internal:443":       "",
 		"169.254.169.254:80":                  "",
 	} {
-		if got, _ := tunnel.target(host); got != want {
-			t.Errorf("%s leads to %q, want %q", host, got, want)
+		if r, _ := tunnel.route(host); r.Target != want {
+			t.Errorf("%s leads to %q, want %q", host, r.Target, want)
 		}
+	}
+}
+
+// halves is a connection in memory whose directions end separately.
+type halves struct{ net.Conn }
+
+func (halves) CloseWrite() error { return nil }
+
+func TestClientsThatDoNotEndAreCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, client := net.Pipe()
+		server, far := net.Pipe()
+		defer near.Close()
+		start := time.Now()
+		far.Close()
+		Pipe(halves{client}, client, halves{server})
+		if took := time.Since(start); took != LingerTimeout {
+			t.Errorf("after %v", took)
+		}
+	})
+}
+
+func TestExit(t *testing.T) {
+	exit := NewExit(&net.UnixAddr{Name: "exit"})
+	proxy := httptest.NewServer(&Tunnel{Routes: []Route{{Host: "*.blob.core.windows.net", Exit: exit}}})
+	defer proxy.Close()
+	connect := func() *bufio.Reader {
+		c, err := net.Dial("tcp", proxy.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		// The client speaks at once, and later.
+		io.WriteString(c, "CONNECT a.blob.core.windows.net:443 HTTP/1.1\r\nHost: a\r\n\r\nearly,")
+		in := bufio.NewReader(c)
+		if resp, err := http.ReadResponse(in, &http.Request{Method: "CONNECT"}); err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		io.WriteString(c, "late\n")
+		return in
+	}
+	client := connect()
+	server, err := exit.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(server).ReadString('\n'); line != "early,late\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	io.WriteString(server, "answer")
+	server.Close()
+	if text, err := io.ReadAll(client); string(text) != "answer" {
+		t.Errorf("%q, %v", text, err)
+	}
+	exit.Close()
+	if _, err := exit.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+	if text, err := io.ReadAll(connect()); len(text) != 0 {
+		t.Errorf("after the end: %q, %v", text, err)
 	}
 }

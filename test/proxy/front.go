@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +21,13 @@ import (
 // BlobSuffix is the public suffix behind which clients that have no endpoint
 // setting expect an account's blobs.
 const BlobSuffix = "blob.core.windows.net"
+
+const (
+	// acceptPause is how long nothing is accepted after that failed.
+	acceptPause = 50 * time.Millisecond
+	// refusedBytes is how much of what a client sends is read although its server can't be reached.
+	refusedBytes = 16 << 20
+)
 
 // FrontOptions says what stands behind a Front.
 type FrontOptions struct {
@@ -130,31 +138,48 @@ func (f *Front) Close() error {
 
 // Terminate accepts TLS connections on ln and copies their decrypted bytes to and
 // from target, so that the request line and every header arrive as they were sent.
-// It returns nil after ln is closed.
-func Terminate(ln net.Listener, config *tls.Config, target string) error {
+// It returns after ln is closed.
+func Terminate(ln net.Listener, config *tls.Config, target string) {
 	for {
 		conn, err := ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			<-time.After(acceptPause) // such as for want of descriptors, until others are done
+		default:
+			go terminate(tls.Server(conn, config), target)
 		}
-		if err != nil {
-			return fmt.Errorf("accept: %w", err)
-		}
-		go terminate(tls.Server(conn, config), target)
 	}
 }
 
 func terminate(client *tls.Conn, target string) {
 	// A client that doesn't trust the certificate ends here, before the
 	// server has seen anything of it.
+	client.SetDeadline(time.Now().Add(tunnel.HeaderTimeout))
 	if err := client.Handshake(); err != nil {
 		client.Close()
 		return
 	}
+	client.SetDeadline(time.Time{})
 	server, err := net.DialTimeout("tcp", target, tunnel.DialTimeout)
 	if err != nil {
-		client.Close()
+		refuse(client, err)
 		return
 	}
 	tunnel.Pipe(client, client, server)
+}
+
+// refuse answers the request of a client, whatever it is, so that its error tells the
+// cause.
+func refuse(client *tls.Conn, cause error) {
+	defer client.Close()
+	client.SetDeadline(time.Now().Add(tunnel.HeaderTimeout))
+	if _, err := client.Read(make([]byte, 1)); err != nil {
+		return // clients take an answer without a request for none
+	}
+	text := cause.Error() + "\n"
+	fmt.Fprintf(client, "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+	client.CloseWrite()
+	io.CopyN(io.Discard, client, refusedBytes) // a reset would take the answer away
 }

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/leasehold/leasehold/internal/tunnel"
 )
@@ -119,4 +121,67 @@ func TestCertificateIsTrustedForItsNamesOnly(t *testing.T) {
 		res.Body.Close()
 		t.Error("the wildcard covered two labels")
 	}
+}
+
+func TestFrontTellsWhyAServerIsNotReached(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := ln.Addr().String()
+	ln.Close()
+	f, err := NewFront(FrontOptions{Plain: dead, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, size := range []int{0, 4 << 20} {
+		res, err := client(t, f).Post("https://acct.blob.core.windows.net/", "", strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusBadGateway || !strings.Contains(string(body), "refused") {
+			t.Errorf("%s, %v: %s", res.Status, err, body)
+		}
+	}
+}
+
+// failing is a listener whose first Accept fails.
+type failing struct {
+	net.Listener
+	failed bool
+}
+
+func (l *failing) Accept() (net.Conn, error) {
+	if !l.failed {
+		l.failed = true
+		return nil, syscall.EMFILE
+	}
+	return l.Listener.Accept()
+}
+
+func TestTerminateOutlivesAFailedAccept(t *testing.T) {
+	f := newFront(t)
+	cert, err := f.CA.Issue(time.Now(), "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Terminate(&failing{Listener: ln}, &tls.Config{Certificates: []tls.Certificate{*cert}}, echo(t))
+	}()
+	c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{RootCAs: f.CA.Pool(), ServerName: "localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	ln.Close()
+	<-done
 }

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// crowd is the open connections, which it keeps to a number: clients leave connections open that they may never use again,
+// and every one takes a descriptor, of which the process has only so many.
+type crowd struct {
+	limit int
+	mu    sync.Mutex
+	open  map[net.Conn]*atomic.Int64 // since when each has carried no request, in Unix nanoseconds; 0 for one that does
+}
+
+// add takes in a connection that waits for its first request. If there are too many now it returns the one to close: that
+// which has been idle longest, or else c itself.
+func (o *crowd) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.open) >= o.limit {
+		if excess = o.idlest(); excess == nil {
+			return c
+		}
+		delete(o.open, excess)
+	}
+	if o.open == nil {
+		o.open = map[net.Conn]*atomic.Int64{}
+	}
+	idle.Store(time.Now().UnixNano())
+	o.open[c] = idle
+	return excess
+}
+
+// idlest returns the connection that has been idle longest, nil if none is.
+func (o *crowd) idlest() (longest net.Conn) {
+	var oldest int64
+	for c, idle := range o.open {
+		if since := idle.Load(); since != 0 && (longest == nil || since < oldest) {
+			longest, oldest = c, since
+		}
+	}
+	return longest
+}
+
+// remove forgets a connection.
+func (o *crowd) remove(c net.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.open, c)
+}
+
+// idle returns since when a connection has been idle; what it points to counts for nothing if the connection is to be closed.
+func (o *crowd) idle(c net.Conn) *atomic.Int64 {
+	if t := tracked(c); t != nil {
+		return &t.idle
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if idle := o.open[c]; idle != nil {
+		return idle
+	}
+	return new(atomic.Int64)
+}
