@@ -294,13 +294,19 @@ func (i issuer) KeySet(name, _ string) (*jose.JSONWebKeySet, error) {
 }
 
 func (i issuer) token(t testing.TB, s *store) string {
+	return i.tokenOf(t, s, "11111111-0000-0000-0000-000000000001")
+}
+
+// tokenOf returns a token of the object with an ID.
+func (i issuer) tokenOf(t testing.TB, s *store, id string) string {
+	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: i.key, KeyID: "1"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := jwt.Signed(signer).Claims(map[string]any{
 		"iss": "https://issuer.example/", "aud": "https://storage.azure.com", "exp": s.clock.Now().Add(time.Hour).Unix(),
-		"oid": "11111111-0000-0000-0000-000000000001", "tid": "tenant",
+		"oid": id, "tid": "tenant",
 	}).Serialize()
 	if err != nil {
 		t.Fatal(err)
