@@ -69,6 +69,13 @@ func (h Headers) Parse(key, hash, cipher string) (*Key, error) {
 	return &Key{secret, sum[:]}, nil
 }
 
+// Remove takes a key out of the headers of a request.
+func (h Headers) Remove(from http.Header) {
+	from.Del(h.Key)
+	from.Del(h.Hash)
+	from.Del(h.Algorithm)
+}
+
 // Hash returns the SHA-256 of the key, nil without one.
 func (k *Key) Hash() []byte {
 	if k == nil {

@@ -112,6 +112,27 @@ func TestNamesOfScopes(t *testing.T) {
 	}
 }
 
+func TestUseIsChecked(t *testing.T) {
+	uses := []encryption.Use{{}, {KeyHash: []byte("1")}, {KeyHash: []byte("2")}, {Scope: "ours"}, {Scope: "theirs"}}
+	for i, is := range uses {
+		for j, given := range uses {
+			var want error
+			switch {
+			case i == j:
+			case j == 0:
+				want = fault.BlobUsesCustomerSpecifiedEncryption
+			case i == 0:
+				want = fault.BlobDoesNotUseCustomerSpecifiedEncryption
+			default:
+				want = fault.BlobCustomerSpecifiedEncryptionMismatch
+			}
+			if err := is.Check(given); err != want {
+				t.Errorf("%v given %v: %v, want %v", is, given, err, want)
+			}
+		}
+	}
+}
+
 // FuzzParse checks that what is accepted can be passed on, and that no error has the key in it.
 func FuzzParse(f *testing.F) {
 	key, hash, algorithm := given(1)

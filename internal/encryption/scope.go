@@ -1,8 +1,11 @@
 package encryption
 
 import (
+	"bytes"
 	"errors"
 	"strings"
+
+	"github.com/leasehold/leasehold/internal/fault"
 )
 
 // ScopeHeader names the encryption scope of a request or an answer.
@@ -27,4 +30,29 @@ func (s *Scope) UnmarshalText(text []byte) error {
 	}
 	*s = Scope(text)
 	return nil
+}
+
+// Use is what content is encrypted with beside what the store itself does: a customer's
+// key, known by its SHA-256, or an encryption scope. The zero value is neither.
+type Use struct {
+	KeyHash []byte // nil without a key
+	Scope   string // "" without a scope
+}
+
+func (u Use) none() bool { return u.KeyHash == nil && u.Scope == "" }
+
+// Check judges whether a request gives what content is encrypted with. It fails with
+// BlobUsesCustomerSpecifiedEncryption if the request gives nothing,
+// BlobDoesNotUseCustomerSpecifiedEncryption if it gives something for what needs
+// nothing, else with BlobCustomerSpecifiedEncryptionMismatch (docs/facts/customer-encryption.md).
+func (u Use) Check(given Use) error {
+	switch {
+	case bytes.Equal(u.KeyHash, given.KeyHash) && u.Scope == given.Scope:
+		return nil
+	case given.none():
+		return fault.BlobUsesCustomerSpecifiedEncryption
+	case u.none():
+		return fault.BlobDoesNotUseCustomerSpecifiedEncryption
+	}
+	return fault.BlobCustomerSpecifiedEncryptionMismatch
 }

@@ -23,6 +23,8 @@ const (
 	BlobAlreadyExists                             Code = "BlobAlreadyExists"
 	BlobArchived                                  Code = "BlobArchived"
 	BlobBeingRehydrated                           Code = "BlobBeingRehydrated"
+	BlobCustomerSpecifiedEncryptionMismatch       Code = "BlobCustomerSpecifiedEncryptionMismatch"
+	BlobDoesNotUseCustomerSpecifiedEncryption     Code = "BlobDoesNotUseCustomerSpecifiedEncryption"
 	BlobImmutableDueToLegalHold                   Code = "BlobImmutableDueToLegalHold"
 	BlobImmutableDueToPolicy                      Code = "BlobImmutableDueToPolicy"
 	BlobIsSealed                                  Code = "BlobIsSealed"
@@ -175,6 +177,8 @@ var table = [...]entry{
 	{BlobAlreadyExists, http.StatusConflict, "The specified blob already exists."},
 	{BlobArchived, http.StatusConflict, "This operation is not permitted on an archived blob."},
 	{BlobBeingRehydrated, http.StatusConflict, "This operation is not permitted because the blob is being rehydrated."},
+	{BlobCustomerSpecifiedEncryptionMismatch, http.StatusConflict, "The given customer specified encryption does not match the encryption used to encrypt the blob."},
+	{BlobDoesNotUseCustomerSpecifiedEncryption, http.StatusConflict, "The blob is not encrypted with customer specified encryption, but one was provided in the request."},
 	{BlobImmutableDueToLegalHold, http.StatusConflict, "This operation is not permitted as the blob is immutable due to one or more legal holds."},
 	{BlobImmutableDueToPolicy, http.StatusConflict, "This operation is not permitted as the blob is immutable due to a policy."},
 	{BlobIsSealed, http.StatusConflict, "The specified blob is sealed, and its contents can't be modified unless the blob is re-created after a delete."},

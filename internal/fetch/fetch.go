@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/wire"
 )
@@ -84,6 +85,8 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 		return errors.New("fetch: too many redirects")
 	case !Readable(r.URL) || via[0].URL.Scheme == "https" && r.URL.Scheme != "https":
 		return errors.New("fetch: redirect to where no source is read from")
+	case r.URL.Scheme != via[0].URL.Scheme || r.URL.Host != via[0].URL.Host:
+		encryption.OfBlob.Remove(r.Header)
 	}
 	return nil
 }
@@ -138,9 +141,10 @@ func public(a netip.Addr) bool {
 
 // Request says what is wanted of a source.
 type Request struct {
-	URL        *url.URL // as Readable demands
-	Version    string   // of the protocol
-	Bearer     string   // the value of Authorization, which is sent over HTTPS only; "" for none
+	URL        *url.URL        // as Readable demands
+	Version    string          // of the protocol
+	Bearer     string          // the value of Authorization, which is sent over HTTPS only; "" for none
+	Key        *encryption.Key // that it is encrypted with, which redirects to other hosts do not get; nil for none
 	Range      wire.Range
 	Conditions blob.Conditions // those on tags are not sent
 }
@@ -189,6 +193,9 @@ func (c *Client) ask(ctx context.Context, in *Request) (*http.Response, error) {
 	h.Set("x-ms-version", in.Version)
 	if in.Bearer != "" && r.URL.Scheme == "https" {
 		h.Set("Authorization", in.Bearer)
+	}
+	if in.Key != nil {
+		in.Key.Give(h)
 	}
 	if !in.Range.IsZero() {
 		last := ""

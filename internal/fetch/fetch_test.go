@@ -1,8 +1,11 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -16,6 +19,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/wire"
 )
@@ -238,4 +242,38 @@ func answerName(c net.Conn, a netip.Addr) error {
 	}
 	_, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
 	return err
+}
+
+// TestKeysStayWithTheirHost follows redirects with a customer's key.
+func TestKeysStayWithTheirHost(t *testing.T) {
+	secret := bytes.Repeat([]byte{1}, 32)
+	hash := sha256.Sum256(secret)
+	key, err := encryption.OfSource.Parse(base64.StdEncoding.EncodeToString(secret), base64.StdEncoding.EncodeToString(hash[:]), "AES256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := make(map[string]int)
+	note := func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"x-ms-encryption-key", "x-ms-encryption-key-sha256", "x-ms-encryption-algorithm"} {
+			if r.Header.Get(name) != "" {
+				given[r.URL.Path]++
+			}
+		}
+	}
+	other := web(t, note)
+	w := web(t, func(w http.ResponseWriter, r *http.Request) {
+		note(w, r)
+		switch r.URL.Path {
+		case "/a":
+			http.Redirect(w, r, "/b", http.StatusFound)
+		case "/b":
+			http.Redirect(w, r, other.URL+"/c", http.StatusFound)
+		}
+	})
+	if _, err := get(t, New(Options{AllowPrivate: true}), w.URL+"/a", func(r *Request) { r.Key = key }); err != nil {
+		t.Fatal(err)
+	}
+	if given["/a"] != 3 || given["/b"] != 3 || given["/c"] != 0 {
+		t.Errorf("headers of the key by path: %v", given)
+	}
 }

@@ -33,7 +33,7 @@ var layers = []layer{
 	},
 	{dir: "internal/waiting", internal: []string{"internal/fault"}},
 	{dir: "internal/wire", internal: []string{"internal/fault"}},
-	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire"}},
+	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire", "internal/encryption"}},
 	{dir: "internal/encryption", internal: []string{"internal/fault"}},
 	{dir: "internal/structured", internal: []string{"internal/fault"}, external: []string{"github.com/minio/crc64nvme"}},
 	{
