@@ -76,8 +76,10 @@ type Staging struct {
 	IDLength int       `cbor:"2,keyasint"` // bytes, the same for all of them
 	Last     blob.Time `cbor:"3,keyasint"` // when the last block was staged
 	Due      blob.Time `cbor:"4,keyasint"` // when the sweeper looks after them, see Remind
-	// Key is the SHA-256 of the customer's key that all of them are encrypted with.
-	Key []byte `cbor:"5,keyasint,omitempty"`
+	// KeyHash is the SHA-256 of the customer's key that all of them are encrypted with,
+	// Scope the encryption scope that they have.
+	KeyHash []byte `cbor:"5,keyasint,omitempty"`
+	Scope   string `cbor:"6,keyasint,omitempty"`
 }
 
 // StagedFor is how long uncommitted blocks are kept after the last was staged

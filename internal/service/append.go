@@ -57,7 +57,7 @@ func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 	if err := s.setAttributes(b, &a.attributes); err != nil {
 		return nil, err
 	}
-	if err := s.encryptedBy(b, a); err != nil {
+	if err := s.encrypt(b, a); err != nil {
 		return nil, err
 	}
 	if err := s.setContent(b, nil); err != nil {

@@ -1,13 +1,13 @@
 package service
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/xml"
 	"slices"
 	"strings"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
@@ -42,14 +42,14 @@ type stagedBlock struct {
 }
 
 func doPutBlock(s *scope, a *putBlock, in *body) (*stagedBlock, error) {
-	if err := s.stage(a.BlockID, in); err != nil {
+	if err := s.stage(a, a.BlockID, in); err != nil {
 		return nil, err
 	}
 	return &stagedBlock{a.answered(&in.sums, s.req.Version), true}, nil
 }
 
-// stage stores an uncommitted block.
-func (s *scope) stage(blockID string, in *body) error {
+// stage stores an uncommitted block. All of a blob are encrypted alike.
+func (s *scope) stage(args any, blockID string, in *body) error {
 	id, err := blob.ParseBlockID("blockid", blockID)
 	if err != nil {
 		return err
@@ -61,10 +61,14 @@ func (s *scope) stage(blockID string, in *body) error {
 	if err != nil {
 		return err
 	}
-	if hash := in.key.Hash(); all.Count == 1 {
-		all.Key = hash
-	} else if !bytes.Equal(all.Key, hash) {
-		return fault.BlobUsesCustomerSpecifiedEncryption
+	use, err := s.encryptionOf(args)
+	if err != nil {
+		return err
+	}
+	if all.Count == 1 {
+		all.KeyHash, all.Scope = use.KeyHash, use.Scope
+	} else if err := (encryption.Use{KeyHash: all.KeyHash, Scope: all.Scope}).Check(use); err != nil {
+		return err
 	}
 	chunk, err := in.chunk(s)
 	if err != nil {
@@ -188,10 +192,10 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	if err := s.setAttributes(b, &a.attributes); err != nil {
 		return nil, err
 	}
-	if err := s.encryptedBy(b, a); err != nil {
+	if err := s.encrypt(b, a); err != nil {
 		return nil, err
 	}
-	if err := s.checkBlockKeys(b.KeyHash, staged, blocks); err != nil {
+	if err := s.checkBlocks(b, staged, blocks); err != nil {
 		return nil, err
 	}
 	if err := s.recommit(b, committed, blocks); err != nil {

@@ -19,6 +19,8 @@ type call struct {
 	grant auth.Grant
 	// properties are the settings of the Blob service, for changes of blobs; nil for none.
 	properties *blob.ServiceProperties
+	// encryptionScope is that of what the request wrote; "" for none.
+	encryptionScope string
 }
 
 func (c *call) ctx() context.Context { return c.req.Context() }
@@ -53,6 +55,9 @@ func (c *call) checkForm(args any) error {
 		return err
 	}
 	if _, err := c.keyOf(args); err != nil {
+		return err
+	}
+	if _, err := c.sourceKeyOf(args); err != nil {
 		return err
 	}
 	if g, ok := args.(interface{ checkForm() error }); ok {

@@ -19,7 +19,18 @@ type createContainer struct {
 	metadata
 	Access            publicAccess     `header:"x-ms-blob-public-access"`
 	DefaultScope      encryption.Scope `header:"x-ms-default-encryption-scope"`
-	DenyScopeOverride bool             `header:"x-ms-deny-encryption-scope-override"`
+	DenyScopeOverride *bool            `header:"x-ms-deny-encryption-scope-override"`
+}
+
+// checkForm demands both headers of the encryption of a container, or none.
+func (a *createContainer) checkForm() error {
+	switch {
+	case a.DefaultScope == "" && a.DenyScopeOverride != nil:
+		return fault.MissingHeader("x-ms-default-encryption-scope")
+	case a.DefaultScope != "" && a.DenyScopeOverride == nil:
+		return fault.MissingHeader("x-ms-deny-encryption-scope-override")
+	}
+	return nil
 }
 
 // publicAccess reads the level of public access that a request asks for.
@@ -53,7 +64,7 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 	if a.DefaultScope != encryption.DefaultScope {
 		c.DefaultScope = string(a.DefaultScope)
 	}
-	c.DenyScopeOverride = a.DenyScopeOverride
+	c.DenyScopeOverride = a.DenyScopeOverride != nil && *a.DenyScopeOverride
 	v := versionOf(c.Version())
 	return &v, s.putContainer(c)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/lease"
@@ -85,6 +86,7 @@ func copies[A, R any, P interface {
 		if err != nil {
 			return err
 		}
+		c.echoKey(a)
 		return results.Write(c.req, c.op.Status, result)
 	}))
 }
@@ -118,7 +120,7 @@ func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
 	if err != nil {
 		return err
 	}
-	b, err := c.take(from)
+	b, err := c.take(from, nil)
 	if err != nil {
 		return err
 	}
@@ -134,8 +136,8 @@ func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
 }
 
 // take reads the content of the source, to its end and for the last time: to store it, or
-// only to verify what is shared.
-func (c *call) take(from *source) (*body, error) {
+// only to verify what is shared. It is stored encrypted if there is a key.
+func (c *call) take(from *source, key *encryption.Key) (*body, error) {
 	if from.content == nil {
 		return nil, nil
 	}
@@ -148,7 +150,7 @@ func (c *call) take(from *source) (*body, error) {
 	if from.shared {
 		return nil, in.readThrough()
 	}
-	b, err := c.receive(in, limit, nil)
+	b, err := c.receive(in, limit, key)
 	from.body = b
 	return b, err
 }
@@ -282,6 +284,9 @@ func (s *scope) copyOf(from *source, given *metadata, more *attributes) (*blob.B
 		b.Metadata = m
 	}
 	b.Sequence = from.record.Sequence
+	if err := s.encrypt(b, more); err != nil {
+		return nil, err
+	}
 	return b, s.setAttributes(b, more)
 }
 

@@ -27,8 +27,15 @@ func pulls[A, R any, P interface {
 		}
 		w := P(a).wants()
 		w.limit = P(a).sourceLimit(c.req.Version)
-		err := c.rehearse(c.ctx(), a, func(s *scope) error {
-			_, err := f(s, a, &source{wanted: w, body: &body{Size: -1}})
+		key, err := c.keyOf(a)
+		if err != nil {
+			return err
+		}
+		if w.key, err = c.sourceKeyOf(a); err != nil {
+			return err
+		}
+		err = c.rehearse(c.ctx(), a, func(s *scope) error {
+			_, err := f(s, a, &source{wanted: w, body: &body{Size: -1, key: key}})
 			return err
 		})
 		if err != nil {
@@ -38,7 +45,7 @@ func pulls[A, R any, P interface {
 		if err != nil {
 			return err
 		}
-		b, err := c.take(from)
+		b, err := c.take(from, key)
 		if err != nil {
 			return err
 		}
@@ -51,13 +58,16 @@ func pulls[A, R any, P interface {
 			c.discard(b)
 			return err
 		}
+		c.echoKey(a)
 		return results.Write(c.req, c.op.Status, result)
 	}))
 }
 
 // pulling are the headers of what takes bytes from a source.
 type pulling struct {
+	keyed
 	copyFrom
+	sourceKeyed
 	Authorization bearer `header:"x-ms-copy-source-authorization"`
 	ContentLength int64  `header:"Content-Length"`
 }
@@ -126,6 +136,9 @@ func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, 
 	}
 	if a.CopyTags {
 		b.Tags = from.record.Tags
+	}
+	if err := s.encrypt(b, a); err != nil {
+		return nil, err
 	}
 	blocks, err := from.body.blocks(s)
 	if err != nil {
@@ -205,6 +218,7 @@ func (f *source) block() (*body, error) {
 
 type putBlockFromURL struct {
 	guarded
+	scoped
 	pullingRange
 	BlockID string `query:"blockid,required"`
 }
@@ -225,7 +239,7 @@ func doPutBlockFromURL(s *scope, a *putBlockFromURL, from *source) (*stagedBlock
 	if err != nil {
 		return nil, err
 	}
-	if err := s.stage(a.BlockID, in); err != nil {
+	if err := s.stage(a, a.BlockID, in); err != nil {
 		return nil, err
 	}
 	guard := a.guard()
@@ -235,6 +249,7 @@ func doPutBlockFromURL(s *scope, a *putBlockFromURL, from *source) (*stagedBlock
 type appendBlockFromURL struct {
 	conditional
 	guarded
+	scoped
 	position
 	pullingRange
 }
@@ -262,6 +277,7 @@ func doAppendBlockFromURL(s *scope, a *appendBlockFromURL, from *source) (*appen
 type putPagesFromURL struct {
 	conditional
 	guarded
+	scoped
 	sequenced
 	pageRange
 	pullingRange

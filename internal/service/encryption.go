@@ -1,10 +1,8 @@
 package service
 
 import (
-	"bytes"
 	"cmp"
 	"io"
-	"strings"
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/encryption"
@@ -20,9 +18,25 @@ type keyed struct {
 	Algorithm string `header:"x-ms-encryption-algorithm"`
 }
 
-// givenKey returns the key, nil if there is none.
 func (k *keyed) givenKey() (*encryption.Key, error) {
 	return encryption.OfBlob.Parse(k.Key, k.KeyHash, k.Algorithm)
+}
+
+// takesKey is implemented by the arguments of operations to which a blob's key may be given.
+type takesKey interface {
+	givenKey() (*encryption.Key, error)
+}
+
+// sourceKeyed are the headers by which a request gives the key of the blob that it copies
+// from.
+type sourceKeyed struct {
+	SourceKey       string `header:"x-ms-source-encryption-key"`
+	SourceKeyHash   string `header:"x-ms-source-encryption-key-sha256"`
+	SourceAlgorithm string `header:"x-ms-source-encryption-algorithm"`
+}
+
+func (k *sourceKeyed) givenSourceKey() (*encryption.Key, error) {
+	return encryption.OfSource.Parse(k.SourceKey, k.SourceKeyHash, k.SourceAlgorithm)
 }
 
 // scoped is the encryption scope that a request names.
@@ -35,21 +49,13 @@ func (a *scoped) givenScope() string { return string(a.Scope) }
 // keyOf returns the key that came with a request, and refuses one that the operation does
 // not take or that anybody on the way could have read.
 func (c *call) keyOf(args any) (*encryption.Key, error) {
-	g, ok := args.(interface {
-		givenKey() (*encryption.Key, error)
-	})
+	g, ok := args.(takesKey)
 	if !ok {
-		if c.req.Header.Get(encryption.OfBlob.Key) != "" {
-			return nil, fault.UnsupportedHeaderNamed(encryption.OfBlob.Key, "")
-		}
-		return nil, nil
+		return nil, c.takesNone(encryption.OfBlob)
 	}
-	k, err := g.givenKey()
+	k, err := c.private(g.givenKey())
 	if k == nil || err != nil {
 		return nil, err
-	}
-	if c.req.TLS == nil && !remoteAddr(c.req.Request).IsLoopback() {
-		return nil, fault.AccountRequiresHTTPS
 	}
 	if scope, err := c.scopeOf(args); err != nil {
 		return nil, err
@@ -57,6 +63,33 @@ func (c *call) keyOf(args any) (*encryption.Key, error) {
 		return nil, fault.InvalidHeader(encryption.ScopeHeader, scope)
 	}
 	return k, nil
+}
+
+// sourceKeyOf returns the key of the source that came with a request, by the same rules.
+func (c *call) sourceKeyOf(args any) (*encryption.Key, error) {
+	g, ok := args.(interface {
+		givenSourceKey() (*encryption.Key, error)
+	})
+	if !ok {
+		return nil, c.takesNone(encryption.OfSource)
+	}
+	return c.private(g.givenSourceKey())
+}
+
+// takesNone refuses a key that was sent to an operation that does not take it.
+func (c *call) takesNone(h encryption.Headers) error {
+	if c.req.Header.Get(h.Key) == "" {
+		return nil
+	}
+	return fault.UnsupportedHeaderNamed(h.Key, "")
+}
+
+// private refuses a key that anybody on the way could have read.
+func (c *call) private(k *encryption.Key, err error) (*encryption.Key, error) {
+	if k != nil && c.req.TLS == nil && !remoteAddr(c.req.Request).IsLoopback() {
+		return nil, fault.AccountRequiresHTTPS
+	}
+	return k, err
 }
 
 // scopeOf returns the encryption scope that a write names, by its header or its
@@ -84,86 +117,85 @@ func (c *call) echoKey(args any) {
 	if k, _ := c.keyOf(args); k != nil {
 		h[encryption.OfBlob.Hash] = []string{k.HashText()}
 	}
-	if scope, _ := c.scopeOf(args); scope != "" {
-		h[encryption.ScopeHeader] = []string{scope}
+	if c.encryptionScope != "" {
+		h[encryption.ScopeHeader] = []string{c.encryptionScope}
 	}
-}
-
-// errKey answers requests whose key or scope is not that of the blob.
-func errKey(message string) error {
-	return &fault.Error{Code: fault.BlobUsesCustomerSpecifiedEncryption, Message: message}
 }
 
 // checkKey judges whether key and scope of a request are those of the blob that it reads
-// or changes, and keeps the key for reading. Whoever replaces a blob brings new ones.
+// or changes, and keeps the key for reading. Whoever replaces a blob brings new ones, and
+// a read names no scope.
 func (s *scope) checkKey(args any) error {
-	if s.op.Use.creates {
+	if _, ok := args.(takesKey); !ok || s.op.Use.creates {
 		return nil
 	}
-	if _, ok := args.(interface {
-		givenKey() (*encryption.Key, error)
-	}); !ok {
-		if s.blob.KeyHash != nil && strings.HasSuffix(s.op.Name, "FromURL") {
-			return fault.BlobUsesCustomerSpecifiedEncryption
-		}
+	if g, ok := args.(interface{ leavesContent() bool }); ok && g.leavesContent() {
 		return nil
 	}
 	k, err := s.keyOf(args)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.blob.KeyHash != nil && k == nil:
-		return fault.BlobUsesCustomerSpecifiedEncryption
-	case s.blob.KeyHash == nil && k != nil:
-		return errKey("The blob is not encrypted with customer specified encryption, but it was provided in the request.")
-	case !bytes.Equal(s.blob.KeyHash, k.Hash()):
-		return errKey("The given customer specified encryption does not match the encryption used to encrypt the blob.")
 	}
 	s.key = k
-	if g, ok := args.(interface{ givenScope() string }); ok && s.tx != nil && k == nil {
-		scope, err := s.scopeFor(g.givenScope())
-		if err == nil && scope != s.blob.Scope {
-			err = errKey("The given encryption scope is not that of the blob.")
+	is, given := encryption.Use{KeyHash: s.blob.KeyHash}, encryption.Use{KeyHash: k.Hash()}
+	if s.tx != nil {
+		is.Scope = s.blob.Scope
+		if given, err = s.encryptionOf(args); err != nil {
+			return err
 		}
-		return err
+		if scope, _ := s.scopeOf(args); scope == "" && is.KeyHash != nil {
+			given.Scope, s.encryptionScope = "", "" // that of the container is not what the request says
+		}
 	}
-	return nil
+	return is.Check(given)
 }
 
-// scopeFor returns the encryption scope for a write: the one that is given, that a
-// signature demands, or that of the container.
-func (s *scope) scopeFor(given string) (string, error) {
-	given = cmp.Or(s.grant.EncryptionScope(), given)
-	c := s.container
-	if given == encryption.DefaultScope && c.DefaultScope == "" {
-		given = ""
-	}
-	switch {
-	case given == "" || given == c.DefaultScope:
-		return c.DefaultScope, nil
-	case c.DenyScopeOverride:
-		return "", fault.RequestForbiddenByContainerEncryptionPolicy
-	}
-	return given, nil
-}
-
-// encryptedBy gives a blob that is being made the key that its bytes are written with.
-func (s *scope) encryptedBy(b *blob.Blob, args any) error {
+// encryptionOf returns what a write is to be encrypted with: the customer's key, or else
+// the scope that it names, its signature demands or its container has. The answer
+// tells that scope.
+func (s *scope) encryptionOf(args any) (encryption.Use, error) {
 	k, err := s.keyOf(args)
-	if k != nil {
-		b.KeyHash, b.Scope = k.Hash(), ""
+	if k != nil || err != nil {
+		return encryption.Use{KeyHash: k.Hash()}, err
 	}
+	scope, err := s.scopeOf(args)
+	if err != nil {
+		return encryption.Use{}, err
+	}
+	c := s.container
+	if scope == encryption.DefaultScope && c.DefaultScope == "" {
+		scope = ""
+	}
+	if scope != "" && scope != c.DefaultScope && c.DenyScopeOverride {
+		return encryption.Use{}, fault.RequestForbiddenByContainerEncryptionPolicy
+	}
+	s.encryptionScope = cmp.Or(scope, c.DefaultScope)
+	return encryption.Use{Scope: s.encryptionScope}, nil
+}
+
+// encrypt notes on a blob that is being made what its bytes are encrypted with.
+func (s *scope) encrypt(b *blob.Blob, args any) error {
+	use, err := s.encryptionOf(args)
+	b.KeyHash, b.Scope = use.KeyHash, use.Scope
 	return err
 }
 
-// checkBlockKeys refuses to make a blob of blocks that were written with another key than
-// the one that is given.
-func (s *scope) checkBlockKeys(hash []byte, staged, blocks []blob.Block) error {
+// checkBlocks refuses to make a blob of blocks that were encrypted otherwise than it is
+// to be.
+func (s *scope) checkBlocks(b *blob.Blob, staged, blocks []blob.Block) error {
 	all, err := meta.StagedBlocks(s.r, s.container.Generation, s.req.Blob)
 	if err != nil {
 		return err
 	}
-	if hash == nil && (all == nil || all.Key == nil) && (s.blob == nil || s.blob.KeyHash == nil) {
+	given := encryption.Use{KeyHash: b.KeyHash, Scope: b.Scope}
+	var errStaged, errCommitted error
+	if all != nil {
+		errStaged = encryption.Use{KeyHash: all.KeyHash, Scope: all.Scope}.Check(given)
+	}
+	if s.blob != nil && !s.blob.Uncommitted {
+		errCommitted = encryption.Use{KeyHash: s.blob.KeyHash, Scope: s.blob.Scope}.Check(given)
+	}
+	if errStaged == nil && errCommitted == nil {
 		return nil
 	}
 	fresh := make(map[blob.ObjectID]bool, len(staged))
@@ -171,14 +203,12 @@ func (s *scope) checkBlockKeys(hash []byte, staged, blocks []blob.Block) error {
 		fresh[staged[i].Chunk.Object] = true
 	}
 	for i := range blocks {
-		var used []byte
+		err := errCommitted
 		if fresh[blocks[i].Chunk.Object] {
-			used = all.Key
-		} else if s.blob != nil {
-			used = s.blob.KeyHash
+			err = errStaged
 		}
-		if !bytes.Equal(used, hash) {
-			return fault.BlobUsesCustomerSpecifiedEncryption
+		if err != nil {
+			return err
 		}
 	}
 	return nil

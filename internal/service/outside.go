@@ -10,14 +10,19 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// openOutside opens a source outside of this server.
+// openOutside opens a source outside of this server. A key of it goes over HTTPS or to the
+// machine itself only.
 func (c *call) openOutside(w *wanted) (*source, error) {
 	if w.limit == 0 {
 		w.limit = c.MaxSource
 	}
+	if w.key != nil && w.url.Scheme != "https" && !loopback(w.url.Hostname()) {
+		return nil, refusedSource(fault.AccountRequiresHTTPS)
+	}
 	f := &source{wanted: w}
 	answer, err := c.outside.Get(c.ctx(), &fetch.Request{
-		URL: w.url.URL, Version: string(c.req.Version), Bearer: string(w.bearer), Range: w.within, Conditions: w.conditions,
+		URL: w.url.URL, Version: string(c.req.Version), Bearer: string(w.bearer), Key: w.key,
+		Range: w.within, Conditions: w.conditions,
 	})
 	if e, ok := fault.Of(err); ok && e.Code == fault.ConditionNotMet {
 		return nil, f.unmet(err)

@@ -144,6 +144,8 @@ func (s *scope) writePages(p *pageRange, q *sequenced, by *checked, in *body) (*
 type clearPages struct {
 	conditional
 	guarded
+	keyed
+	scoped
 	sequenced
 	pageRange
 	ContentLength int64 `header:"Content-Length"`

@@ -103,7 +103,7 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 	if err := s.setAttributes(b, &a.attributes); err != nil {
 		return nil, err
 	}
-	if err := s.encryptedBy(b, a); err != nil {
+	if err := s.encrypt(b, a); err != nil {
 		return nil, err
 	}
 	if b.HTTP.ContentMD5 == nil {
@@ -157,6 +157,8 @@ func doSetMetadata(s *scope, a *setMetadata) (*changedBlob, error) {
 type setProperties struct {
 	conditional
 	guarded
+	keyed
+	scoped
 	properties
 	Size           *int64 `header:"x-ms-blob-content-length"`
 	SequenceAction string `header:"x-ms-sequence-number-action"`
@@ -175,6 +177,12 @@ func (a *setProperties) checkForm() error {
 		return err
 	}
 	return nil
+}
+
+// leavesContent tells that the request needs neither key nor scope: only a new size
+// touches what is encrypted.
+func (a *setProperties) leavesContent() bool {
+	return a.Size == nil && a.keyed == keyed{} && a.Scope == ""
 }
 
 // replaces tells whether the standard headers are to be replaced: when one is given,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/kv"
@@ -84,6 +85,7 @@ func (b *bearer) UnmarshalText(text []byte) error {
 type wanted struct {
 	url        *sourceURL
 	bearer     bearer
+	key        *encryption.Key // that it is encrypted with; nil for none
 	conditions blob.Conditions
 	within     wire.Range
 	limit      int64   // bytes of the range
@@ -204,7 +206,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 		return nil, refusedSource(fault.AuthorizationPermissionMismatch)
 	}
 	var out *source
-	err = c.readSource(t, past, func(s *scope) error {
+	err = c.readSource(t, past, w.key, func(s *scope) error {
 		found := &source{wanted: w, record: *s.blob, at: &place{s.container.Generation, t.Blob, s.past}}
 		if err := found.judge(s.now); err != nil {
 			return err
@@ -264,10 +266,10 @@ func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 	return auth.Authenticate(facts, c.environment(read))
 }
 
-// readSource runs fn on a snapshot with the source loaded.
-func (c *call) readSource(t wire.Target, past blob.Past, fn func(*scope) error) error {
+// readSource runs fn on a snapshot with the source loaded, which is read with the key.
+func (c *call) readSource(t wire.Target, past blob.Past, key *encryption.Key, fn func(*scope) error) error {
 	return c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
-		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), past: past}
+		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), past: past, key: key}
 		if s.container, err = meta.Container(r, t.Account, t.Container); err != nil {
 			return err
 		}
@@ -311,8 +313,8 @@ func readState(r kv.Reader, gen uint64, name string, past blob.Past) (b *blob.Bl
 
 // judge holds what is known of a source against what is demanded of it.
 func (f *source) judge(now blob.Time) error {
-	if f.record.KeyHash != nil {
-		return refusedSource(fault.BlobUsesCustomerSpecifiedEncryption)
+	if err := (encryption.Use{KeyHash: f.record.KeyHash}).Check(encryption.Use{KeyHash: f.key.Hash()}); err != nil {
+		return refusedSource(err)
 	}
 	if f.record.Incremental != nil && f.at.past.IsZero() {
 		return refusedSource(fault.OperationNotAllowedOnIncrementalCopyBlob)
