@@ -130,7 +130,12 @@ func (a *answer) get(name string) string {
 // do sends a request; headers alternate names and values.
 func (s *store) do(method, target string, body []byte, headers ...string) *answer {
 	s.t.Helper()
-	r := s.request(method, target, body, headers...)
+	return s.serve(s.request(method, target, body, headers...))
+}
+
+// serve sends a request that was made.
+func (s *store) serve(r *http.Request) *answer {
+	s.t.Helper()
 	if s.remote != "" {
 		r.RemoteAddr = s.remote
 	}
@@ -142,7 +147,7 @@ func (s *store) do(method, target string, body []byte, headers ...string) *answe
 		s.Serve(req)
 	}
 	if w.Code >= 500 && !s.broken {
-		s.t.Errorf("%s %s: %v", method, target, req.Failure)
+		s.t.Errorf("%s %s: %v", r.Method, r.URL, req.Failure)
 	}
 	return &answer{w.Code, w.Header(), w.Body.Bytes()}
 }

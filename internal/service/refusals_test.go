@@ -65,6 +65,7 @@ func TestMalformedFields(t *testing.T) {
 				}
 				f.try(field, fieldRow(t, values, field.Name, f.op))
 			}
+			f.tryAddress(fields)
 			f.tryEmpty(fields)
 		})
 	}
@@ -201,6 +202,23 @@ func (f *fieldTrial) tryEmpty(fields []wire.Field) {
 	}
 	if a := f.place.send(all); !f.succeeded(f.op, a) {
 		f.t.Errorf("with every optional field empty: %d %s\n%s", a.status, a.code(), a.body)
+	}
+}
+
+// tryAddress names a snapshot or version to operations that work on the base blob only
+// (conditions-and-errors.md 2.4).
+func (f *fieldTrial) tryAddress(fields []wire.Field) {
+	if f.op.On.Level != wire.LevelBlob || f.op.On.AnyLevel {
+		return
+	}
+	for _, name := range []string{"snapshot", "versionid"} {
+		if slices.ContainsFunc(fields, func(field wire.Field) bool { return field.Name == name }) {
+			continue
+		}
+		const at = "2026-03-03T08:00:00.0000000Z"
+		f.refuses(name, with(f.ask, wire.Field{In: "query", Name: name}, at), func(a *answer) string {
+			return f.place.refusedFor(a, "InvalidQueryParameterValue", name, at, f.ask.method)
+		})
 	}
 }
 

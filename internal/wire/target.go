@@ -155,10 +155,14 @@ func hostname(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
+// maxName is the longest that a part of the path may be, in bytes: a blob's name of 1,024 characters takes no more. What is
+// longer could not even be looked for.
+const maxName = 4 << 10
+
 // decodeName decodes a part of the path that has to be a name.
 func decodeName(escaped string) (string, error) {
 	name, ok := unescape(escaped, false)
-	if !ok || name == "" || !utf8.ValidString(name) {
+	if !ok || name == "" || len(name) > maxName || !utf8.ValidString(name) {
 		return "", fault.InvalidURI
 	}
 	return name, nil
