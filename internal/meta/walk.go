@@ -36,16 +36,23 @@ func BehindPast(name string) string { return name + "\x00" + string(rune(subPast
 // go on from, which costs one seek however many entries lie between.
 type Visit func(*Entry) (Step, string, error)
 
-// WalkBlobs visits the current states of the blobs of a container whose name begins
-// with prefix, from the name or position start on, in byte order of the names.
-func WalkBlobs(r kv.Reader, gen uint64, prefix, start string, visit Visit) error {
-	return walk{gen: gen, visit: visit}.run(r, prefix, start)
+// Names are the names that a walk goes through.
+type Names struct {
+	Prefix string // that they begin with
+	Start  string // the name or position of the first
+	End    string // the name that all are before; "" for none
+}
+
+// WalkBlobs visits the current states of the blobs of a container with some names, in
+// byte order of the names.
+func WalkBlobs(r kv.Reader, gen uint64, names Names, visit Visit) error {
+	return walk{gen: gen, visit: visit}.run(r, names)
 }
 
 // WalkStates is WalkBlobs that meets past states too: those of a blob before its current
 // one, oldest first.
-func WalkStates(r kv.Reader, gen uint64, prefix, start string, visit Visit) error {
-	return walk{gen: gen, past: true, visit: visit}.run(r, prefix, start)
+func WalkStates(r kv.Reader, gen uint64, names Names, visit Visit) error {
+	return walk{gen: gen, past: true, visit: visit}.run(r, names)
 }
 
 type walk struct {
@@ -54,11 +61,16 @@ type walk struct {
 	visit Visit
 }
 
-func (w walk) run(r kv.Reader, prefix, start string) error {
+func (w walk) run(r kv.Reader, names Names) error {
 	base := generation(tagBlob, w.gen, 0)
-	end := kv.PrefixEnd(append(bytes.Clone(base), prefix...))
-	from := append(bytes.Clone(base), max(prefix, start)...)
-	for from != nil {
+	from := append(bytes.Clone(base), max(names.Prefix, names.Start)...)
+	end := kv.PrefixEnd(append(bytes.Clone(base), names.Prefix...))
+	if names.End != "" {
+		if before := append(bytes.Clone(base), names.End...); bytes.Compare(before, end) < 0 {
+			end = before
+		}
+	}
+	for from != nil && bytes.Compare(from, end) < 0 {
 		next, err := w.from(r, len(base), from, end)
 		if err != nil {
 			return err

@@ -74,7 +74,7 @@ func TestArrowAnsweredInXML(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)
 	for _, delimiter := range []string{"", "&delimiter=/"} {
-		a := s.want(200, "", "GET", "/box?restype=container&comp=list"+delimiter, nil, "Accept", "application/vnd.apache.arrow.stream,application/xml")
+		a := s.want(200, "", "GET", "/box?restype=container&comp=list"+delimiter, nil, "Accept", acceptArrow)
 		if got := a.get("Content-Type"); got != "application/xml" {
 			t.Error(got)
 		}

@@ -338,7 +338,7 @@ func (o objects) addContainer(r kv.Reader, gen uint64) error {
 		*blob.Blob
 	}
 	var states []state
-	err := meta.WalkStates(r, gen, "", "", func(e *meta.Entry) (meta.Step, string, error) {
+	err := meta.WalkStates(r, gen, meta.Names{}, func(e *meta.Entry) (meta.Step, string, error) {
 		b, err := e.Decode()
 		states = append(states, state{string(e.Name), b})
 		return meta.Next, "", err

@@ -258,7 +258,31 @@ func appendMetadata(b []byte, m blob.Metadata) []byte {
 type listBlobs struct {
 	page
 	Delimiter string `query:"delimiter"`
-	StartFrom string `query:"startFrom"`
+	StartFrom string `query:"startFrom,since=2026-02-06"`
+	EndBefore string `query:"endBefore,since=2026-12-06"`
+}
+
+// arrow is the form of listings that some clients would rather have. They take XML as well
+// (operations.md 4).
+const arrow = "application/vnd.apache.arrow.stream"
+
+// names returns which names are listed. The service knows the upper bound only where the
+// client asks for Arrow (operations.md 6).
+func (a *listBlobs) names(accept []string) meta.Names {
+	names := meta.Names{Prefix: a.Prefix, Start: max(string(a.Marker), bound(a.StartFrom))}
+	if strings.Contains(strings.Join(accept, ","), arrow) {
+		names.End = bound(a.EndBefore)
+	}
+	return names
+}
+
+// bound returns the first possible name that is not before a text. Names have no zero
+// bytes, and to a walk what stands behind one is a position among the states of a blob.
+func bound(text string) string {
+	if name, _, zero := strings.Cut(text, "\x00"); zero {
+		return name + "\x01"
+	}
+	return text
 }
 
 // blobLister collects one page of a listing of blobs.
@@ -312,11 +336,7 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 		return nil, fault.AuthorizationPermissionMismatch
 	}
 	l.xml = append(s.begin(&a.page, "Delimiter", a.Delimiter), "<Blobs>"...)
-	start := string(a.Marker)
-	if start == "" {
-		start = a.StartFrom
-	}
-	if err := l.walk(start); err != nil {
+	if err := l.walk(a.names(s.req.Header["Accept"])); err != nil {
 		return nil, err
 	}
 	return finish(l.xml, "Blobs", l.next), nil

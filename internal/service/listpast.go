@@ -20,18 +20,18 @@ type ghost struct {
 	version blob.Blob
 }
 
-// walk collects the page from a name or position on.
-func (l *blobLister) walk(start string) error {
+// walk collects the page from some names.
+func (l *blobLister) walk(names meta.Names) error {
 	gen := l.container.Generation
 	if !l.with.past() {
-		return meta.WalkBlobs(l.r, gen, l.Prefix, start, l.visit)
+		return meta.WalkBlobs(l.r, gen, names, l.visit)
 	}
-	if name, _, ok := strings.Cut(start, "\x00"); ok && start == meta.BehindPast(name) {
+	if name, _, ok := strings.Cut(names.Start, "\x00"); ok && names.Start == meta.BehindPast(name) {
 		if err := l.raise(name); err != nil {
 			return err
 		}
 	}
-	if err := meta.WalkStates(l.r, gen, l.Prefix, start, l.visit); err != nil || l.next != "" {
+	if err := meta.WalkStates(l.r, gen, names, l.visit); err != nil || l.next != "" {
 		return err
 	}
 	l.flush(nil)

@@ -160,7 +160,7 @@ func (s *scope) checkEmptied() error {
 		return nil
 	}
 	return s.DB.View(s.ctx(), func(r kv.Reader) error {
-		return meta.WalkStates(r, s.container.Generation, "", "", func(*meta.Entry) (meta.Step, string, error) {
+		return meta.WalkStates(r, s.container.Generation, meta.Names{}, func(*meta.Entry) (meta.Step, string, error) {
 			return meta.Stop, "", fault.BlobImmutableDueToPolicy
 		})
 	})

@@ -24,8 +24,8 @@ import (
 //
 // A header or parameter that was sent more than once is malformed, since nobody can tell which value is meant.
 //
-// Options behind the name: required; lenient (a malformed value is absent); max=n (bytes of an XML body, [DefaultMaxXML]
-// otherwise).
+// Options behind the name: required; lenient (a malformed value is absent); since=version (before it the value is absent);
+// max=n (bytes of an XML body, [DefaultMaxXML] otherwise).
 type Args[A any] struct{ fields []field }
 
 // CompileArgs prepares the type A. It panics if a field has no tag, an unknown tag, or an unsupported type.
@@ -76,6 +76,9 @@ func (a *Args[A]) Decode(r *Request, into *A) error {
 
 // decode reads a header or parameter into its field of v.
 func (f *field) decode(r *Request, v reflect.Value) error {
+	if f.since != "" && !r.Version.AtLeast(f.since) {
+		return nil
+	}
 	name, text := "", ""
 	for i := range f.names {
 		times := 0

@@ -60,6 +60,7 @@ type everything struct {
 	Snapshot string        `query:"snapshot"`
 	Max      int           `query:"maxresults"`
 	Mixed    string        `query:"startFrom"`
+	New      string        `query:"new,since=2026-02-06"`
 	Meta     Metadata      `meta:"x-ms-meta-"`
 }
 
@@ -78,7 +79,7 @@ func TestDecodeRefusesRepetition(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	r := parse(t, "PUT /a/c/b?Snapshot=s+1&maxresults=5&startFrom=m", "x-ms-name: n", "If-Match: *", "If-Modified-Since: Tue, 03 Mar 2026 08:00:00 GMT",
+	r := parse(t, "PUT /a/c/b?Snapshot=s+1&maxresults=5&startFrom=m&new=n", "x-ms-name: n", "If-Match: *", "If-Modified-Since: Tue, 03 Mar 2026 08:00:00 GMT",
 		"x-ms-flag: True", "x-ms-count: -7", "x-ms-size: 18446744073709551615", "x-ms-period: -1", "Content-MD5: AQID",
 		"x-ms-when: Tuesday, 03-Mar-26 08:00:00 GMT", "x-ms-upper: UP", "x-ms-upper-ptr: PTR", "Range: bytes=1-2", "x-ms-inner: 3",
 		"x-ms-meta-One: 1", "x-ms-meta-two_: ")
