@@ -63,7 +63,7 @@ func (c *Checker) Run(ctx context.Context) (Checked, error) {
 		}
 		for _, step := range []func(){
 			k.foreign, k.services, k.allContainers, k.allGarbage, k.allBlobs, k.allLists,
-			k.claims, k.objects, k.leaseIndex, k.tagIndex, k.reminders,
+			k.claims, k.objects, k.leaseIndex, k.tagIndex, k.reminders, k.expiries,
 		} {
 			if step(); k.err != nil {
 				return k.err
@@ -186,7 +186,7 @@ func (k *checking) foreign() {
 	var known [256]bool
 	for _, tag := range []byte{
 		tagMeta, tagService, tagContainer, tagBlob, tagInline, tagList, tagLease,
-		tagSegment, tagGarbage, tagHolder, tagTag, tagDue, tagDead,
+		tagSegment, tagGarbage, tagHolder, tagTag, tagDue, tagDead, tagExpiry,
 	} {
 		known[tag] = true
 	}
@@ -343,6 +343,9 @@ func (k *checking) blobKey(b *checkedBlob, p kv.Pair, sub []byte) {
 	case sub[0] == subCurrent && len(sub) == 1:
 		b.found = true
 		if record := read[blob.Blob](k, p); record != nil {
+			if at := record.Expires; at != 0 && !b.gone && k.get(timedKey(tagExpiry, at, p.Key[:len(p.Key)-1])) == nil {
+				k.damage("%s: the index of expiry times lacks it", b.where)
+			}
 			k.record(b, blob.Past{}, record)
 		}
 	default:

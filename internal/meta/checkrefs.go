@@ -242,6 +242,27 @@ func (k *checking) reminders() {
 	})
 }
 
+func (k *checking) expiries() {
+	k.each("index of expiry times", tagExpiry, func(p kv.Pair) {
+		where := read[Reminder](k, p)
+		if where == nil || len(p.Key) < 20 || p.Key[9] != tagBlob {
+			k.damage("malformed key %q", p.Key)
+			return
+		}
+		at, key := blob.Time(binary.BigEndian.Uint64(p.Key[1:9])), append(bytes.Clone(p.Key[9:]), subCurrent)
+		gen := generationOf(p.Key[9:])
+		if c := k.containers[gen]; c != nil && c.dead {
+			return
+		}
+		if raw := k.get(key); raw != nil {
+			if r := read[blob.Blob](k, kv.Pair{Key: key, Value: raw}); r == nil || r.Expires == at {
+				return
+			}
+		}
+		k.garbage("an entry in the index of expiry times for %s/%s, of a blob that does not expire then", where.Account, where.Container)
+	})
+}
+
 // orphans looks for segments that no record knows. It may meet those of uploads that
 // have not ended.
 func (k *checking) orphans() error {

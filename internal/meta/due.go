@@ -21,8 +21,30 @@ func Remind(tx kv.Tx, at blob.Time, key kv.Key, where Reminder) error {
 	return put(tx, dueKey(at, key), &where)
 }
 
+// IndexExpiry keeps the index of the current blobs that expire: what key covers did at old,
+// and does at next; zero for never.
+func IndexExpiry(tx kv.Tx, old, next blob.Time, key kv.Key, where Reminder) error {
+	if old == next {
+		return nil
+	}
+	if old != 0 {
+		if err := tx.Delete(timedKey(tagExpiry, old, key)); err != nil {
+			return err
+		}
+	}
+	if next == 0 {
+		return nil
+	}
+	return put(tx, timedKey(tagExpiry, next, key), &where)
+}
+
 // due looks after one batch of what is due, and tells how much it did.
-func (w *Sweeper) due(ctx context.Context) (int, error) {
+func (w *Sweeper) due(ctx context.Context) (int, error) { return w.timed(ctx, tagDue) }
+
+// expired looks after one batch of blobs that have expired.
+func (w *Sweeper) expired(ctx context.Context) (int, error) { return w.timed(ctx, tagExpiry) }
+
+func (w *Sweeper) timed(ctx context.Context, tag byte) (int, error) {
 	type reminded struct {
 		key   []byte
 		where Reminder
@@ -30,8 +52,8 @@ func (w *Sweeper) due(ctx context.Context) (int, error) {
 	var batch []reminded
 	err := w.DB.View(ctx, func(r kv.Reader) error {
 		batch = batch[:0]
-		end := dueKey(blob.TimeOf(r.Now())+1, nil)
-		for p, err := range r.Scan([]byte{tagDue}, end) {
+		end := timedKey(tag, blob.TimeOf(r.Now())+1, nil)
+		for p, err := range r.Scan([]byte{tag}, end) {
 			if err != nil {
 				return err
 			}
@@ -64,7 +86,9 @@ func (w *Sweeper) lookAfter(ctx context.Context, key []byte, where Reminder) err
 		var err error
 		if declared[0] == tagBlob {
 			e.gen, e.name = generationOf(declared), string(declared[9:len(declared)-1])
-			err = e.blob()
+			if err = e.expired(); err == nil {
+				err = e.blob()
+			}
 		} else if declared[0] == tagContainer {
 			err = e.container()
 		}
@@ -107,6 +131,28 @@ func (e *ending) container() error {
 		}
 	}
 	return nil
+}
+
+// expired removes a current blob whose time is over. Neither its lease nor soft delete
+// keeps it (docs/facts/expiry.md).
+func (e *ending) expired() error {
+	b, err := Blob(e.tx, e.gen, e.name)
+	if b == nil || err != nil || !b.Expired(e.now) {
+		return err
+	}
+	if err := Release(e.tx, e.gen, e.now, b.Content); err != nil {
+		return err
+	}
+	if err := DropStagedBlocks(e.tx, e.gen, e.name, e.now, nil); err != nil {
+		return err
+	}
+	if err := IndexTags(e.tx, e.gen, e.name, 0, b.Tags, nil); err != nil {
+		return err
+	}
+	if err := IndexExpiry(e.tx, b.Expires, 0, e.key, e.where); err != nil {
+		return err
+	}
+	return e.forget(b)
 }
 
 // blob removes the past states whose retention has ended, and the uncommitted blocks
@@ -154,17 +200,8 @@ func (e *ending) staged() error {
 		}
 		return Remind(e.tx, all.Due, e.key, e.where)
 	}
-	if all != nil {
-		blocks, err := AllStagedBlocks(e.tx, e.gen, e.name)
-		if err != nil {
-			return err
-		}
-		if err := DeleteStagedBlocks(e.tx, e.gen, e.name, all, blocks); err != nil {
-			return err
-		}
-		if err := ReleaseBlocks(e.tx, e.gen, e.now, blocks, nil); err != nil {
-			return err
-		}
+	if err := DropStagedBlocks(e.tx, e.gen, e.name, e.now, nil); err != nil {
+		return err
 	}
 	return e.uncommitted()
 }
@@ -179,6 +216,11 @@ func (e *ending) uncommitted() error {
 	if b.Lease.State(e.tx.Now()).Locked() {
 		return Remind(e.tx, e.now+StagedFor, e.key, e.where)
 	}
+	return e.forget(b)
+}
+
+// forget removes the current record, which is b, and its lease from the index.
+func (e *ending) forget(b *blob.Blob) error {
 	if err := DeleteBlob(e.tx, e.gen, e.name); err != nil {
 		return err
 	}

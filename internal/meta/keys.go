@@ -31,6 +31,7 @@
 //	t gen key 0 value 0 name 0 version      a previous version that has it; version: its ID in eight bytes
 //	w due key                               Reminder: what key, a declared one, covers is looked after when it is due
 //	x gen                                 * a deleted container whose blobs are still to be removed
+//	y expiry key                            Reminder: the current blob of key, a declared one, expires then
 //
 // What belongs to a blob sorts before its record, so that a listing that meets
 // such a key passes it by one seek, and one that wants it meets it in the order in
@@ -58,6 +59,7 @@ const (
 	tagTag       = 't'
 	tagDue       = 'w'
 	tagDead      = 'x'
+	tagExpiry    = 'y'
 
 	subStaged  = 0x01
 	subPast    = 0x02
@@ -97,8 +99,10 @@ func BlobKey(gen uint64, name string) kv.Key {
 	return append(k, 0)
 }
 
-func dueKey(at blob.Time, key kv.Key) []byte {
-	k := append(make([]byte, 0, 9+len(key)), tagDue)
+func dueKey(at blob.Time, key kv.Key) []byte { return timedKey(tagDue, at, key) }
+
+func timedKey(tag byte, at blob.Time, key kv.Key) []byte {
+	k := append(make([]byte, 0, 9+len(key)), tag)
 	return append(binary.BigEndian.AppendUint64(k, uint64(at)), key...)
 }
 

@@ -126,20 +126,25 @@ func AllStagedBlocks(r kv.Reader, gen uint64, name string) ([]blob.Block, error)
 	return blocks, nil
 }
 
-// DeleteStagedBlocks forgets all of blocks, which must be all that are staged. Their
-// bytes are left alone.
-func DeleteStagedBlocks(tx kv.Tx, gen uint64, name string, all *Staging, blocks []blob.Block) error {
+// DropStagedBlocks forgets all uncommitted blocks and releases their bytes, except those of
+// kept. There are at most blob.MaxUncommittedBlocks.
+func DropStagedBlocks(tx kv.Tx, gen uint64, name string, now blob.Time, kept []blob.Block) error {
+	all, err := StagedBlocks(tx, gen, name)
+	if all == nil || err != nil {
+		return err
+	}
+	blocks, err := AllStagedBlocks(tx, gen, name)
+	if err != nil {
+		return err
+	}
 	if err := tx.Delete(dueKey(all.Due, BlobKey(gen, name))); err != nil {
 		return err
 	}
 	prefix := stagingKey(gen, name)
-	for i := range blocks {
-		key := append(append([]byte(nil), prefix...), blocks[i].ID...)
-		if err := tx.Delete(key); err != nil {
-			return err
-		}
+	if err := kv.DeleteRange(tx, prefix, kv.PrefixEnd(prefix)); err != nil {
+		return err
 	}
-	return tx.Delete(prefix)
+	return ReleaseBlocks(tx, gen, now, blocks, kept)
 }
 
 // Inline returns the bytes that lie in the store itself under id.

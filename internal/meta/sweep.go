@@ -32,7 +32,7 @@ type Sweeper struct {
 
 // Run sweeps until nothing is due.
 func (w *Sweeper) Run(ctx context.Context) error {
-	for _, step := range []func(context.Context) (int, error){w.due, w.garbage, w.dead} {
+	for _, step := range []func(context.Context) (int, error){w.expired, w.due, w.garbage, w.dead} {
 		for {
 			n, err := step(ctx)
 			if err != nil {

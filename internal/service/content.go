@@ -52,19 +52,7 @@ func (s *scope) recommit(b *blob.Blob, committed, blocks []blob.Block) error {
 // dropStaged forgets the uncommitted blocks of the blob and releases their bytes,
 // except those that are in used.
 func (s *scope) dropStaged(used []blob.Block) error {
-	gen, name := s.container.Generation, s.req.Blob
-	all, err := meta.StagedBlocks(s.r, gen, name)
-	if all == nil || err != nil {
-		return err
-	}
-	staged, err := meta.AllStagedBlocks(s.r, gen, name)
-	if err != nil {
-		return err
-	}
-	if err := meta.DeleteStagedBlocks(s.tx, gen, name, all, staged); err != nil {
-		return err
-	}
-	return meta.ReleaseBlocks(s.tx, gen, s.now, staged, used)
+	return meta.DropStagedBlocks(s.tx, s.container.Generation, s.req.Blob, s.now, used)
 }
 
 // stream is the bytes of a blob on their way to a client: a range of its content.

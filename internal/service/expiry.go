@@ -99,5 +99,8 @@ func (s *scope) expire() error {
 	if err := meta.Release(s.tx, s.container.Generation, s.now, old.Content); err != nil {
 		return err
 	}
+	if err := s.dropStaged(nil); err != nil {
+		return err
+	}
 	return s.deleteBlob()
 }

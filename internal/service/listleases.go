@@ -123,12 +123,13 @@ func (l *leaseLister) visit(e meta.LeaseEntry) (meta.Step, error) {
 	if e.Blob != "" {
 		full += "/" + e.Blob
 	}
-	if !strings.HasPrefix(full, l.Prefix) {
-		return meta.Next, nil
-	}
-	if l.visited++; len(l.out.Leases) == l.limit || l.visited > maxLeasesVisited {
+	matches := strings.HasPrefix(full, l.Prefix)
+	if l.visited++; matches && len(l.out.Leases) == l.limit || l.visited > maxLeasesVisited {
 		l.out.Next = marker(e.Position).String()
 		return meta.Stop, nil
+	}
+	if !matches {
+		return meta.Next, nil
 	}
 	held, err := l.lookUp(e)
 	if err != nil || !held.State(l.r.Now()).Locked() {
@@ -156,7 +157,7 @@ func (l *leaseLister) lookUp(e meta.LeaseEntry) (lease.Lease, error) {
 		return l.container.Lease, nil
 	}
 	b, err := meta.Blob(l.r, e.Generation, e.Blob)
-	if b == nil || err != nil {
+	if b == nil || err != nil || b.Expired(l.now) {
 		return lease.Lease{}, err
 	}
 	return b.Lease, nil

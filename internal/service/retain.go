@@ -28,8 +28,11 @@ func (s *scope) putPast(p blob.Past, b *blob.Blob) error {
 
 // remind has the sweeper look after the blob at a time.
 func (s *scope) remind(at blob.Time) error {
-	where := meta.Reminder{Account: s.req.Account, Container: s.req.Container}
-	return meta.Remind(s.tx, at, meta.BlobKey(s.container.Generation, s.req.Blob), where)
+	return meta.Remind(s.tx, at, meta.BlobKey(s.container.Generation, s.req.Blob), s.where())
+}
+
+func (s *scope) where() meta.Reminder {
+	return meta.Reminder{Account: s.req.Account, Container: s.req.Container}
 }
 
 // newVersion returns the ID of the version that is being written; 0 for none.

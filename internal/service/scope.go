@@ -56,6 +56,7 @@ type scope struct {
 	blob      *blob.Blob      // nil above the level of blobs, or when missing
 	past      blob.Past       // which state of the blob this is; zero for the current one
 	leased    bool            // the stored record of the resource has a lease
+	expires   blob.Time       // of the stored record of the blob; zero for never
 	indexed   indexedTags     // of the stored record of the blob
 	key       *encryption.Key // that the blob's bytes are read with; nil if they are not encrypted
 	kept      *kept           // the past state that has taken over the content of blob; nil for none
@@ -166,6 +167,9 @@ func (s *scope) enter(args any) (err error) {
 			return err
 		}
 		s.noteTags()
+		if s.blob != nil {
+			s.expires = s.blob.Expires
+		}
 		if err := s.expire(); err != nil {
 			return err
 		}
@@ -269,6 +273,9 @@ func (s *scope) putBlob(b *blob.Blob) error {
 	if !s.past.IsZero() {
 		return meta.PutPast(s.tx, s.container.Generation, s.req.Blob, s.past, b)
 	}
+	if err := s.indexExpiry(b.Expires); err != nil {
+		return err
+	}
 	if err := meta.PutBlob(s.tx, s.container.Generation, s.req.Blob, b); err != nil {
 		return err
 	}
@@ -283,6 +290,9 @@ func (s *scope) deleteBlob() error {
 	if err := s.indexTags(nil); err != nil {
 		return err
 	}
+	if err := s.indexExpiry(0); err != nil {
+		return err
+	}
 	return s.indexLease(false)
 }
 
@@ -292,6 +302,13 @@ func (s *scope) putContainer(c *blob.Container) error {
 		return err
 	}
 	return s.indexLease(c.Lease.Kind != lease.None)
+}
+
+// indexExpiry keeps the index of expiry times when the current record is to say next.
+func (s *scope) indexExpiry(next blob.Time) error {
+	old := s.expires
+	s.expires = next
+	return meta.IndexExpiry(s.tx, old, next, meta.BlobKey(s.container.Generation, s.req.Blob), s.where())
 }
 
 func (s *scope) indexLease(leased bool) error {
