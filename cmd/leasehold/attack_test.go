@@ -37,13 +37,19 @@ func running(t *testing.T) (address, query string) {
 	go io.Copy(io.Discard, lines)
 	_, line, _ = strings.Cut(line, "http://")
 	address, _, _ = strings.Cut(line, " ")
+	return address, signature(t, "", "rwdlac")
+}
+
+// signature returns the query of a signature for a container, or for the account.
+func signature(t *testing.T, container, permissions string) string {
+	t.Helper()
 	var out strings.Builder
-	o := &sasOptions{dev: true, permissions: "rwdlac", types: "sco", expires: time.Hour}
-	if err := printSAS(o, "", time.Now(), &out); err != nil {
+	o := &sasOptions{dev: true, permissions: permissions, types: "sco", expires: time.Hour}
+	if err := printSAS(o, container, time.Now(), &out); err != nil {
 		t.Fatal(err)
 	}
-	_, query, _ = strings.Cut(strings.TrimSpace(out.String()), "?")
-	return address, query
+	_, query, _ := strings.Cut(strings.TrimSpace(out.String()), "?")
+	return query
 }
 
 func put(t *testing.T, url, body string, headers ...string) {
@@ -120,15 +126,73 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestSmuggling: a request with two lengths ends its connection, so that nothing behind
-// it is taken for a request by one reader and for a body by another.
+// TestPathTricks: a signature for one container, or a blob in it, opens no other by a path
+// that begins with it, whichever way the rest is spelled.
+func TestPathTricks(t *testing.T) {
+	address, query := running(t)
+	base := "http://" + address + "/" + devAccount
+	for _, box := range []string{"/mine", "/theirs"} {
+		put(t, base+box+"?restype=container&"+query, "")
+		put(t, base+box+"/blob?"+query, "content of "+box, "x-ms-blob-type", "BlockBlob")
+	}
+	for name, signed := range map[string]string{"container": signature(t, "mine", "rwdlac"), "blob": signature(t, "mine/blob", "rwdac")} {
+		head := " HTTP/1.1\r\nHost: " + address + "\r\nx-ms-version: 2023-11-03\r\nConnection: close\r\n\r\n"
+		if answer := exchange(t, address, "GET /devstoreaccount1/mine/blob?"+signed+head); !strings.Contains(answer, "content of /mine") {
+			t.Fatalf("%s: %s", name, answer)
+		}
+		for _, path := range []string{
+			"/theirs/blob", "/mine/../theirs/blob", "/mine/%2e%2e/theirs/blob", "/mine/%2E./theirs/blob", "/mine/%252e%252e/theirs/blob",
+			"/mine%2F..%2Ftheirs/blob", "/mine%2f%2e%2e%2ftheirs%2fblob", "/mine/..%2Ftheirs/blob", "/mine%5C..%5Ctheirs/blob", "/mine/..\\theirs\\blob",
+			"//theirs/blob", "/./theirs/blob", "/mine/blob/../../theirs/blob", "/mine/blob%00/../../theirs/blob", "/mine;/../theirs/blob",
+			"/mine/../../devstoreaccount1/theirs/blob", "/%6dine/../theirs/blob", "/theirs%2Fblob", "/theirs/%62lob", "/mine%00/../theirs/blob",
+		} {
+			answer := exchange(t, address, "GET /devstoreaccount1"+path+"?"+signed+head)
+			if status, _ := strings.CutPrefix(answer, "HTTP/1.1 "); strings.Contains(answer, "content of") || !strings.HasPrefix(status, "4") {
+				t.Errorf("%s, %s: %s", name, path, answer)
+			}
+		}
+	}
+}
+
+// TestSmuggling: a request whose end is not the same for every reader ends its connection,
+// so that nothing behind it is taken for a request by one and for a body by another.
 func TestSmuggling(t *testing.T) {
 	address, query := running(t)
 	put(t, "http://"+address+"/"+devAccount+"/open?restype=container&"+query, "")
-	raw := "PUT /devstoreaccount1/open/x?" + query + " HTTP/1.1\r\nHost: " + address + "\r\nx-ms-version: 2023-11-03\r\nx-ms-blob-type: BlockBlob\r\n" +
-		"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /devstoreaccount1/smuggled HTTP/1.1\r\nHost: " + address + "\r\nConnection: close\r\n\r\n"
-	if answer := exchange(t, address, raw); strings.Count(answer, "HTTP/1.1 ") != 1 {
-		t.Errorf("two answers:\n%s", answer)
+	host := " HTTP/1.1\r\nHost: " + address + "\r\nx-ms-version: 2023-11-03\r\nx-ms-blob-type: BlockBlob\r\n"
+	behind := "GET /devstoreaccount1/smuggled HTTP/1.1\r\nHost: " + address + "\r\nConnection: close\r\n\r\n"
+	const chunked = "Transfer-Encoding: chunked\r\n"
+	for name, rest := range map[string]string{
+		"length and chunks":          "Content-Length: 4\r\n" + chunked + "\r\n0\r\n\r\n",
+		"chunks and length":          chunked + "Content-Length: 4\r\n\r\n0\r\n\r\n",
+		"two lengths":                "Content-Length: 0\r\nContent-Length: 4\r\n\r\n",
+		"a list of lengths":          "Content-Length: 0, 4\r\n\r\n",
+		"a length with a sign":       "Content-Length: +0\r\n\r\n",
+		"a negative length":          "Content-Length: -1\r\n\r\n",
+		"a length in hex":            "Content-Length: 0x0\r\n\r\n",
+		"space before the colon":     "Content-Length : 0\r\n\r\n",
+		"encoding, space before":     "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+		"encoding, other":            "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+		"encoding, twice":            chunked + "Transfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+		"encoding, list":             "Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+		"encoding, folded":           "Transfer-Encoding:\r\n chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+		"encoding behind a line end": "x-a: b\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		"chunk size with a sign":     chunked + "\r\n+0\r\n\r\n",
+		"chunk size in hex":          chunked + "\r\n0x0\r\n\r\n",
+		"chunk size that overflows":  chunked + "\r\n10000000000000000\r\n\r\n",
+		"chunk longer than said":     chunked + "\r\n1\r\nxx\r\n0\r\n\r\n",
+		"chunk without an end":       chunked + "\r\n1\r\nx0\r\n\r\n",
+	} {
+		raw := "PUT /devstoreaccount1/open/x?" + query + host + rest + behind
+		if answer := exchange(t, address, raw); strings.Count(answer, "HTTP/1.1 ") != 1 {
+			t.Errorf("%s: not one answer:\n%s", name, answer)
+		}
+	}
+	// Only what is plain to every reader has another request behind it.
+	for name, rest := range map[string]string{"length": "Content-Length: 1\r\n\r\nx", "chunks": chunked + "\r\n1\r\nx\r\n0\r\n\r\n"} {
+		if answer := exchange(t, address, "PUT /devstoreaccount1/open/x?"+query+host+rest+behind); strings.Count(answer, "HTTP/1.1 ") != 2 {
+			t.Errorf("%s: not two answers:\n%s", name, answer)
+		}
 	}
 }
 
