@@ -71,12 +71,13 @@ func (c *call) checkForm(args any) error {
 type handler struct {
 	serve         func(*call) error
 	args, results reflect.Type
+	unread        []string // conditional headers that are refused
 }
 
 // handle makes a handler of a function whose arguments are of type A and whose results
 // are of type R.
 func handle[A, R any](serve func(*call) error) handler {
-	return handler{serve, reflect.TypeFor[A](), reflect.TypeFor[R]()}
+	return handler{serve: serve, args: reflect.TypeFor[A](), results: reflect.TypeFor[R]()}
 }
 
 // around returns the handler with another function around its own.

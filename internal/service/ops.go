@@ -1,6 +1,10 @@
 package service
 
 import (
+	"net/http"
+	"slices"
+	"strings"
+
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/wire"
 )
@@ -23,6 +27,21 @@ func (op *Operation) Arguments() []wire.Field { return wire.Fields(op.run.args) 
 
 // Results describes what a success is answered with.
 func (op *Operation) Results() []wire.Field { return wire.Fields(op.run.results) }
+
+// unreadConditions lists the conditional headers that the operation does not read and so
+// has to refuse: who sent one relies on it (conditions-and-errors.md 2.2). Lease Container
+// passes over conditions on the ETag (leases.md 2.4).
+func (op *Operation) unreadConditions() (names []string) {
+	read := op.Arguments()
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "x-ms-if-tags"} {
+		has := func(f wire.Field) bool { return f.Name == name }
+		passed := strings.HasSuffix(name, "Match") && op.On.Level == wire.LevelContainer && op.Use == useLease
+		if !slices.ContainsFunc(read, has) && !passed {
+			names = append(names, http.CanonicalHeaderKey(name))
+		}
+	}
+	return names
+}
 
 // Levels and selectors, short, so that a row is a line.
 func onService(method, restype, comp string) wire.Selector {

@@ -103,7 +103,11 @@ func New(o Options) *Service {
 	if o.MaxSource <= 0 {
 		o.MaxSource = maxPutBlob
 	}
-	return &Service{Options: o, outside: fetch.New(o.Sources), table: wire.NewTable(Operations(), func(op *Operation) wire.Selector { return op.On })}
+	rows := Operations()
+	for i := range rows {
+		rows[i].run.unread = rows[i].unreadConditions()
+	}
+	return &Service{Options: o, outside: fetch.New(o.Sources), table: wire.NewTable(rows, func(op *Operation) wire.Selector { return op.On })}
 }
 
 // Serve answers one request.
@@ -135,6 +139,11 @@ func (c *call) serve() (err error) {
 	}
 	if err := c.grant.Allow(c.need(), c.resource()); err != nil {
 		return err
+	}
+	for _, name := range c.op.run.unread {
+		if c.req.Header.Get(name) != "" {
+			return fault.ConditionHeadersNotSupported
+		}
 	}
 	return c.op.run.serve(c)
 }
