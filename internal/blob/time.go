@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"time"
@@ -106,20 +107,28 @@ func NextETag(previous ETag, now Time) ETag {
 	return max(previous+1, ETag(int64(now)+ticksToUnix))
 }
 
-const upperHex = "0123456789ABCDEF"
-
 // AppendBare appends the ETag without quotation marks, as listings show it: 15 digits, or
 // all 16 if it takes them.
 func (e ETag) AppendBare(b []byte) []byte {
-	var digits [16]byte
-	for i := range digits {
-		digits[i] = upperHex[e>>(60-4*i)&0xF]
-	}
+	digits := binary.BigEndian.AppendUint64(make([]byte, 0, 16), upperHex(uint32(e>>32)))
+	digits = binary.BigEndian.AppendUint64(digits, upperHex(uint32(e)))
 	b = append(b, "0x"...)
 	if e>>60 != 0 {
-		return append(b, digits[:]...)
+		return append(b, digits...)
 	}
 	return append(b, digits[1:]...)
+}
+
+// upperHex returns the eight hexadecimal digits of n as text, one in each byte, all at once:
+// every entry of a listing has an ETag.
+func upperHex(n uint32) uint64 {
+	const ones = 0x0101_0101_0101_0101
+	d := uint64(n)
+	d = (d | d<<16) & 0x0000_FFFF_0000_FFFF
+	d = (d | d<<8) & 0x00FF_00FF_00FF_00FF
+	d = (d | d<<4) & (0x0F * ones)
+	letters := (d + 6*ones) >> 4 & ones // 1 where the digit is above 9
+	return d + '0'*ones + ('A'-'9'-1)*letters
 }
 
 // AppendText appends the ETag in quotation marks, as headers show it.

@@ -54,19 +54,27 @@ func (c *cursor) head(major byte) uint64 {
 func (c *cursor) longHead(major byte) uint64 {
 	if c.pos < len(c.buf) {
 		rest := c.buf[c.pos+1:]
-		switch size := c.buf[c.pos] - major; {
-		case size == 24 && len(rest) >= 1:
-			c.pos += 2
-			return uint64(rest[0])
-		case size == 25 && len(rest) >= 2:
-			c.pos += 3
-			return uint64(binary.BigEndian.Uint16(rest))
-		case size == 26 && len(rest) >= 4:
-			c.pos += 5
-			return uint64(binary.BigEndian.Uint32(rest))
-		case size == 27 && len(rest) >= 8:
-			c.pos += 9
-			return binary.BigEndian.Uint64(rest)
+		switch c.buf[c.pos] - major {
+		case 27:
+			if len(rest) >= 8 {
+				c.pos += 9
+				return binary.BigEndian.Uint64(rest)
+			}
+		case 26:
+			if len(rest) >= 4 {
+				c.pos += 5
+				return uint64(binary.BigEndian.Uint32(rest))
+			}
+		case 25:
+			if len(rest) >= 2 {
+				c.pos += 3
+				return uint64(binary.BigEndian.Uint16(rest))
+			}
+		case 24:
+			if len(rest) >= 1 {
+				c.pos += 2
+				return uint64(rest[0])
+			}
 		}
 	}
 	c.fail()

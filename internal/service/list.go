@@ -236,8 +236,8 @@ func appendTime(b []byte, tag string, t blob.Time) []byte {
 }
 
 func appendLease(b []byte, l leaseState) []byte {
-	b = leaseStatusElement.Append(b, l.Status)
-	b = leaseStateElement.Append(b, l.State)
+	b = wire.AppendXMLElement(b, "LeaseStatus", l.Status)
+	b = wire.AppendXMLElement(b, "LeaseState", l.State)
 	if l.Duration != "" {
 		b = wire.AppendXMLElement(b, "LeaseDuration", l.Duration)
 	}
@@ -295,6 +295,7 @@ type blobLister struct {
 	next   marker
 	xml    []byte
 	dates  dateText
+	rest   []byte // what most entries end with, see common
 	record blob.Blob
 	ghost  ghost
 	tagged bool // the caller may learn of tags
@@ -335,6 +336,7 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 	if with.tags && !l.tagged {
 		return nil, fault.AuthorizationPermissionMismatch
 	}
+	l.rest = l.appendRest(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
 	l.xml = append(s.begin(&a.page, "Delimiter", a.Delimiter), "<Blobs>"...)
 	if err := l.walk(a.names(s.req.Header["Accept"])); err != nil {
 		return nil, err
@@ -369,110 +371,4 @@ func (l *blobLister) add(position, name []byte, past blob.Past, r *blob.Blob) (m
 	}
 	l.addBlob(name, past, r)
 	return meta.Next, ""
-}
-
-func (l *blobLister) addBlob(name []byte, past blob.Past, r *blob.Blob) {
-	b := append(l.xml, "<Blob>"...)
-	b = wire.AppendXMLName(b, name, l.req.Version)
-	b = l.appendState(b, past, r)
-	b = append(b, "<Properties>"...)
-	b = l.appendProperties(b, past, r)
-	b = append(b, "</Properties>"...)
-	switch {
-	case !l.with.metadata || r.Uncommitted:
-	case r.KeyHash != nil:
-		b = append(b, `<Metadata Encrypted="true" />`...)
-	default:
-		b = appendMetadata(b, r.Metadata)
-	}
-	if l.with.tags && len(r.Tags) > 0 {
-		b = appendTags(b, r.Tags)
-	}
-	l.xml = append(b, "<OrMetadata /></Blob>"...)
-}
-
-func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []byte {
-	if !r.Uncommitted {
-		b = l.dates.append(append(b, "<Creation-Time>"...), r.Created)
-		b = l.dates.append(append(b, "</Creation-Time><Last-Modified>"...), r.Modified)
-		b = r.ETag.AppendBare(append(b, "</Last-Modified><Etag>"...))
-		b = append(b, "</Etag>"...)
-	}
-	b = strconv.AppendInt(append(b, "<Content-Length>"...), r.Size, 10)
-	b = append(b, "</Content-Length>"...)
-	if !r.Uncommitted {
-		b = appendHTTPHeaders(b, &r.HTTP)
-	}
-	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
-	if !r.Uncommitted {
-		b = appendTier(b, r, l.now)
-	}
-	if past.IsZero() {
-		b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
-	}
-	if r.Type == blob.PageBlob {
-		b = strconv.AppendInt(append(b, "<x-ms-blob-sequence-number>"...), r.Sequence, 10)
-		b = append(b, "</x-ms-blob-sequence-number>"...)
-	}
-	if l.with.copies {
-		b = appendCopy(b, r.Copy)
-	}
-	b = appendIncremental(b, r.Incremental, l.with.copies)
-	if r.Sealed {
-		b = append(b, "<Sealed>true</Sealed>"...)
-	}
-	b = append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
-	if r.KeyHash != nil {
-		b = base64.StdEncoding.AppendEncode(append(b, "<CustomerProvidedKeySha256>"...), r.KeyHash)
-		b = append(b, "</CustomerProvidedKeySha256>"...)
-	}
-	if r.Scope != "" {
-		b = wire.AppendXMLElement(b, "EncryptionScope", r.Scope)
-	}
-	b = l.appendProtection(b, r)
-	if l.tagged && len(r.Tags) > 0 {
-		b = wire.AppendXMLElement(b, "TagCount", strconv.Itoa(len(r.Tags)))
-	}
-	return l.appendDeleted(b, r)
-}
-
-func appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
-	contentType := h.ContentType
-	if contentType == "" {
-		contentType = defaultContentType
-	}
-	b = contentTypeElement.Append(b, contentType)
-	b = contentEncodingElement.Append(b, h.ContentEncoding)
-	b = contentLanguageElement.Append(b, h.ContentLanguage)
-	b = append(b, "<Content-CRC64 /><Content-MD5>"...)
-	b = base64.StdEncoding.AppendEncode(b, h.ContentMD5)
-	b = append(b, "</Content-MD5>"...)
-	b = cacheControlElement.Append(b, h.CacheControl)
-	return contentDispositionElement.Append(b, h.ContentDisposition)
-}
-
-// Elements of every entry.
-var (
-	contentTypeElement        = wire.NewElement("Content-Type")
-	contentEncodingElement    = wire.NewElement("Content-Encoding")
-	contentLanguageElement    = wire.NewElement("Content-Language")
-	cacheControlElement       = wire.NewElement("Cache-Control")
-	contentDispositionElement = wire.NewElement("Content-Disposition")
-	accessTierElement         = wire.NewElement("AccessTier")
-	leaseStatusElement        = wire.NewElement("LeaseStatus")
-	leaseStateElement         = wire.NewElement("LeaseState")
-)
-
-// dateText writes times in the form of HTTP headers and keeps the last one: blobs that are
-// listed together were often written within a second, and most were never changed.
-type dateText struct {
-	second blob.Time
-	text   []byte // empty at first
-}
-
-func (d *dateText) append(b []byte, t blob.Time) []byte {
-	if s := t.Second(); s != d.second || len(d.text) == 0 {
-		d.second, d.text = s, s.AppendHTTP(d.text[:0])
-	}
-	return append(b, d.text...)
 }

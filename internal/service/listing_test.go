@@ -56,6 +56,7 @@ func entries(now time.Time) []stored {
 			}
 			b.Created -= 400 * blob.Day
 		})},
+		{name: "headers/etag", record: with(func(b *blob.Blob) { b.ETag = 0xFEDC_BA98_7654_3210 })},
 		{name: "history", past: blob.Past{Kind: blob.PreviousVersion, Stamp: at - 9}, record: with(func(b *blob.Blob) { b.VersionID = at - 9 })},
 		{name: "history", past: blob.Past{Kind: blob.Snapshot, Stamp: at - 8}, record: plain},
 		{name: "history", past: blob.Past{Kind: blob.Snapshot, Stamp: at - 7}, record: with(func(b *blob.Blob) {

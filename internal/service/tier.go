@@ -181,7 +181,7 @@ func appendTier(b []byte, r *blob.Blob, now blob.Time) []byte {
 	if h.Tier == 0 {
 		return b
 	}
-	b = accessTierElement.Append(b, h.Tier.String())
+	b = wire.AppendXMLElement(b, "AccessTier", h.Tier.String())
 	if h.Inferred {
 		b = append(b, "<AccessTierInferred>true</AccessTierInferred>"...)
 	}

@@ -121,6 +121,10 @@ func (e *Element) Append(dst []byte, text string) []byte {
 	if text == "" {
 		return append(dst, e.empty...)
 	}
+	return e.appendText(dst, text)
+}
+
+func (e *Element) appendText(dst []byte, text string) []byte {
 	dst = AppendXMLText(append(dst, e.start...), text)
 	return append(dst, e.end...)
 }

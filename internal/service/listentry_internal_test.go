@@ -1,0 +1,71 @@
+package service
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// noon is a reader of an empty store.
+type noon struct{ kv.Reader }
+
+func (noon) Now() time.Time { return time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC) }
+
+// eachField calls visit once for every field of v, and of what it is made of, while that field alone is set.
+func eachField(v reflect.Value, path string, visit func(path string)) {
+	for i := range v.NumField() {
+		f, name := v.Field(i), path+"."+v.Type().Field(i).Name
+		before := reflect.New(f.Type()).Elem()
+		before.Set(f)
+		switch f.Kind() {
+		case reflect.Struct:
+			eachField(f, name, visit)
+			continue
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		case reflect.Array:
+			f.Index(0).SetUint(1)
+		case reflect.String:
+			f.SetString("text")
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Uint8, reflect.Uint64:
+			f.SetUint(2)
+		default:
+			f.SetInt(int64(blob.TimeOf(noon{}.Now()) + blob.Day))
+		}
+		visit(name)
+		f.Set(before)
+	}
+}
+
+// TestCommonEntries: whatever is set in a record, its entry ends as if no entries ended alike.
+func TestCommonEntries(t *testing.T) {
+	all := inclusions{true, true, true, true, true, true, true, true, true, true}
+	for _, with := range []inclusions{{}, all} {
+		l := &blobLister{scope: &scope{call: &call{req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: blob.TimeOf(noon{}.Now())}, with: with, tagged: true}
+		l.rest = l.appendRest(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
+		record := &blob.Blob{Type: blob.BlockBlob}
+		check := func(path string) {
+			for _, past := range []blob.Past{{}, {Kind: blob.Snapshot, Stamp: 1}} {
+				l.xml = nil
+				l.addBlob([]byte("name"), past, record)
+				if want := l.appendRest(nil, past, record); !bytes.HasSuffix(l.xml, want) {
+					t.Errorf("with %s set alone the entry is\n%s\nand should end\n%s", path, l.xml, want)
+				}
+			}
+		}
+		check("nothing")
+		if !l.common(blob.Past{}, record) {
+			t.Error("no entry is common")
+		}
+		eachField(reflect.ValueOf(record).Elem(), "Blob", check)
+	}
+}
