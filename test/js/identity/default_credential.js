@@ -16,11 +16,22 @@ test("lease with the default credential", async () => {
   const blob = container.getBlockBlobClient("sample-blob.txt");
   await blob.upload("sample", 6);
 
-  const lease = blob.getBlobLeaseClient();
+  await use(blob.getBlobLeaseClient(), blob);
+  await container.delete();
+});
+
+test("container lease with the default credential", async () => {
+  const service = new BlobServiceClient(url, new DefaultAzureCredential());
+  const container = service.getContainerClient(`js-${randomUUID()}`);
+  await container.create();
+  await use(container.getBlobLeaseClient(), container);
+  await container.delete();
+});
+
+async function use(lease, resource) {
   await lease.acquireLease(30);
-  assert.equal((await blob.getProperties()).leaseState, "leased");
+  assert.equal((await resource.getProperties()).leaseState, "leased");
   await lease.renewLease();
   await lease.releaseLease();
   await assert.rejects(lease.breakLease(0), (e) => e.statusCode === 409 && e.code === "LeaseNotPresentWithLeaseOperation");
-  await container.delete();
-});
+}

@@ -25,12 +25,26 @@ def test_lease():
 
         lease_client = blob_client.acquire_lease(30)
         assert blob_client.get_blob_properties().lease.state == "leased"
-        lease_client.renew()
-        lease_client.release()
-        with pytest.raises(HttpResponseError) as caught:
-            lease_client.break_lease()
-        assert (caught.value.status_code, caught.value.error_code) == (409, "LeaseNotPresentWithLeaseOperation")
+        ends(lease_client)
         container.delete_container()
+
+
+def test_container_lease():
+    with DefaultAzureCredential() as credential, BlobServiceClient(ACCOUNT_URL, credential=credential) as service:
+        container = service.create_container("py-" + uuid.uuid4().hex)
+        lease_client = container.acquire_lease(30)
+        assert container.get_container_properties().lease.state == "leased"
+        ends(lease_client)
+        container.delete_container()
+
+
+def ends(lease_client):
+    """Renews and releases a lease, which there is no more to break then."""
+    lease_client.renew()
+    lease_client.release()
+    with pytest.raises(HttpResponseError) as caught:
+        lease_client.break_lease()
+    assert (caught.value.status_code, caught.value.error_code) == (409, "LeaseNotPresentWithLeaseOperation")
 
 
 async def test_lease_async():
@@ -41,12 +55,25 @@ async def test_lease_async():
 
         lease_client = await blob_client.acquire_lease(30)
         assert (await blob_client.get_blob_properties()).lease.state == "leased"
-        await lease_client.renew()
-        await lease_client.release()
-        with pytest.raises(HttpResponseError) as caught:
-            await lease_client.break_lease()
-        assert (caught.value.status_code, caught.value.error_code) == (409, "LeaseNotPresentWithLeaseOperation")
+        await ends_async(lease_client)
         await container.delete_container()
+
+
+async def test_container_lease_async():
+    async with AsyncDefaultAzureCredential() as credential, AsyncBlobServiceClient(ACCOUNT_URL, credential=credential) as service:
+        container = await service.create_container("py-" + uuid.uuid4().hex)
+        lease_client = await container.acquire_lease(30)
+        assert (await container.get_container_properties()).lease.state == "leased"
+        await ends_async(lease_client)
+        await container.delete_container()
+
+
+async def ends_async(lease_client):
+    await lease_client.renew()
+    await lease_client.release()
+    with pytest.raises(HttpResponseError) as caught:
+        await lease_client.break_lease()
+    assert (caught.value.status_code, caught.value.error_code) == (409, "LeaseNotPresentWithLeaseOperation")
 
 
 def test_user_delegation():

@@ -15,6 +15,7 @@ import com.azure.storage.blob.specialized.BlobLeaseAsyncClient;
 import com.azure.storage.blob.specialized.BlobLeaseClient;
 import com.azure.storage.blob.specialized.BlobLeaseClientBuilder;
 import java.util.UUID;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -37,24 +38,14 @@ class DefaultCredential {
     BlobContainerClient container = service.createBlobContainer(name);
     BlobClient blob = container.getBlobClient("sample-blob.txt");
     blob.upload(BinaryData.fromString("sample"));
-    BlobLeaseClient lease = new BlobLeaseClientBuilder().blobClient(blob).buildClient();
-    lease.acquireLease(30);
-    assertEquals(LeaseStateType.LEASED, blob.getProperties().getLeaseState());
-    lease.renewLease();
-    lease.releaseLease();
-    refused(409, "LeaseNotPresentWithLeaseOperation", lease::breakLease);
+    held(new BlobLeaseClientBuilder().blobClient(blob).buildClient(), () -> blob.getProperties().getLeaseState());
     container.delete();
   }
 
   @Test
   void container() {
     BlobContainerClient container = service.createBlobContainer(name);
-    BlobLeaseClient lease = new BlobLeaseClientBuilder().containerClient(container).buildClient();
-    lease.acquireLease(30);
-    assertEquals(LeaseStateType.LEASED, container.getProperties().getLeaseState());
-    lease.renewLease();
-    lease.releaseLease();
-    refused(409, "LeaseNotPresentWithLeaseOperation", lease::breakLease);
+    held(new BlobLeaseClientBuilder().containerClient(container).buildClient(), () -> container.getProperties().getLeaseState());
     container.delete();
   }
 
@@ -75,6 +66,15 @@ class DefaultCredential {
   }
 
   /** Acquires, renews and releases a lease, which there is no more to break then. */
+  private static void held(BlobLeaseClient lease, Supplier<LeaseStateType> state) {
+    String id = lease.acquireLease(30);
+    assertEquals(LeaseStateType.LEASED, state.get());
+    assertEquals(id, lease.renewLease());
+    lease.releaseLease();
+    refused(409, "LeaseNotPresentWithLeaseOperation", lease::breakLease);
+  }
+
+  /** The same with the reactive client. */
   private static void held(BlobLeaseAsyncClient lease) {
     String id = lease.acquireLease(30).block();
     assertEquals(id, lease.renewLease().block());
