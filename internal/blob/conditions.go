@@ -35,7 +35,7 @@ type TagCondition interface {
 type Version struct {
 	Committed bool // there is a committed blob (or a container)
 	ETag      ETag
-	Modified  Time
+	Modified  Time // zero only if there is nothing at all
 	Tags      Tags
 }
 
@@ -101,10 +101,10 @@ func (c *Conditions) checkWrite(e Effect, v Version, ignoreNoneAny bool) error {
 			}
 			return fault.ConditionNotMet
 		}
-	case !v.Committed:
-		// Every other condition is about a version that is not there: skipped.
+	case !v.Committed && v.Modified.IsZero():
+		// Every other condition is about a blob that is not there: skipped.
 	case c.IfNoneMatch != "":
-		if v.matches(c.IfNoneMatch) {
+		if v.Committed && v.matches(c.IfNoneMatch) {
 			return fault.ConditionNotMet
 		}
 	case !c.IfModifiedSince.IsZero() && v.Modified <= c.IfModifiedSince,

@@ -103,6 +103,9 @@ type HTTPHeaders struct {
 	ContentDisposition string `cbor:"4,keyasint,omitempty"`
 	CacheControl       string `cbor:"5,keyasint,omitempty"`
 	ContentMD5         []byte `cbor:"6,keyasint,omitempty"` // 16 bytes, or none
+	// Untyped tells that the type was erased, so that reads return none; else they return a
+	// default where there is none.
+	Untyped bool `cbor:"7,keyasint,omitempty"`
 }
 
 // Metadata is the user's metadata in the order and with the names given; names are
@@ -180,6 +183,15 @@ func (b *Blob) Version() Version {
 		return Version{}
 	}
 	return Version{Committed: true, ETag: b.ETag, Modified: b.Modified, Tags: b.Tags}
+}
+
+// Conditional returns what conditions on b are judged against: its version, or, while
+// there are uncommitted blocks only, no more than when the first of them came.
+func (b *Blob) Conditional() Version {
+	if b != nil && b.Uncommitted {
+		return Version{Modified: b.Modified}
+	}
+	return b.Version()
 }
 
 // Touch gives b the ETag and Last-Modified of a change made at now.

@@ -130,6 +130,8 @@ func (c *cursor) httpHeaders(h *blob.HTTPHeaders, md5 []byte) {
 			h.CacheControl = c.text()
 		case 6:
 			h.ContentMD5 = c.bytes(md5)
+		case 7:
+			h.Untyped = c.bool()
 		default:
 			c.fail()
 		}

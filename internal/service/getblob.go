@@ -96,7 +96,7 @@ func blobHeadersOf(s *scope) blobHeaders {
 	if len(b.Tags) > 0 && s.grant.MayReadTags(s.resource()) {
 		h.Tags = len(b.Tags)
 	}
-	if h.ContentType == "" {
+	if h.ContentType == "" && !b.HTTP.Untyped {
 		h.ContentType = defaultContentType
 	}
 	h.override(s.grant.Override())

@@ -94,7 +94,7 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 
 func appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
 	contentType := h.ContentType
-	if contentType == "" {
+	if contentType == "" && !h.Untyped {
 		contentType = defaultContentType
 	}
 	b = contentTypeElement.Append(b, contentType)

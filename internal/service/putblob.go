@@ -202,6 +202,7 @@ func doSetProperties(s *scope, a *setProperties) (*setBlob, error) {
 	b := s.blob
 	if a.replaces() {
 		b.HTTP = a.properties.record()
+		b.HTTP.Untyped = b.HTTP.ContentType == ""
 	}
 	if a.Size != nil {
 		if err := s.resize(*a.Size); err != nil {

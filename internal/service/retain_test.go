@@ -150,7 +150,11 @@ func TestPermanentDelete(t *testing.T) {
 	s.want(409, "BlobOperationNotSupported", "DELETE", forGood, nil)
 	s.retain(7)
 	s.wantList(everything, "a:deleted-snapshot:1 a:base:1")
-	if d := s.want(202, "", "DELETE", forGood, nil); d.get("x-ms-delete-type-permanent") != "true" {
+	for _, letters := range []string{"d", "x", "rwdx"} {
+		s.want(403, "AuthorizationPermissionMismatch", "DELETE", forGood+"&"+s.sas("box", letters), nil)
+	}
+	s.want(403, "AuthorizationPermissionMismatch", "DELETE", "/box/a?"+s.sas("box", "y"), nil)
+	if d := s.want(202, "", "DELETE", forGood+"&"+s.sas("box", "y"), nil); d.get("x-ms-delete-type-permanent") != "true" {
 		t.Errorf("deleted: %v", d.header)
 	}
 	s.want(404, "BlobNotFound", "DELETE", forGood, nil)

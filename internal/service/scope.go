@@ -213,7 +213,7 @@ func (s *scope) enterBlob(args any) error {
 		return err
 	}
 	satisfied := lease.OverridesIfNoneMatchAny(*held, leaseIDOf(args), s.r.Now())
-	if err := s.checkConditions(args, s.blob.Version(), satisfied); err != nil {
+	if err := s.checkConditions(args, s.blob.Conditional(), satisfied); err != nil {
 		return err
 	}
 	if err := s.checkState(args); err != nil {

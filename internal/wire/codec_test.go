@@ -383,7 +383,6 @@ func TestWrite(t *testing.T) {
 	want := `206
 Content-Length: 5
 Content-MD5: AQID
-Content-Type: application/octet-stream
 Date: Tue, 03 Mar 2026 08:00:00 GMT
 ETag: "0x1"
 Last-Modified: Tue, 03 Mar 2026 07:00:00 GMT
@@ -416,10 +415,10 @@ func TestWriteLittle(t *testing.T) {
 		want    string
 	}{
 		{"PUT /a/c/b", 201, answer{New: "not yet"}, "201\nContent-Length: 0\n" + common + rest},
-		{"GET /a/c/b", 200, answer{Content: &fixed{}}, "200\nContent-Length: 0\nContent-Type: application/octet-stream\n" + common + rest},
+		{"GET /a/c/b", 200, answer{Content: &fixed{}}, "200\nContent-Length: 0\n" + common + rest},
 		{"HEAD /a/c/b", 200, answer{}, "200\n" + common + rest},
-		{"HEAD /a/c/b", 200, answer{Content: &fixed{text: "hello"}}, "200\nContent-Length: 5\nContent-Type: application/octet-stream\n" + common + rest},
-		{"GET /a/c/b", 200, answer{Status: 204, Content: &fixed{}}, "204\nContent-Type: application/octet-stream\n" + common + rest},
+		{"HEAD /a/c/b", 200, answer{Content: &fixed{text: "hello"}}, "200\nContent-Length: 5\n" + common + rest},
+		{"GET /a/c/b", 200, answer{Status: 204, Content: &fixed{}}, "204\n" + common + rest},
 	}
 	for _, tt := range tests {
 		r := parse(t, tt.request, "x-ms-version: 2019-12-12")

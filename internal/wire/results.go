@@ -186,7 +186,9 @@ func (o *output) send(r *Request, h http.Header, status int) error {
 	switch {
 	case o.stream != nil:
 		length = o.stream.Length()
-		r.setType(h, "application/octet-stream")
+		if _, set := h["Content-Type"]; !set {
+			h["Content-Type"] = nil // keeps the HTTP library from guessing one
+		}
 	case o.bytes != nil:
 		r.setType(h, "application/xml")
 	}

@@ -109,7 +109,8 @@ func runAzblob(t *testing.T, name string) {
 	harness.Report(t, results, "../azblob/expected.txt", name+"/")
 }
 
-// keepDeletedBlobs turns on soft delete for the blobs of an account.
+// keepDeletedBlobs turns on soft delete for the blobs of an account, which may be deleted for
+// good all the same.
 func keepDeletedBlobs(t *testing.T, s *harness.Server, account string) {
 	t.Helper()
 	cred, err := service.NewSharedKeyCredential(account, harness.AccountKey(account))
@@ -121,7 +122,7 @@ func keepDeletedBlobs(t *testing.T, s *harness.Server, account string) {
 		t.Fatal(err)
 	}
 	_, err = c.SetProperties(t.Context(), &service.SetPropertiesOptions{
-		DeleteRetentionPolicy: &service.RetentionPolicy{Enabled: to.Ptr(true), Days: to.Ptr(int32(1))},
+		DeleteRetentionPolicy: &service.RetentionPolicy{Enabled: to.Ptr(true), Days: to.Ptr(int32(1)), AllowPermanentDelete: to.Ptr(true)},
 	})
 	if err != nil {
 		t.Fatal(err)
