@@ -30,6 +30,9 @@ func (s *Server) log(r *wire.Request, took time.Duration) {
 		slog.String("container", r.Container),
 		slog.String("request_id", r.ID),
 	)
+	if r.PartOf != nil {
+		attributes = append(attributes, slog.String("batch", r.PartOf.ID))
+	}
 	if id := r.Header.Get("x-ms-client-request-id"); id != "" {
 		attributes = append(attributes, slog.String("client_request_id", id[:min(len(id), 128)]))
 	}

@@ -36,6 +36,7 @@ type outcome struct {
 	operation string
 	status    int
 	code      fault.Code
+	part      bool // of a batch
 }
 
 // counted is where requests with one outcome are counted.
@@ -49,12 +50,12 @@ func newMetrics(active func() float64) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "leasehold_requests_total", Help: "Requests by operation, HTTP status and error code of the protocol.",
-		}, []string{"operation", "status", "code"}),
+			Name: "leasehold_requests_total", Help: "Requests by operation, HTTP status, error code of the protocol, and whether they came within a batch.",
+		}, []string{"operation", "status", "code", "batch"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "leasehold_request_seconds", Help: "Time from the head of a request to the end of its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.00025, 2.5, 13), // 0.25 ms to 15 s
-		}, []string{"operation"}),
+		}, []string{"operation", "batch"}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "leasehold_received_bytes_total", Help: "Bytes of request bodies that were read.",
 		}),
@@ -74,7 +75,7 @@ func newMetrics(active func() float64) *metrics {
 
 // count counts a request that took some time.
 func (m *metrics) count(r *wire.Request, took time.Duration) {
-	o := outcome{operation: r.Operation, status: r.Status}
+	o := outcome{operation: r.Operation, status: r.Status, part: r.PartOf != nil}
 	if r.Failure != nil {
 		o.code = r.Failure.Code
 	}
@@ -82,13 +83,17 @@ func (m *metrics) count(r *wire.Request, took time.Duration) {
 	c, ok := m.prepared[o]
 	m.mu.RUnlock()
 	if !ok {
-		c = counted{m.requests.WithLabelValues(o.operation, strconv.Itoa(o.status), string(o.code)), m.seconds.WithLabelValues(o.operation)}
+		part := strconv.FormatBool(o.part)
+		c = counted{m.requests.WithLabelValues(o.operation, strconv.Itoa(o.status), string(o.code), part), m.seconds.WithLabelValues(o.operation, part)}
 		m.mu.Lock()
 		m.prepared[o] = c
 		m.mu.Unlock()
 	}
 	c.total.Inc()
 	c.seconds.Observe(took.Seconds())
+	if o.part {
+		return // its bytes are those of the batch
+	}
 	m.received.Add(float64(r.BodyRead()))
 	m.sent.Add(float64(r.Sent))
 }

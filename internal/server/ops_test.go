@@ -1,12 +1,16 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -36,15 +40,45 @@ func TestMetrics(t *testing.T) {
 	s.Registerer().MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "of_an_engine", Help: "x"}, func() float64 { return 7 }))
 	w := ask(s.OpsHandler(), "GET", "/metrics")
 	for _, want := range []string{
-		`leasehold_requests_total{code="",operation="Test",status="200"} 2`,
-		`leasehold_requests_total{code="LeaseAlreadyPresent",operation="Test",status="409"} 1`,
-		`leasehold_requests_total{code="InvalidUri",operation="",status="400"} 1`,
-		`leasehold_request_seconds_count{operation="Test"} 3`,
+		`leasehold_requests_total{batch="false",code="",operation="Test",status="200"} 2`,
+		`leasehold_requests_total{batch="false",code="LeaseAlreadyPresent",operation="Test",status="409"} 1`,
+		`leasehold_requests_total{batch="false",code="InvalidUri",operation="",status="400"} 1`,
+		`leasehold_request_seconds_count{batch="false",operation="Test"} 3`,
 		"leasehold_requests_active 0", "leasehold_connections 0", "leasehold_sent_bytes_total", "of_an_engine 7", "go_goroutines",
 	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s in\n%s", want, w.Body)
 		}
+	}
+}
+
+// TestPartsAreCounted: what came within a batch is counted and logged by its own operation,
+// but its bytes are not counted again.
+func TestPartsAreCounted(t *testing.T) {
+	var log bytes.Buffer
+	s := New(func(r *wire.Request) {
+		for i := range 3 {
+			part := &wire.Request{Request: httptest.NewRequest("DELETE", "/a/c/b", nil), ID: fmt.Sprint("part", i), PartOf: r}
+			part.Operation, part.Status, part.Sent = "Inner", 202, 1000
+			r.NotePart(part, time.Second)
+		}
+		answer(r)
+		r.Operation = "Outer"
+	}, &Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	id := ask(s, "GET", "/a/c/b").Header()["x-ms-request-id"][0]
+	w := ask(s.OpsHandler(), "GET", "/metrics")
+	for _, want := range []string{
+		`leasehold_requests_total{batch="true",code="",operation="Inner",status="202"} 3`,
+		`leasehold_requests_total{batch="false",code="",operation="Outer",status="200"} 1`,
+		`leasehold_request_seconds_sum{batch="true",operation="Inner"} 3`,
+		`leasehold_sent_bytes_total 0`,
+	} {
+		if !strings.Contains(w.Body.String(), want+"\n") {
+			t.Errorf("no %s in\n%s", want, w.Body)
+		}
+	}
+	if text := log.String(); strings.Count(text, "operation=Inner") != 3 || strings.Count(text, "batch="+id) != 3 || !strings.Contains(text, "request_id=part2") {
+		t.Errorf("the log of batch %s: %s", id, text)
 	}
 }
 

@@ -156,6 +156,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	if c != nil && raw.ProtoMajor == 1 {
 		r.MetaNames = c.metaNames
 	}
+	r.NotePart = s.record
 	defer s.finish(r)
 	switch active := s.active.Add(1); {
 	case active > int64(s.o.MaxRequests):
@@ -190,7 +191,11 @@ func (s *Server) finish(r *wire.Request) {
 
 // note counts and logs a request that has ended.
 func (s *Server) note(r *wire.Request) {
-	took := s.o.Now().Sub(r.Received)
+	s.record(r, s.o.Now().Sub(r.Received))
+}
+
+// record counts and logs a request, which may have been a part of another one.
+func (s *Server) record(r *wire.Request, took time.Duration) {
 	s.metrics.count(r, took)
 	s.log(r, took)
 }

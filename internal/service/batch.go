@@ -78,9 +78,13 @@ func submitBatch() handler {
 
 // serveAlone serves one request of a batch; a mistake in the program fails it alone.
 func (c *call) serveAlone(r *wire.Request) {
+	start := c.Now()
 	defer func() {
 		if p := recover(); p != nil {
 			wire.WriteError(r, fmt.Errorf("panic: %v", p))
+		}
+		if c.req.NotePart != nil {
+			c.req.NotePart(r, c.Now().Sub(start))
 		}
 	}()
 	c.Serve(r)
@@ -148,6 +152,6 @@ func (c *call) inner(p wire.BatchPart) (batched, error) {
 	if !within || sent != "" && sent != string(outer.Version) {
 		return batched{}, fmt.Errorf("a request for %q, version %q", in.Container, sent)
 	}
-	in.Version, in.Unversioned = outer.Version, outer.Unversioned
+	in.Version, in.Unversioned, in.PartOf = outer.Version, outer.Unversioned, outer
 	return batched{in, p.ID, answer}, nil
 }

@@ -10,8 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/wire"
 )
 
 // inBatch makes a signed request to stand in a batch, whose path begins with the account.
@@ -122,6 +125,31 @@ func TestBatch(t *testing.T) {
 	same(s.batch("/box?restype=container&comp=batch&"+sas, s.inBatch("DELETE", "/box/1?"+s.sas("box", "r")), s.inBatch("DELETE", "/box/1?"+sas)),
 		"403 AuthorizationPermissionMismatch", "202")
 	s.want(403, "AuthenticationFailed", "POST", "/?comp=batch&"+sas, batchOf(s.inBatch("DELETE", "/box/1?"+sas)), "Content-Type", "multipart/mixed; boundary=b")
+}
+
+// TestBatchTellsItsParts: the requests of a batch are told one by one, with what became of
+// each.
+func TestBatchTellsItsParts(t *testing.T) {
+	s := batchStore(t)
+	r := s.request("POST", "/?comp=batch", batchOf(s.inBatch("DELETE", "/box/1"), s.inBatch("DELETE", "/box/none")), "Content-Type", "multipart/mixed; boundary=b")
+	outer, err := wire.NewRequest(httptest.NewRecorder(), r, s.clock.Now(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	told := map[string]int{}
+	outer.NotePart = func(part *wire.Request, took time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[fmt.Sprint(part.Operation, " ", part.Status)]++
+		if part.PartOf != outer || part.ID == outer.ID || took < 0 {
+			t.Errorf("told of %+v", part)
+		}
+	}
+	s.Serve(outer)
+	if outer.Status != 202 || len(told) != 2 || told["Blob_Delete 202"] != 1 || told["Blob_Delete 404"] != 1 {
+		t.Errorf("%d, told %v", outer.Status, told)
+	}
 }
 
 func TestBatchRefused(t *testing.T) {

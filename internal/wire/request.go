@@ -35,6 +35,11 @@ type Request struct {
 	Failure   *fault.Error // what was answered or, after a success, what cut the answer short; nil if all went well
 	Sent      int64        // bytes of the body of the answer
 
+	// NotePart, if not nil, is told of each request that was served as a part of this one, and how long it took.
+	NotePart func(part *Request, took time.Duration)
+	// PartOf is the request that this one came within, such as a batch; nil for one that came alone.
+	PartOf *Request
+
 	bodyRead int64                // bytes of the body that went through Body or a decoder
 	values   [headerValues]string // backing of the one-element header values of the answer
 	nvalues  int
