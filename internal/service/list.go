@@ -21,6 +21,11 @@ import (
 // when none is asked for.
 const maxPage = 5000
 
+// maxSkipped is how many entries that are not shown one page of a listing passes over, some
+// 30 ms of work. Then the page ends, perhaps with nothing on it, and the marker leads on
+// (operations.md 6).
+const maxSkipped = 20_000
+
 // page says which part of a listing is wanted.
 type page struct {
 	Prefix     string `query:"prefix"`
@@ -179,13 +184,15 @@ func doListContainers(s *scope, a *listContainers) (*listing, error) {
 		return nil, err
 	}
 	b := append(s.begin(&a.page), "<Containers>"...)
-	count, next := 0, marker("")
+	count, skipped, next := 0, 0, marker("")
 	err = meta.WalkAllContainers(s.r, s.req.Account, a.Prefix, string(a.Marker),
 		func(position, name string, c *blob.Container) (meta.Step, error) {
-			if name[0] == '$' && !with["system"] || c.Deleted != 0 && !with["deleted"] {
+			hidden := name[0] == '$' && !with["system"] || c.Deleted != 0 && !with["deleted"]
+			if hidden && skipped < maxSkipped {
+				skipped++
 				return meta.Next, nil
 			}
-			if count == limit {
+			if hidden || count == limit {
 				next = marker(position)
 				return meta.Stop, nil
 			}
@@ -289,16 +296,17 @@ func bound(text string) string {
 type blobLister struct {
 	*scope
 	*listBlobs
-	limit  int
-	with   inclusions
-	count  int
-	next   marker
-	xml    []byte
-	dates  dateText
-	rest   []byte // what most entries end with, see common
-	record blob.Blob
-	ghost  ghost
-	tagged bool // the caller may learn of tags
+	limit   int
+	with    inclusions
+	count   int
+	skipped int // entries passed over
+	next    marker
+	xml     []byte
+	dates   dateText
+	rest    []byte // what most entries end with, see common
+	record  blob.Blob
+	ghost   ghost
+	tagged  bool // the caller may learn of tags
 }
 
 // inclusions are what a listing of blobs is asked to tell beside what it always does.

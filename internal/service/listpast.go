@@ -43,6 +43,10 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 	if step, to := l.flush(e.Name); step == meta.Stop || step == meta.Skip && to > string(e.Name) {
 		return step, to, nil
 	}
+	if l.spent(e) {
+		return meta.Stop, "", nil
+	}
+	l.skipped++ // unless it is shown
 	if !l.wanted(e.Past.Kind) {
 		return meta.Next, "", nil
 	}
@@ -52,8 +56,20 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 	if shown, err := l.shown(e); !shown || err != nil {
 		return meta.Next, "", err
 	}
+	l.skipped--
 	step, to := l.add(e.Position(), e.Name, e.Past, &l.record)
 	return step, to, nil
+}
+
+// spent tells whether the page has passed over enough, and notes that the next one begins
+// with e. Between the newest version of a blob and its current state it would forget the
+// ghost.
+func (l *blobLister) spent(e *meta.Entry) bool {
+	if l.skipped < maxSkipped || l.ghost.name == string(e.Name) && e.Past.Kind != blob.PreviousVersion {
+		return false
+	}
+	l.next = marker(e.Position())
+	return true
 }
 
 // wanted tells whether states of a kind matter at all.
