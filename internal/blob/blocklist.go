@@ -9,8 +9,8 @@ import (
 // Limits of block lists (operations.md 5).
 const (
 	MaxCommittedBlocks   = 50_000
-	MaxUncommittedBlocks = 100_000
-	maxBlockID           = 64 // bytes, decoded
+	MaxUncommittedBlocks = 100_000 // also bounds what one change of a blob gives up (docs/facts/largest-transactions.md)
+	maxBlockID           = 64      // bytes, decoded
 )
 
 // ParseBlockID decodes the block ID of a query: Base64 of 1 to 64 bytes.

@@ -36,6 +36,33 @@ func (a *getBlob) checkForm() error {
 	return nil
 }
 
+// contentHeaders are the headers of HTTP that a blob is stored with.
+type contentHeaders struct {
+	ContentType        string  `header:"Content-Type"`
+	ContentEncoding    string  `header:"Content-Encoding"`
+	ContentLanguage    string  `header:"Content-Language"`
+	ContentDisposition string  `header:"Content-Disposition"`
+	CacheControl       string  `header:"Cache-Control"`
+	ContentMD5         md5Hash `header:"Content-MD5"`
+	AcceptRanges       string  `header:"Accept-Ranges"`
+}
+
+func contentHeadersOf(h *blob.HTTPHeaders) contentHeaders {
+	contentType := h.ContentType
+	if contentType == "" && !h.Untyped {
+		contentType = defaultContentType
+	}
+	return contentHeaders{
+		ContentType:        contentType,
+		ContentEncoding:    h.ContentEncoding,
+		ContentLanguage:    h.ContentLanguage,
+		ContentDisposition: h.ContentDisposition,
+		CacheControl:       h.CacheControl,
+		ContentMD5:         h.ContentMD5,
+		AcceptRanges:       "bytes",
+	}
+}
+
 // blobHeaders are what Get Blob and Get Blob Properties tell of a blob.
 type blobHeaders struct {
 	version
@@ -45,25 +72,19 @@ type blobHeaders struct {
 	leaseState
 	copyState
 	versionID
-	CurrentVersion     bool      `header:"x-ms-is-current-version,since=2019-12-12"`
-	ContentType        string    `header:"Content-Type"`
-	ContentEncoding    string    `header:"Content-Encoding"`
-	ContentLanguage    string    `header:"Content-Language"`
-	ContentDisposition string    `header:"Content-Disposition"`
-	CacheControl       string    `header:"Cache-Control"`
-	ContentMD5         md5Hash   `header:"Content-MD5"`
-	AcceptRanges       string    `header:"Accept-Ranges"`
-	Created            blob.Time `header:"x-ms-creation-time,since=2017-11-09"`
-	Type               blob.Type `header:"x-ms-blob-type"`
-	Encrypted          bool      `header:"x-ms-server-encrypted,always,since=2015-12-11"`
-	AppendedBlocks     *int      `header:"x-ms-blob-committed-block-count"`
-	Sealed             bool      `header:"x-ms-blob-sealed,since=2019-12-12"`
-	Tags               int       `header:"x-ms-tag-count,since=2019-12-12"`
-	Scope              string    `header:"x-ms-encryption-scope,since=2019-07-07"`
-	PolicyUntil        blob.Time `header:"x-ms-immutability-policy-until-date,since=2020-06-12"`
-	PolicyMode         string    `header:"x-ms-immutability-policy-mode,since=2020-06-12"`
-	LegalHold          bool      `header:"x-ms-legal-hold,since=2020-06-12"`
-	Sequence           *int64    `header:"x-ms-blob-sequence-number"`
+	CurrentVersion bool `header:"x-ms-is-current-version,since=2019-12-12"`
+	contentHeaders
+	Created        blob.Time `header:"x-ms-creation-time,since=2017-11-09"`
+	Type           blob.Type `header:"x-ms-blob-type"`
+	Encrypted      bool      `header:"x-ms-server-encrypted,always,since=2015-12-11"`
+	AppendedBlocks *int      `header:"x-ms-blob-committed-block-count"`
+	Sealed         bool      `header:"x-ms-blob-sealed,since=2019-12-12"`
+	Tags           int       `header:"x-ms-tag-count,since=2019-12-12"`
+	Scope          string    `header:"x-ms-encryption-scope,since=2019-07-07"`
+	PolicyUntil    blob.Time `header:"x-ms-immutability-policy-until-date,since=2020-06-12"`
+	PolicyMode     string    `header:"x-ms-immutability-policy-mode,since=2020-06-12"`
+	LegalHold      bool      `header:"x-ms-legal-hold,since=2020-06-12"`
+	Sequence       *int64    `header:"x-ms-blob-sequence-number"`
 }
 
 const defaultContentType = "application/octet-stream"
@@ -71,22 +92,16 @@ const defaultContentType = "application/octet-stream"
 func blobHeadersOf(s *scope) blobHeaders {
 	b := s.blob
 	h := blobHeaders{
-		version:            versionOf(b.Version()),
-		extended:           s.extended(b.Lease),
-		shown:              s.shown(b.Lease, auth.PermBreakLease),
-		metadata:           metadataOf(b.Metadata),
-		copyState:          copyStateOf(b.Copy),
-		versionID:          versionID{stamp(b.VersionID)},
-		ContentType:        b.HTTP.ContentType,
-		ContentEncoding:    b.HTTP.ContentEncoding,
-		ContentLanguage:    b.HTTP.ContentLanguage,
-		ContentDisposition: b.HTTP.ContentDisposition,
-		CacheControl:       b.HTTP.CacheControl,
-		ContentMD5:         b.HTTP.ContentMD5,
-		AcceptRanges:       "bytes",
-		Created:            b.Created.Second(),
-		Type:               b.Type,
-		Encrypted:          true,
+		version:        versionOf(b.Version()),
+		extended:       s.extended(b.Lease),
+		shown:          s.shown(b.Lease, auth.PermBreakLease),
+		metadata:       metadataOf(b.Metadata),
+		copyState:      copyStateOf(b.Copy),
+		versionID:      versionID{stamp(b.VersionID)},
+		contentHeaders: contentHeadersOf(&b.HTTP),
+		Created:        b.Created.Second(),
+		Type:           b.Type,
+		Encrypted:      true,
 	}
 	if s.past.IsZero() {
 		h.leaseState, h.CurrentVersion = leaseStateOf(b.Lease, s.r.Now()), b.VersionID != 0
@@ -95,9 +110,6 @@ func blobHeadersOf(s *scope) blobHeaders {
 	h.PolicyUntil, h.PolicyMode, h.LegalHold = b.Policy.Until, b.Policy.Mode(), b.LegalHold
 	if len(b.Tags) > 0 && s.grant.MayReadTags(s.resource()) {
 		h.Tags = len(b.Tags)
-	}
-	if h.ContentType == "" && !b.HTTP.Untyped {
-		h.ContentType = defaultContentType
 	}
 	h.override(s.grant.Override())
 	if b.Type == blob.AppendBlob {

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 
@@ -38,16 +37,10 @@ func (a *webRead) conditions() blob.Conditions {
 type webPage struct {
 	Status int `status:""`
 	version
-	Code               fault.Code   `header:"x-ms-error-code"`
-	ContentType        string       `header:"Content-Type"`
-	ContentEncoding    string       `header:"Content-Encoding"`
-	ContentLanguage    string       `header:"Content-Language"`
-	ContentDisposition string       `header:"Content-Disposition"`
-	CacheControl       string       `header:"Cache-Control"`
-	ContentMD5         md5Hash      `header:"Content-MD5"`
-	AcceptRanges       string       `header:"Accept-Ranges"`
-	Range              string       `header:"Content-Range"`
-	Content            wire.Content `body:"stream"`
+	contentHeaders
+	Code    fault.Code   `header:"x-ms-error-code"`
+	Range   string       `header:"Content-Range"`
+	Content wire.Content `body:"stream"`
 }
 
 var (
@@ -140,17 +133,7 @@ func (s *scope) find(name string) (err error) {
 
 // show returns the blob that was found, or a range of it.
 func (s *scope) show(r wire.Range) (*webPage, error) {
-	h := &s.blob.HTTP
-	page := &webPage{
-		version:            versionOf(s.blob.Version()),
-		ContentType:        cmp.Or(h.ContentType, defaultContentType),
-		ContentEncoding:    h.ContentEncoding,
-		ContentLanguage:    h.ContentLanguage,
-		ContentDisposition: h.ContentDisposition,
-		CacheControl:       h.CacheControl,
-		ContentMD5:         h.ContentMD5,
-		AcceptRanges:       "bytes",
-	}
+	page := &webPage{version: versionOf(s.blob.Version()), contentHeaders: contentHeadersOf(&s.blob.HTTP)}
 	if s.req.Method == http.MethodHead {
 		r = wire.Range{}
 	}

@@ -17,14 +17,7 @@ func (s *store) browse(method, path string, headers ...string) *answer {
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
-	req, err := wire.NewRequest(w, r, s.clock.Now(), nil)
-	if err != nil {
-		wire.WriteError(req, err)
-	} else {
-		s.Serve(req)
-	}
-	return &answer{w.Code, w.Header(), w.Body.Bytes()}
+	return s.serve(r)
 }
 
 // shows checks status, error code and body of an answer of the website endpoint; a body of
