@@ -40,5 +40,9 @@ func (b *Blob) CheckMutable(now Time) error {
 	return nil
 }
 
+// Gone tells whether the retention of what was soft-deleted has ended: nothing brings it
+// back, although the sweeper may not have come yet.
+func (b *Blob) Gone(now Time) bool { return b.Deleted != 0 && b.Retained <= now }
+
 // Expired tells whether the time of a blob is over: it is not there any more.
 func (b *Blob) Expired(now Time) bool { return b.Expires != 0 && b.Expires <= now }

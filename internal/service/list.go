@@ -187,7 +187,7 @@ func doListContainers(s *scope, a *listContainers) (*listing, error) {
 	count, skipped, next := 0, 0, marker("")
 	err = meta.WalkAllContainers(s.r, s.req.Account, a.Prefix, string(a.Marker),
 		func(position, name string, c *blob.Container) (meta.Step, error) {
-			hidden := name[0] == '$' && !with["system"] || c.Deleted != 0 && !with["deleted"]
+			hidden := name[0] == '$' && !with["system"] || c.Deleted != 0 && (!with["deleted"] || c.Retained <= s.now)
 			if hidden && skipped < maxSkipped {
 				skipped++
 				return meta.Next, nil

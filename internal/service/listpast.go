@@ -88,6 +88,8 @@ func (l *blobLister) wanted(k blob.PastKind) bool {
 // shown tells whether the record that was read is to be listed.
 func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 	switch {
+	case l.record.Gone(l.now):
+		return false, nil
 	case e.Past.Kind == blob.PreviousVersion:
 		if l.with.ghosts {
 			version, err := e.Decode() // to outlive the walk's next step

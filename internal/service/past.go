@@ -90,7 +90,7 @@ func (s *scope) enterPast(at address, args any) (err error) {
 		return err
 	}
 	s.noteTags()
-	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 {
+	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 || s.blob.Gone(s.now) {
 		return fault.BlobNotFound
 	}
 	if err := s.checkConditions(args, s.blob.Version(), false); err != nil {

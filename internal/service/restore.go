@@ -66,7 +66,7 @@ func doRestoreContainer(s *scope, a *restoreContainer) (*nothing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c == nil {
+	if c == nil || c.Retained <= s.now {
 		return nil, fault.ContainerNotFound
 	}
 	return &nothing{}, meta.RestoreContainer(s.tx, s.req.Account, s.req.Container, c)

@@ -185,12 +185,14 @@ func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
 		if err != nil {
 			return nil, err
 		}
-		found = true
 		b, err := e.Decode()
 		if err != nil {
 			return nil, err
 		}
-		if b.Deleted == 0 {
+		if b.Gone(s.now) {
+			continue
+		}
+		if found = true; b.Deleted == 0 {
 			continue
 		}
 		b.Deleted, b.Retained = 0, 0

@@ -81,6 +81,39 @@ func TestSoftDelete(t *testing.T) {
 	}
 }
 
+// TestRetentionEndsOnTime: what was soft-deleted is gone when its time is over, also while
+// the sweeper has not come.
+func TestRetentionEndsOnTime(t *testing.T) {
+	s := newStore(t).with(service.Features{ContainerRetention: 1})
+	s.box()
+	s.retain(1)
+	s.put("a", 1)
+	snap := s.snapshot("a")
+	s.want(202, "", "DELETE", "/box/a", nil, "x-ms-delete-snapshots", "include")
+	s.put("b", 1)
+	s.snapshot("b")
+	s.want(202, "", "DELETE", "/box/b", nil, "x-ms-delete-snapshots", "only")
+	s.want(201, "", "PUT", "/bin?restype=container", nil)
+	s.want(202, "", "DELETE", "/bin?restype=container", nil)
+	bin := s.wantContainers("include=deleted", "-bin", "box")[0]
+	s.step(day - time.Second)
+	s.wantList(everything, "a:deleted-snapshot:1 a:deleted-base:1 b:deleted-snapshot:1 b:base:1")
+	s.step(2 * time.Second)
+	s.wantList(everything, "b:base:1")
+	s.wantContainers("include=deleted", "box")
+	s.want(404, "BlobNotFound", "PUT", "/box/a?comp=undelete", nil)
+	s.want(404, "BlobNotFound", "DELETE", "/box/a?deletetype=permanent&snapshot="+snap, nil)
+	s.want(200, "", "PUT", "/box/b?comp=undelete", nil)
+	s.wantList(everything, "b:base:1")
+	s.want(404, "ContainerNotFound", "PUT", "/bin?restype=container&comp=undelete", nil,
+		"x-ms-deleted-container-name", "bin", "x-ms-deleted-container-version", bin.Version)
+	s.sweep()
+	s.sweep()
+	if left := s.stored(); left != 1 {
+		t.Errorf("%d objects are left, want that of b", left)
+	}
+}
+
 func TestOverwritesAreSoftDeletedSnapshots(t *testing.T) {
 	s := newStore(t)
 	s.box()
