@@ -44,10 +44,8 @@ func (a *createEmpty) checkForm() error {
 
 // createBlob makes the record of a blob without content, in place of what there was.
 func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
-	if s.blob == nil {
-		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
-			return nil, err
-		}
+	if err := s.admitName(); err != nil {
+		return nil, err
 	}
 	b, err := s.newBlob(t)
 	if err != nil {

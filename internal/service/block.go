@@ -83,7 +83,7 @@ func (s *scope) stage(args any, blockID string, in *body) error {
 func (s *scope) enterStaging() error {
 	switch {
 	case s.blob == nil:
-		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
+		if err := s.admitName(); err != nil {
 			return err
 		}
 		s.blob = &blob.Blob{Type: blob.BlockBlob, Created: s.now, Uncommitted: true}
@@ -171,10 +171,8 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.blob == nil {
-		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
-			return nil, err
-		}
+	if err := s.admitName(); err != nil {
+		return nil, err
 	}
 	b, err := s.newBlob(blob.BlockBlob)
 	if err != nil {

@@ -87,6 +87,15 @@ func (h handler) around(outer func(c *call, inner func(*call) error) error) hand
 	return h
 }
 
+// decoded returns the arguments of a request, judged by themselves.
+func decoded[A any](c *call, args *wire.Args[A]) (*A, error) {
+	a := new(A)
+	if err := args.Decode(c.req, a); err != nil {
+		return nil, err
+	}
+	return a, c.checkForm(a)
+}
+
 // The three ways an operation runs: view, update and ingest.
 
 // view makes a handler of a function that reads in one snapshot.
@@ -105,15 +114,12 @@ type transaction func(c *call, ctx context.Context, args any, fn func(*scope) er
 func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
 	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
 	return handle[A, R](func(c *call) error {
-		a := new(A)
-		if err := args.Decode(c.req, a); err != nil {
-			return err
-		}
-		if err := c.checkForm(a); err != nil {
+		a, err := decoded(c, args)
+		if err != nil {
 			return err
 		}
 		var result *R
-		err := run(c, c.ctx(), a, func(s *scope) (err error) {
+		err = run(c, c.ctx(), a, func(s *scope) (err error) {
 			result, err = f(s, a)
 			return err
 		})

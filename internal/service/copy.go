@@ -62,15 +62,11 @@ func copies[A, R any, P interface {
 }](f func(*scope, *A, *source) (*R, error)) handler {
 	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
 	return readAgain(handle[A, R](func(c *call) error {
-		a := new(A)
-		if err := args.Decode(c.req, a); err != nil {
-			return err
-		}
-		if err := c.checkForm(a); err != nil {
+		a, err := decoded(c, args)
+		if err != nil {
 			return err
 		}
 		var result *R
-		var err error
 		for range maxCopyTries {
 			err = c.copy(a, P(a).wants(), func(s *scope, from *source) (err error) {
 				result, err = f(s, a, from)

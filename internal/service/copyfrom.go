@@ -18,11 +18,8 @@ func pulls[A, R any, P interface {
 }](f func(*scope, *A, *source) (*R, error)) handler {
 	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
 	return readAgain(handle[A, R](func(c *call) error {
-		a := new(A)
-		if err := args.Decode(c.req, a); err != nil {
-			return err
-		}
-		if err := c.checkForm(a); err != nil {
+		a, err := decoded(c, args)
+		if err != nil {
 			return err
 		}
 		w := P(a).wants()

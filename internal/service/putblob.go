@@ -90,10 +90,8 @@ func (s *scope) newBlob(t blob.Type) (*blob.Blob, error) {
 }
 
 func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
-	if s.blob == nil {
-		if err := blob.CheckBlobName(s.req.Container, s.req.Blob); err != nil {
-			return nil, err
-		}
+	if err := s.admitName(); err != nil {
+		return nil, err
 	}
 	b, err := s.newBlob(blob.BlockBlob)
 	if err != nil {
