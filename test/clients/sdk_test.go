@@ -8,7 +8,7 @@ import (
 )
 
 // TestPython runs test/python: the official Python SDK, synchronous and
-// asynchronous, and obstore.
+// asynchronous, obstore, and adlfs.
 func TestPython(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {

@@ -161,6 +161,33 @@ def test_page_blob(box):
     assert len(body) == 8192 and body[2048:2560] == b"\x02" * 512 and not any(body[:2048])
 
 
+def test_page_differences(box):
+    blob = box.get_blob_client("disk")
+    blob.create_page_blob(2048, sequence_number=3)
+    blob.upload_page(b"\x01" * 1024, offset=0, length=1024)
+    snapshot = blob.create_snapshot()["snapshot"]
+    blob.clear_page(offset=0, length=512)
+    blob.upload_page(b"\x02" * 512, offset=1024, length=512)
+    changed = [(r.start, r.end, r.cleared) for r in blob.list_page_ranges(previous_snapshot=snapshot)]
+    assert changed == [(0, 511, True), (1024, 1535, False)]
+    blob.set_sequence_number("increment")
+    assert blob.get_blob_properties().page_blob_sequence_number == 4
+    with refused(412, "SequenceNumberConditionNotMet"):
+        blob.upload_page(b"\x02" * 512, offset=0, length=512, if_sequence_number_eq=3)
+
+
+def test_download_in_chunks_and_into_a_file(box, tmp_path):
+    body = os.urandom(5 * MIB + 1)
+    blob = box.upload_blob("big", body, max_concurrency=4)
+    file = tmp_path / "big"
+    with open(file, "wb") as out:
+        blob.download_blob(max_concurrency=4).readinto(out)
+    assert file.read_bytes() == body
+    assert b"".join(blob.download_blob().chunks()) == body
+    blob.upload_blob(open(file, "rb"), overwrite=True, validate_content=True)
+    assert blob.download_blob(validate_content=True).readall() == body
+
+
 def test_copy(box, blob):
     copy = box.get_blob_client("copy")
     started = copy.start_copy_from_url(blob.url + "?" + sas(blob))
@@ -174,6 +201,38 @@ def test_copy_synchronously(box, blob):
     started = copy.start_copy_from_url(blob.url + "?" + sas(blob), requires_sync=True)
     assert started["copy_status"] == "success"
     assert copy.download_blob().readall() == b"sample"
+
+
+def test_abort_of_a_copy_that_has_ended(box, blob):
+    copy = box.get_blob_client("copy")
+    started = copy.start_copy_from_url(blob.url + "?" + sas(blob))
+    with refused(409, "NoPendingCopyOperation"):
+        copy.abort_copy(started["copy_id"])
+
+
+def test_blocks_from_urls(box, blob):
+    copy = box.get_blob_client("copy")
+    for i, block in enumerate(["MDAwMQ==", "MDAwMg=="]):
+        copy.stage_block_from_url(block, blob.url + "?" + sas(blob), source_offset=3 * i, source_length=3)
+    copy.commit_block_list([BlobBlock("MDAwMg=="), BlobBlock("MDAwMQ==")])
+    assert copy.download_blob().readall() == b"plesam"
+    log = box.get_blob_client("log")
+    log.create_append_blob()
+    log.append_block_from_url(blob.url + "?" + sas(blob))
+    assert log.download_blob().readall() == b"sample"
+
+
+def test_incremental_copy(box):
+    disk = box.get_blob_client("disk")
+    disk.create_page_blob(1024)
+    disk.upload_page(b"\x01" * 512, offset=0, length=512)
+    snapshot = disk.create_snapshot()["snapshot"]
+    backup = box.get_blob_client("backup")
+    source = box.get_blob_client("disk", snapshot=snapshot)
+    started = backup.start_copy_from_url(source.url + "&" + sas(disk), incremental_copy=True)
+    assert started["copy_status"] in ("pending", "success")
+    props = backup.get_blob_properties()
+    assert props.copy.incremental_copy and props.copy.destination_snapshot
 
 
 def test_upload_from_url(box, blob):

@@ -52,3 +52,14 @@ async def test_asynchronous_delete_and_undelete(retention, abox, ablob):
     assert [b.deleted async for b in abox.list_blobs(include=["deleted"])] == [True]
     await ablob.undelete_blob()
     assert await (await ablob.download_blob()).readall() == b"sample"
+
+
+async def test_asynchronous_deleted_snapshots(retention, abox, ablob):
+    await ablob.create_snapshot()
+    await ablob.upload_blob(b"newer", overwrite=True)
+    await ablob.delete_blob(delete_snapshots="include")
+    kept = [(b.deleted, bool(b.snapshot)) async for b in abox.list_blobs(include=["deleted", "snapshots"])]
+    assert kept.count((True, False)) == 1 and kept.count((True, True)) >= 2
+    await ablob.undelete_blob()
+    assert await (await ablob.download_blob()).readall() == b"newer"
+    assert not [b async for b in abox.list_blobs(include=["deleted", "snapshots"]) if b.deleted]
