@@ -44,6 +44,8 @@ var (
 	// ErrReadOnly is wrapped by Update when the engine can't write for a reason
 	// that may pass (disk full, read-only file system). Nothing was changed.
 	ErrReadOnly = errors.New("kv: store cannot write")
+	// ErrNested is yielded by a scan that begins before another of the same reader has ended.
+	ErrNested = errors.New("kv: scan within a scan")
 )
 
 // Key names what an update depends on. It covers itself and every key that begins
@@ -92,7 +94,7 @@ type Reader interface {
 	// Scan yields the pairs with start <= key < end in ascending order, the
 	// transaction's own writes included; a nil end means no bound. An error ends it.
 	// Writes made while it runs, say to remove what it yields, it does not show.
-	// Scans within one reader may follow each other but not nest. Beginning a new
+	// Scans within one reader may follow each other but not nest (ErrNested). Beginning a new
 	// scan after another was left early is cheap (one seek).
 	Scan(start, end []byte) iter.Seq2[Pair, error]
 }

@@ -72,19 +72,33 @@ func (f *finder) run(marker string) error {
 		}
 		return f.search(only, c, position)
 	}
-	return meta.WalkContainers(f.r, f.req.Account, "", first, func(name string, c *blob.Container) (meta.Step, error) {
+	for start := first; ; {
+		name, c, err := f.containerFrom(start)
+		if c == nil || err != nil {
+			return err
+		}
 		at := ""
 		if name == first {
 			at = position
 		}
 		if f.spent(name, at) {
-			return meta.Stop, nil
+			return nil
 		}
 		if err := f.search(name, c, at); err != nil || f.next != "" {
-			return meta.Stop, err
+			return err
 		}
-		return meta.Next, nil
+		start = name + "\x01" // behind all states of that name
+	}
+}
+
+// containerFrom returns the first container at or behind a position, nil when there is none. It is not searched while others
+// are walked, because scans do not nest.
+func (f *finder) containerFrom(start string) (name string, c *blob.Container, err error) {
+	err = meta.WalkContainers(f.r, f.req.Account, "", start, func(n string, found *blob.Container) (meta.Step, error) {
+		name, c = n, found
+		return meta.Stop, nil
 	})
+	return name, c, err
 }
 
 // spent counts one step, or notes that the next page begins with it.

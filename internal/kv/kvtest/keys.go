@@ -203,6 +203,22 @@ func testScanAgain(t *testing.T, s Store) {
 				t.Errorf("a sequence run again: %d pairs, want 3", n)
 			}
 		}
+		n := 0
+		for _, err := range seq {
+			if err != nil {
+				t.Errorf("around a scan: %v", err)
+			}
+			n++
+			for _, err := range r.Scan(nil, nil) {
+				if !errors.Is(err, kv.ErrNested) {
+					t.Errorf("scan within a scan: %v", err)
+				}
+				break
+			}
+		}
+		if n != 3 {
+			t.Errorf("a scan around another: %d pairs, want 3", n)
+		}
 		if got := read(t, r, "b/2"); got != "2" {
 			t.Errorf("Get after scans = %q", got)
 		}

@@ -127,6 +127,8 @@ type reader struct {
 	now    time.Time
 	keys   []kv.Key
 	checks bool
+
+	scanning bool
 }
 
 func (r *reader) Now() time.Time { return r.now }
@@ -151,6 +153,12 @@ func (r *reader) Scan(start, end []byte) iter.Seq2[kv.Pair, error] {
 			yield(kv.Pair{}, kv.ErrUndeclared)
 			return
 		}
+		if r.scanning {
+			yield(kv.Pair{}, kv.ErrNested)
+			return
+		}
+		r.scanning = true
+		defer func() { r.scanning = false }()
 		r.tree.Copy().Ascend(kv.Pair{Key: start}, func(p kv.Pair) bool {
 			if end != nil && bytes.Compare(p.Key, end) >= 0 {
 				return false

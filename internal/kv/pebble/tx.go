@@ -28,6 +28,8 @@ type reader struct {
 	pinned []io.Closer      // of the values that Get returned
 	buf    []byte           // for stored keys
 
+	scanning bool
+
 	pinnedArray [2]io.Closer
 	bufArray    [128]byte
 }
@@ -95,6 +97,7 @@ func (r *reader) Scan(start, end []byte) iter.Seq2[kv.Pair, error] {
 			yield(kv.Pair{}, err)
 			return
 		}
+		defer r.ended()
 		for ok := it.Valid(); ok; ok = it.Next() {
 			p, err := pair(it)
 			if !yield(p, err) || err != nil {
@@ -109,8 +112,11 @@ func (r *reader) Scan(start, end []byte) iter.Seq2[kv.Pair, error] {
 
 // seek puts the iterator at the first key from start on. While end stays the same, as in
 // a listing that skips from folder to folder, the bounds do, and the seek can
-// begin where the iterator is.
+// begin where the iterator is. After a scan that could begin, ended has to be called.
 func (r *reader) seek(start, end []byte) (*pebble.Iterator, error) {
+	if r.scanning {
+		return nil, kv.ErrNested
+	}
 	limit := dataEnd
 	if end != nil {
 		limit = r.stored(end)
@@ -125,8 +131,12 @@ func (r *reader) seek(start, end []byte) (*pebble.Iterator, error) {
 		r.iter.SetBounds(dataStart, limit)
 	}
 	r.iter.SeekGE(r.stored(start))
+	r.scanning = true
 	return r.iter, nil
 }
+
+// ended says that the iterator may be moved elsewhere.
+func (r *reader) ended() { r.scanning = false }
 
 // pair returns what it stands at.
 func pair(it *pebble.Iterator) (kv.Pair, error) {
@@ -179,6 +189,7 @@ func (t *tx) Scan(start, end []byte) iter.Seq2[kv.Pair, error] {
 				yield(kv.Pair{}, err)
 				return
 			}
+			defer t.ended()
 			t.own.merge(it, start, end, yield)
 		}
 	}
