@@ -83,15 +83,8 @@ func sameFiles(t *testing.T, want, got string) {
 // TestAzureCLI runs every verb of the lease commands for blobs and containers,
 // and uploads under a lease.
 func TestAzureCLI(t *testing.T) {
-	harness.Long(t)
-	server := harness.Start(t, nil)
-	az := &tool{
-		program: harness.Need(t, "az", "install the Azure CLI (Debian package azure-cli)"),
-		env: append(server.Env(),
-			"AZURE_CONFIG_DIR="+t.TempDir(), "AZURE_CORE_COLLECT_TELEMETRY=false", "AZURE_CORE_ONLY_SHOW_ERRORS=true"),
-	}
+	az := newAzureCLI(t)
 	dir := files(t)
-	az.must(t, "storage", "container", "create", "-n", "box")
 	az.must(t, "storage", "blob", "upload", "-c", "box", "-n", "state", "-f", filepath.Join(dir, "small.txt"))
 
 	t.Run("blob lease", func(t *testing.T) {
