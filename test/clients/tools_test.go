@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/leasehold/leasehold/test/harness"
@@ -195,6 +196,7 @@ func TestRclone(t *testing.T) {
 	if got := rclone.must(t, "lsf", "store:box/backup"); got != "dir/\nempty\nsmall.txt" {
 		t.Errorf("lsf printed %q", got)
 	}
+	rclone.streams(t, dir)
 	rclone.must(t, "copy", "store:box/backup", "store:box/copy")
 	back := t.TempDir()
 	rclone.must(t, "sync", "store:box/copy", back)
@@ -206,6 +208,42 @@ func TestRclone(t *testing.T) {
 	rclone.must(t, "check", dir, "store:box/backup")
 	rclone.must(t, "purge", "store:box/copy")
 	rclone.must(t, "purge", "store:box")
+}
+
+// streams prints, describes and writes without files.
+func (c *tool) streams(t *testing.T, dir string) {
+	t.Helper()
+	small, err := os.ReadFile(filepath.Join(dir, "small.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := c.run(t, "cat", "--offset", "10", "--count", "20", "store:box/backup/small.txt"); err != nil || out != strings.TrimSpace(string(small[10:30])) {
+		t.Errorf("cat printed %q, %v", out, err)
+	}
+	type entry struct {
+		Path string
+		Size int
+	}
+	var listed []entry
+	if err := json.Unmarshal([]byte(c.must(t, "lsjson", "-R", "--files-only", "store:box/backup")), &listed); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(listed, func(a, b entry) int { return strings.Compare(a.Path, b.Path) })
+	if got := fmt.Sprint(listed); got != "[{dir/a b+c%.bin 70000} {dir/deep/ä.bin 5242880} {empty 0} {small.txt 100}]" {
+		t.Errorf("lsjson printed %s", got)
+	}
+	sums := slices.Sorted(strings.SplitSeq(c.must(t, "hashsum", "MD5", "store:box/backup"), "\n"))
+	here := slices.Sorted(strings.SplitSeq(c.must(t, "hashsum", "MD5", dir), "\n"))
+	if !slices.Equal(sums, here) {
+		t.Errorf("hashsum printed %q, want %q", sums, here)
+	}
+	if got := c.must(t, "size", "store:box/backup", "--json"); !strings.Contains(got, `"bytes":5312980`) {
+		t.Errorf("size printed %s", got)
+	}
+	c.must(t, "moveto", "store:box/backup/empty", "store:box/backup/moved")
+	c.must(t, "copyto", "store:box/backup/moved", "store:box/backup/empty")
+	c.must(t, "deletefile", "store:box/backup/moved")
+	c.must(t, "check", dir, "store:box/backup")
 }
 
 // TestRestic backs a folder up and restores it. It knows only the public name of
@@ -239,9 +277,43 @@ func TestRestic(t *testing.T) {
 	back := t.TempDir()
 	restic.must(t, "restore", "latest", "--target", back)
 	sameFiles(t, dir, filepath.Join(back, dir))
-	restic.must(t, "forget", "--keep-last", "1", "--prune")
+	restic.locks(t)
+	restic.must(t, "forget", "--keep-last", "1")
+	restic.must(t, "prune")
 	restic.must(t, "check", "--read-data")
 	if out := restic.must(t, "snapshots", "--json"); strings.Count(out, `"short_id"`) != 1 {
 		t.Errorf("snapshots: %s", fmt.Sprintf("%.500s", out))
+	}
+}
+
+// locks lets a backup that reads from a pipe hold its lock, which keeps others from
+// pruning, and takes away what it leaves when it is killed.
+func (c *tool) locks(t *testing.T) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), c.program, "backup", "--stdin")
+	cmd.Env = append(os.Environ(), c.env...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	killed := sync.OnceFunc(func() {
+		cmd.Process.Kill()
+		in.Close()
+		cmd.Wait()
+	})
+	defer killed()
+	for c.must(t, "list", "locks", "--no-lock") == "" {
+		if t.Context().Err() != nil {
+			t.Fatal("the backup took no lock")
+		}
+	}
+	c.refused(t, "already locked", "prune")
+	killed()
+	c.must(t, "unlock", "--remove-all")
+	if left := c.must(t, "list", "locks", "--no-lock"); left != "" {
+		t.Errorf("locks are left: %s", left)
 	}
 }
