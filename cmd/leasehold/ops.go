@@ -9,6 +9,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/server"
+	"github.com/leasehold/leasehold/internal/service"
 )
 
 // healthy returns a check of what keeps the store from taking writes, if anything.
@@ -47,6 +48,13 @@ func (s *store) watch(r prometheus.Registerer, room *roomy) {
 	} {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "leasehold_" + m.name, Help: m.help}, m.value))
 	}
+}
+
+// watchWaiting adds the number of requests that wait for a lease to the metrics of the server.
+func watchWaiting(r prometheus.Registerer, svc *service.Service) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "leasehold_lease_waiters", Help: "Requests that wait for a lease.",
+	}, func() float64 { return float64(svc.Waiting()) }))
 }
 
 // serveOps answers whoever runs the server, if there is a listener for it. It goes on while

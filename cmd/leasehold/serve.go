@@ -189,6 +189,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room), MaxConnections: maxConnections(),
 	})
 	s.watch(srv.Registerer(), room)
+	watchWaiting(srv.Registerer(), svc)
 	ends, err := open(o, conf, log)
 	if err != nil {
 		return err

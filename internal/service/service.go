@@ -110,6 +110,9 @@ func New(o Options) *Service {
 	return &Service{Options: o, outside: fetch.New(o.Sources), table: wire.NewTable(rows, func(op *Operation) wire.Selector { return op.On })}
 }
 
+// Waiting returns how many requests wait for a lease.
+func (s *Service) Waiting() int { return s.queues.Len() }
+
 // Serve answers one request.
 func (s *Service) Serve(r *wire.Request) {
 	op, err := &readWebsite, error(nil)

@@ -81,6 +81,9 @@ func (q *Queues) Acquire(ctx context.Context, name string, wait time.Duration, t
 	return own.giveUp(w)
 }
 
+// Len returns how many requests wait in all queues.
+func (q *Queues) Len() int { return int(q.waiting.Load()) }
+
 // find returns the queue of a resource, nil when nobody waits for it.
 func (q *Queues) find(name string) *queue {
 	if q.waiting.Load() == 0 {

@@ -18,10 +18,14 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"io"
+	"math"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,6 +53,7 @@ type Options struct {
 	Accounts map[string]string
 	Config   string   // further lines of the configuration file
 	Args     []string // further arguments after "serve"
+	Metrics  bool     // serve metrics, for Metric
 	Env      []string // further environment
 }
 
@@ -130,6 +135,9 @@ func (s *Server) start(listen string) {
 	if s.options.Dev {
 		args = append(args, "--dev")
 	}
+	if s.options.Metrics {
+		args = append(args, "--ops-listen", "127.0.0.1:0")
+	}
 	p := &process{cmd: exec.Command(Binary(s.t), args...), log: &logBuffer{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "LEASEHOLD_ACCOUNTS=")
 	p.cmd.Env = append(p.cmd.Env, s.options.Env...)
@@ -179,6 +187,34 @@ func readyAddr(line string) (string, bool) {
 	}
 	addr := address.FindString(line)
 	return addr, addr != ""
+}
+
+var metricsURL = regexp.MustCompile(`metrics on (http://127\.0\.0\.1:\d+/metrics)`)
+
+// Metric returns the value of a metric without labels, of a server that was started with
+// Options.Metrics.
+func (s *Server) Metric(name string) float64 {
+	s.t.Helper()
+	found := metricsURL.FindStringSubmatch(s.current().log.String())
+	if found == nil {
+		return math.NaN() // the line follows that of being ready
+	}
+	resp, err := http.Get(found[1])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "\n"+name+" ")
+	line, _, _ := strings.Cut(rest, "\n")
+	value, err := strconv.ParseFloat(line, 64)
+	if !ok || err != nil {
+		s.t.Fatalf("no metric %s: %v", name, err)
+	}
+	return value
 }
 
 func (s *Server) current() *process {

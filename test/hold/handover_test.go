@@ -68,7 +68,8 @@ func newContainer(t *testing.T, s *harness.Server, d *dialer) *container.Client 
 // TestHandOver has many wait for one lock, and logs how long after a release the next one has it. Those who poll have
 // just begun to wait, and so look often; with LEASEHOLD_TEST=long they have waited longer.
 func TestHandOver(t *testing.T) {
-	s := harness.Start(t, nil)
+	s := harness.Start(t, &harness.Options{Metrics: true})
+	s.NeedOwn()
 	t.Run("server waits", func(t *testing.T) {
 		const n = 64
 		order := handOver(t, s, n, true)
@@ -90,6 +91,19 @@ func TestHandOver(t *testing.T) {
 			}
 		}
 	})
+}
+
+// inQueue returns when n requests wait at the server.
+func inQueue(t *testing.T, s *harness.Server, n int) {
+	t.Helper()
+	late := time.After(30 * time.Second)
+	for s.Metric("leasehold_lease_waiters") != float64(n) {
+		select {
+		case <-late:
+			t.Fatalf("%d requests do not come to wait", n)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // handOver lets n clients wait for a lock, one after another, gives it up, and returns the order in which they had it.
@@ -137,7 +151,7 @@ func handOver(t *testing.T, s *harness.Server, n int, extensions bool) (order []
 		}()
 		<-waiting
 		if extensions {
-			<-time.After(50 * time.Millisecond) // until it is in the queue: so far it has only been sent
+			inQueue(t, s, k+1) // so far it has only been sent
 		}
 	}
 	if !extensions && long() {
