@@ -388,4 +388,12 @@ func TestEncryptionOfContainersIsChecked(t *testing.T) {
 	}
 	s.want(403, "RequestForbiddenByContainerEncryptionPolicy", "PUT", "/new/a?comp=block&blockid=AAAA", []byte("x"), "x-ms-encryption-scope", "theirs")
 	s.want(404, "BlobNotFound", "GET", "/new/a?comp=blocklist&blocklisttype=all", nil)
+
+	// A customer's key goes before the scope of the container.
+	s.want(201, "", "PUT", "/new/log", nil, append(customerKey(1), "x-ms-blob-type", "AppendBlob")...)
+	s.want(409, errNoKey, "PUT", "/new/log?comp=appendblock", []byte("x"))
+	s.want(409, errOtherKey, "PUT", "/new/log?comp=appendblock", []byte("x"), "x-ms-encryption-scope", "ours")
+	if a := s.want(201, "", "PUT", "/new/log?comp=appendblock", []byte("x"), customerKey(1)...); a.get("x-ms-encryption-scope") != "" {
+		t.Errorf("answered %v", a.header)
+	}
 }
