@@ -70,15 +70,17 @@ func TestListingBounds(t *testing.T) {
 			}
 		}
 	}
-	// The upper bound is known to listings in Arrow only, and each bound since a version.
+	// The upper bound is known to listings in Arrow only, and since a version; the lower one always.
 	for _, c := range [][]string{
 		{"&endBefore=b", "Accept", "application/xml"},
 		{"&endBefore=b", "Accept", acceptArrow, "x-ms-version", "2026-10-06"},
-		{"&startFrom=b", "Accept", acceptArrow, "x-ms-version", "2025-11-05"},
 	} {
 		if got := s.names(c[0], c[1:]...); len(got) != 6 {
 			t.Errorf("%q lists %q", c, got)
 		}
+	}
+	if got := s.names("&startFrom=c", "x-ms-version", "2023-11-03"); !slices.Equal(got, []string{"c", "d"}) {
+		t.Errorf("an older version lists %q", got)
 	}
 	s.want(400, "InvalidQueryParameterValue", "GET", "/box?restype=container&comp=list&startFrom=%FF", nil)
 	s.want(400, "InvalidQueryParameterValue", "GET", "/box?restype=container&comp=list&startFrom=b&marker=b", nil)

@@ -265,7 +265,7 @@ func appendMetadata(b []byte, m blob.Metadata) []byte {
 type listBlobs struct {
 	page
 	Delimiter string `query:"delimiter"`
-	StartFrom string `query:"startFrom,since=2026-02-06"`
+	StartFrom string `query:"startFrom"`
 	EndBefore string `query:"endBefore,since=2026-12-06"`
 }
 
