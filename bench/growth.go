@@ -26,7 +26,8 @@ const crashes = 3
 type growthStep struct {
 	Blobs    int     `json:"blobs"`
 	FillRate float64 `json:"fillPerSecond"`
-	Memory   float64 `json:"memoryMiB"` // largest resident size in any row
+	Settled  float64 `json:"settledSeconds"` // what the server worked on after the last blob
+	Memory   float64 `json:"memoryMiB"`      // largest resident size in any row
 	Disk     float64 `json:"diskMiB"`
 	Start    float64 `json:"startSeconds"` // slowest of several after a kill
 	Checked  int     `json:"acknowledgedAndFound"`
@@ -104,6 +105,7 @@ func (c *comparison) grow(from, n int) growthStep {
 	}
 	g.FillRate = float64(n-from) / time.Since(start).Seconds()
 	g.Memory = float64(memory(t.pid)) / mib
+	g.Settled = c.settle(t).Seconds()
 	t.halt()
 	first := len(c.rows)
 	c.among = n
@@ -117,6 +119,26 @@ func (c *comparison) grow(from, n int) growthStep {
 		g.Error = err.Error()
 	}
 	return g
+}
+
+// settle waits until the server has done what filling it left to do: the rows shall tell what a size costs, not what
+// getting there did. It returns how long that took.
+func (c *comparison) settle(t *target) time.Duration {
+	const (
+		look  = time.Second
+		quiet = look / 20 // CPU time in one look
+		limit = 2 * time.Minute
+	)
+	start := time.Now()
+	for before := cpuTime(t.pid); ; {
+		time.Sleep(look)
+		now := cpuTime(t.pid)
+		if took := time.Since(start); now-before < quiet || took > limit {
+			c.progress("  settled after %v", took.Round(look))
+			return took
+		}
+		before = now
+	}
 }
 
 // crash kills the server several times in the middle of writes, and measures how long it takes to answer again. What
