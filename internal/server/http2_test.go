@@ -117,19 +117,3 @@ func TestStalledStreamsAreCutOff(t *testing.T) {
 		}
 	})
 }
-
-func TestSlowHandshakesBelowHTTP2AreCutOff(t *testing.T) {
-	cert := certificate(t)
-	synctest.Test(t, func(t *testing.T) {
-		l := pipes{make(chan net.Conn), make(chan struct{})}
-		done := make(chan error)
-		go func() { done <- New(answer, nil).Serve(t.Context(), HTTP2(l, &tls.Config{GetCertificate: cert.Get})) }()
-		near, far := net.Pipe()
-		l.accept <- far
-		c := &client{t, near, bufio.NewReader(near)}
-		if took := c.closes(); took < headTimeout || took > headTimeout+10*time.Second {
-			t.Errorf("after %v", took)
-		}
-		t.Cleanup(func() { <-done })
-	})
-}

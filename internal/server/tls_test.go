@@ -98,18 +98,20 @@ func TestPeersThatDoNotSpeakTLSAreCutOff(t *testing.T) {
 
 func TestSlowHandshakesAreCutOff(t *testing.T) {
 	cert := certificate(t)
-	synctest.Test(t, func(t *testing.T) {
-		l := pipes{make(chan net.Conn), make(chan struct{})}
-		done := make(chan error)
-		go func() { done <- New(answer, nil).Serve(t.Context(), TLS(l, &tls.Config{GetCertificate: cert.Get})) }()
-		near, far := net.Pipe()
-		l.accept <- far
-		c := &client{t, near, bufio.NewReader(near)}
-		if took := c.closes(); took < headTimeout || took > headTimeout+10*time.Second {
-			t.Errorf("after %v", took)
-		}
-		t.Cleanup(func() { <-done })
-	})
+	for _, secure := range []func(net.Listener, *tls.Config) net.Listener{TLS, HTTP2} {
+		synctest.Test(t, func(t *testing.T) {
+			l := pipes{make(chan net.Conn), make(chan struct{})}
+			done := make(chan error)
+			go func() { done <- New(answer, nil).Serve(t.Context(), secure(l, &tls.Config{GetCertificate: cert.Get})) }()
+			near, far := net.Pipe()
+			l.accept <- far
+			c := &client{t, near, bufio.NewReader(near)}
+			if took := c.closes(); took < headTimeout || took > headTimeout+10*time.Second {
+				t.Errorf("after %v", took)
+			}
+			t.Cleanup(func() { <-done })
+		})
+	}
 }
 
 func TestCertificatesAreReadAgain(t *testing.T) {
