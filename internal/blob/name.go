@@ -20,7 +20,7 @@ const (
 const (
 	RootContainer = "$root" // its blobs may be addressed without it
 	WebContainer  = "$web"  // static website content
-	LogsContainer = "$logs"
+	LogsContainer = "$logs" // logs of requests; stays empty here
 )
 
 // CheckContainerName reports why name can't be that of a container:

@@ -24,13 +24,22 @@ type Retention struct {
 // MaxRetentionDays is the longest retention.
 const MaxRetentionDays = 365
 
-// Logging says which requests are logged. It is kept and told, and has no effect.
+// Logging says which requests are logged. It is kept and told, and nothing is logged.
 type Logging struct {
 	Version   string     `xml:"Version" cbor:"1,keyasint,omitempty"`
 	Delete    *bool      `xml:"Delete" cbor:"2,keyasint,omitempty"`
 	Read      *bool      `xml:"Read" cbor:"3,keyasint,omitempty"`
 	Write     *bool      `xml:"Write" cbor:"4,keyasint,omitempty"`
 	Retention *Retention `xml:"RetentionPolicy" cbor:"5,keyasint,omitempty"`
+}
+
+// Logs reports whether any requests are to be logged, which is when an account gets its container $logs.
+func (l *Logging) Logs() bool {
+	if l == nil {
+		return false
+	}
+	on := func(b *bool) bool { return b != nil && *b }
+	return on(l.Delete) || on(l.Read) || on(l.Write)
 }
 
 // Metrics says which metrics are collected. It is kept and told, and has no effect.

@@ -122,7 +122,7 @@ func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
 	}
 	run := func(s *scope) error { return fn(s, from) }
 	if from.shared {
-		return c.changeWith(c.ctx(), args, meta.BlobKey(from.at.gen, from.at.name), run)
+		return c.changeWith(c.ctx(), args, run, meta.BlobKey(from.at.gen, from.at.name))
 	}
 	if err := c.change(c.ctx(), args, run); err != nil {
 		c.discard(b)

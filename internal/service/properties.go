@@ -15,7 +15,7 @@ import (
 func propertiesOperations() []Operation {
 	return []Operation{
 		{"Service_GetProperties", onService("GET", "service", "properties"), auth.PermGetServiceProperties, useNothing, 200, false, view(doGetServiceProperties)},
-		{"Service_SetProperties", onService("PUT", "service", "properties"), auth.PermSetServiceProperties, useNothing, 202, false, single((*call).changeWithWebsite, doSetServiceProperties)},
+		{"Service_SetProperties", onService("PUT", "service", "properties"), auth.PermSetServiceProperties, useNothing, 202, false, single((*call).changeSettings, doSetServiceProperties)},
 		{"Service_GetStatistics", onService("GET", "service", "stats"), auth.PermGetServiceStats, useNothing, 200, false, view(doGetStatistics)},
 	}
 }
@@ -71,9 +71,9 @@ func (a *setServiceProperties) checkForm() error {
 	return a.Body.Check()
 }
 
-// changeWithWebsite is change for what may create the container of the website.
-func (c *call) changeWithWebsite(ctx context.Context, args any, fn func(*scope) error) error {
-	return c.changeWith(ctx, args, meta.ContainerKey(c.req.Account, wire.WebContainer), fn)
+// changeSettings is change for what may create the containers that settings need.
+func (c *call) changeSettings(ctx context.Context, args any, fn func(*scope) error) error {
+	return c.changeWith(ctx, args, fn, meta.ContainerKey(c.req.Account, wire.WebContainer), meta.ContainerKey(c.req.Account, blob.LogsContainer))
 }
 
 func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error) {
@@ -88,21 +88,24 @@ func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error)
 	if p.Deletions != nil && p.Deletions.Permanent == nil {
 		p.Deletions.Permanent = new(bool)
 	}
-	if p.Website.Serves() {
-		if err := s.createWebsite(); err != nil {
+	for name, needed := range map[string]bool{wire.WebContainer: p.Website.Serves(), blob.LogsContainer: p.Logging.Logs()} {
+		if !needed {
+			continue
+		}
+		if err := s.createSystemContainer(name); err != nil {
 			return nil, err
 		}
 	}
 	return &nothing{}, meta.PutServiceProperties(s.tx, s.req.Account, p)
 }
 
-// createWebsite creates the container of the website, unless there is one.
-func (s *scope) createWebsite() error {
-	c, err := meta.Container(s.r, s.req.Account, wire.WebContainer)
+// createSystemContainer creates a container that comes with a setting, unless there is one.
+func (s *scope) createSystemContainer(name string) error {
+	c, err := meta.Container(s.r, s.req.Account, name)
 	if c != nil || err != nil {
 		return err
 	}
-	return meta.PutContainer(s.tx, s.req.Account, wire.WebContainer, s.newContainer())
+	return meta.PutContainer(s.tx, s.req.Account, name, s.newContainer())
 }
 
 // Properties returns the settings of an account's Blob service, for those who act on

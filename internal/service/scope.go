@@ -80,20 +80,16 @@ func (c *call) view(ctx context.Context, args any, fn func(*scope) error) error 
 
 // change runs fn in one update of the resource, alone among its updates.
 func (c *call) change(ctx context.Context, args any, fn func(*scope) error) error {
-	return c.changeWith(ctx, args, nil, fn)
+	return c.changeWith(ctx, args, fn)
 }
 
-// changeWith is change for what depends on one more key, unless that is nil.
-func (c *call) changeWith(ctx context.Context, args any, also kv.Key, fn func(*scope) error) error {
+// changeWith is change for what depends on more keys.
+func (c *call) changeWith(ctx context.Context, args any, fn func(*scope) error, also ...kv.Key) error {
 	key, container, err := c.declare(ctx)
 	if err != nil {
 		return err
 	}
-	keys := []kv.Key{key}
-	if also != nil {
-		keys = append(keys, also)
-	}
-	err = c.DB.Update(ctx, keys, func(tx kv.Tx) error {
+	err = c.DB.Update(ctx, append([]kv.Key{key}, also...), func(tx kv.Tx) error {
 		s := &scope{call: c, r: tx, tx: tx, container: container}
 		if err := s.enter(args); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"bytes"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -191,4 +192,22 @@ func TestWebsiteContainer(t *testing.T) {
 		t.Errorf("%v, then %v", first.header, again.header)
 	}
 	s.shows(s.browse("GET", "/a"), 200, "", "x")
+}
+
+// TestLogsContainer: whoever turns logging on gets the container of the logs.
+func TestLogsContainer(t *testing.T) {
+	s := newStore(t)
+	logging := func(write string) {
+		s.set("<Logging><Version>1.0</Version><Delete>false</Delete><Read>false</Read><Write>" + write + "</Write>" +
+			"<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy></Logging>")
+	}
+	logging("false")
+	s.want(404, "ContainerNotFound", "GET", "/$logs?restype=container", nil)
+	logging("true")
+	s.want(200, "", "GET", "/$logs?restype=container", nil)
+	s.want(404, "ContainerNotFound", "GET", "/$web?restype=container", nil)
+	all := s.want(200, "", "GET", "/?comp=list&include=system", nil)
+	if some := s.want(200, "", "GET", "/?comp=list", nil); !bytes.Contains(all.body, []byte("$logs")) || bytes.Contains(some.body, []byte("$logs")) {
+		t.Errorf("%s\n%s", all.body, some.body)
+	}
 }
