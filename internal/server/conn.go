@@ -121,9 +121,7 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.metrics.connections.Inc()
-		if excess := s.crowd.add(c, s.crowd.idle(c)); excess != nil {
-			s.dismiss(excess)
-		}
+		s.admit(c, s.crowd.idle(c))
 	case http.StateActive:
 		s.crowd.idle(c).Store(0)
 	case http.StateIdle:
@@ -138,6 +136,13 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 	}
 	t.head.reset()
 	t.serving.Store(false)
+}
+
+// admit counts a connection in, and closes one if there are too many.
+func (s *Server) admit(c net.Conn, idle *atomic.Int64) {
+	if excess := s.crowd.add(c, idle); excess != nil {
+		s.dismiss(excess)
+	}
 }
 
 // dismiss closes a connection because there are too many. It waits for nothing: TLS says goodbye first.

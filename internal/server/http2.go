@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,9 +18,7 @@ import (
 func HTTP2(l net.Listener, config *tls.Config) net.Listener {
 	c := config.Clone()
 	c.NextProtos = []string{"h2", "http/1.1"}
-	n := &negotiator{Listener: l, config: c, ready: make(chan accepted), closed: make(chan struct{})}
-	go n.run()
-	return n
+	return &negotiator{Listener: l, config: c, ready: make(chan accepted), closed: make(chan struct{})}
 }
 
 // negotiator does the handshakes of what it accepts, each in a goroutine of its own.
@@ -29,6 +28,15 @@ type negotiator struct {
 	ready  chan accepted
 	closed chan struct{}
 	once   sync.Once
+	server *Server // whose bound on connections holds for those in their handshake, too
+}
+
+// negotiate begins to accept. Serve calls it, once.
+func (s *Server) negotiate(l net.Listener) {
+	if n, ok := l.(*negotiator); ok {
+		n.server = s
+		go n.run()
+	}
 }
 
 // accepted is what Accept returns.
@@ -42,6 +50,7 @@ func (n *negotiator) run() {
 	for {
 		c, err := n.Listener.Accept()
 		if err == nil {
+			n.server.admit(c, new(atomic.Int64))
 			go n.negotiate(c)
 			continue
 		}
@@ -56,10 +65,12 @@ func (n *negotiator) negotiate(c net.Conn) {
 	t := tls.Server(c, n.config)
 	s := newSecureConn(t)
 	var ready net.Conn = s
-	if s.ConnectionState().NegotiatedProtocol == "h2" {
+	state := s.ConnectionState()
+	if state.NegotiatedProtocol == "h2" {
 		ready = t
 	}
-	if !n.hand(accepted{conn: ready}) {
+	n.server.crowd.remove(c) // from here on it counts as ready
+	if !state.HandshakeComplete || !n.hand(accepted{conn: ready}) {
 		c.Close()
 	}
 }
@@ -74,7 +85,7 @@ func (n *negotiator) hand(a accepted) bool {
 	}
 }
 
-// Accept waits for the next connection that has agreed on a protocol, or has failed to and will fail its first read.
+// Accept waits for the next connection that has agreed on a protocol.
 func (n *negotiator) Accept() (net.Conn, error) {
 	select {
 	case a := <-n.ready:

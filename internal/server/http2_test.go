@@ -82,6 +82,37 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
+// TestHandshakesCount: who says nothing gives way before it has agreed on a protocol, too.
+func TestHandshakesCount(t *testing.T) {
+	cert := certificate(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes{make(chan net.Conn), make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		s := New(answer, &Options{MaxConnections: 2})
+		go func() { done <- s.Serve(ctx, HTTP2(l, &tls.Config{GetCertificate: cert.Get})) }()
+		connect := func() *client {
+			near, far := net.Pipe()
+			l.accept <- far
+			time.Sleep(time.Second)
+			return &client{t, near, bufio.NewReader(near)}
+		}
+		first, second := connect(), connect()
+		third := connect()
+		if took := first.closes(); took != 0 {
+			t.Errorf("the first was closed after %v", took)
+		}
+		if took := second.closes(); took != headTimeout-2*time.Second {
+			t.Errorf("the second was closed after %v", took)
+		}
+		third.closes()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestStalledStreamsAreCutOff(t *testing.T) {
 	cert := certificate(t)
 	synctest.Test(t, func(t *testing.T) {

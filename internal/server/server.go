@@ -103,6 +103,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	defer cancel(nil)
 	done := make(chan struct{}, len(listeners))
 	for _, l := range listeners {
+		s.negotiate(l)
 		go func() {
 			if err := s.http.Serve(listener{l}); !errors.Is(err, http.ErrServerClosed) {
 				cancel(fmt.Errorf("listening on %v: %w", l.Addr(), err))
