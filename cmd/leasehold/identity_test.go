@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/certificate"
 )
 
 const workerID = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0001"
@@ -121,6 +123,58 @@ func TestDelegationKeysAreRevoked(t *testing.T) {
 	if bytes.Equal(c.trust().DelegationSecret, before) {
 		t.Error("the secret stayed")
 	}
+}
+
+// TestChangesWhileReadingAreSeen: a key that follows its certificate while the settings are being read is read, too.
+func TestChangesWhileReadingAreSeen(t *testing.T) {
+	c, dir, _ := configured(t, "")
+	c.o.tlsCert, c.o.tlsKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	ca, err := certificate.NewAuthority(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	issue := func() (cert, key string) {
+		leaf, err := ca.Issue(time.Now(), "localhost")
+		if err != nil {
+			t.Fatal(err)
+		}
+		certPEM, keyPEM, err := encode(leaf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(certPEM), string(keyPEM)
+	}
+	cert, key := issue()
+	write(t, c.o.tlsCert, cert)
+	write(t, c.o.tlsKey, key)
+	log := &halfway{}
+	c, err = newConfiguration(c.o, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = issue()
+	log.reached = sync.OnceFunc(func() { write(t, c.o.tlsKey, key) })
+	write(t, c.o.tlsCert, cert)
+	for range 2 {
+		c.reloadIfChanged()
+	}
+	now, err := c.certificate.Get(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := encode(now); err != nil || string(got) != cert {
+		t.Errorf("the certificate is not the one in its file; %v", err)
+	}
+}
+
+// halfway is a log that does something when it is told that a certificate does not fit its key.
+type halfway struct{ reached func() }
+
+func (h *halfway) Write(p []byte) (int, error) {
+	if h.reached != nil {
+		h.reached()
+	}
+	return len(p), nil
 }
 
 func TestRolesAreRead(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -129,13 +130,16 @@ func makeCertificate(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	c, err := ca.Issue(time.Now(), "acct.blob.core.windows.net")
 	ts.Check(err)
-	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	cert, key, err := encode(c)
 	ts.Check(err)
-	for file, text := range map[string][]byte{
-		".pem":    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Leaf.Raw}),
-		".key":    pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
-		"-ca.pem": ca.PEM(),
-	} {
+	for file, text := range map[string][]byte{".pem": cert, ".key": key, "-ca.pem": ca.PEM()} {
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]+file), text, 0o600))
 	}
+}
+
+// encode returns a certificate and its key in PEM form.
+func encode(c *tls.Certificate) (cert, key []byte, err error) {
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Leaf.Raw})
+	return cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
 }

@@ -85,6 +85,7 @@ func newConfiguration(o *serveOptions, log *slog.Logger) (*configuration, error)
 			Principals: func() []identity.Principal { return c.now.Load().principals },
 		}
 	}
+	before := modified([]string{o.config, o.tlsCert, o.tlsKey})
 	if o.tlsCert != "" {
 		var err error
 		if c.certificate, err = server.LoadCertificate(o.tlsCert, o.tlsKey); err != nil {
@@ -95,8 +96,7 @@ func newConfiguration(o *serveOptions, log *slog.Logger) (*configuration, error)
 	if err != nil {
 		return nil, err
 	}
-	c.now.Store(s)
-	c.seen = modified(s.files)
+	c.adopt(s, before)
 	return c, nil
 }
 
@@ -236,9 +236,20 @@ func (c *configuration) reload() {
 		c.log.Error("the configuration is wrong; the one before it stays", "error", err)
 		return
 	}
+	c.adopt(s, c.seen)
+	c.log.Info("the configuration was read again", "accounts", len(s.accounts), "principals", len(s.principals))
+}
+
+// adopt puts settings in the place of those before. A file that changed since before was made, while the
+// settings were read, will be found to have changed.
+func (c *configuration) adopt(s *settings, before map[string]time.Time) {
 	c.now.Store(s)
 	c.seen = modified(s.files)
-	c.log.Info("the configuration was read again", "accounts", len(s.accounts), "principals", len(s.principals))
+	for f, t := range before {
+		if _, ok := c.seen[f]; ok {
+			c.seen[f] = t
+		}
+	}
 }
 
 // modified returns when files were changed, the zero time for those that are missing.
