@@ -59,11 +59,11 @@ const (
 func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	certPEM, err := os.ReadFile(filepath.Join(dir, authorityCert))
 	if err == nil {
-		var keyPEM []byte
-		if keyPEM, err = os.ReadFile(filepath.Join(dir, authorityKey)); err != nil {
-			return nil, fmt.Errorf("key of the local certificate authority: %w", err)
+		var a *Authority
+		keyPEM, err := os.ReadFile(filepath.Join(dir, authorityKey))
+		if err == nil {
+			a, err = parseAuthority(certPEM, keyPEM)
 		}
-		a, err := parseAuthority(certPEM, keyPEM)
 		if err != nil {
 			return nil, fmt.Errorf("local certificate authority in %s: %w; remove its files to make a new one", dir, err)
 		}

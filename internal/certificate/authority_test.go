@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -32,6 +33,12 @@ func TestAuthorityIsKept(t *testing.T) {
 	}
 	if _, err := OpenAuthority(dir, noon); err == nil {
 		t.Error("a damaged key was taken")
+	}
+	if err := os.Remove(filepath.Join(dir, authorityKey)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenAuthority(dir, noon); err == nil || !strings.Contains(err.Error(), "remove its files to make a new one") {
+		t.Errorf("without its key: %v", err)
 	}
 }
 
