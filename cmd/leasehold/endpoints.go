@@ -162,6 +162,9 @@ func open(o *serveOptions, c *configuration, log *slog.Logger) (_ *endpoints, er
 
 // secureAll puts TLS on the listeners that need it.
 func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
+	if e.secure == nil && (o.http2 || o.selfSigned || o.tlsCert != "") {
+		return errors.New("--http2, --tls-self-signed and --tls-cert are for HTTPS: name an address with --tls-listen")
+	}
 	if e.secure == nil && e.authority == nil {
 		return nil
 	}

@@ -100,7 +100,7 @@ A configuration file for --config:
 	f.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the certificate (PEM)")
 	f.BoolVar(&o.selfSigned, "tls-self-signed", false, "make a local certificate authority in the data folder, and a certificate")
 	f.BoolVar(&o.http2, "http2", false, "offer HTTP/2 over TLS too; unlike the real service, and with metadata names in lower case")
-	f.StringVar(&o.webListen, "web-listen", "", "`address` for the static website of the only account, over plain HTTP, or off")
+	f.StringVar(&o.webListen, "web-listen", "", "`address` for the static website of the only account, with --dev of devstoreaccount1, over plain HTTP, or off")
 	f.StringVar(&o.identityListen, "identity-listen", "", "loopback `address` of the managed-identity endpoint, or off")
 	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, or off; it speaks HTTPS")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
