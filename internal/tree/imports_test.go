@@ -48,11 +48,10 @@ var layers = []layer{
 	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/", "github.com/golang-jwt/jwt/"}},
 	{dir: "internal/certificate", external: []string{"software.sslmate.com/src/go-pkcs12"}}, // the trust stores of Java
 	{dir: "internal/tunnel"},
-	{dir: "internal/console", internal: []string{"internal/service"}},
 	{
 		dir: "internal/server",
 		internal: []string{
-			"internal/fault", "internal/service", "internal/wire", "internal/auth", "internal/identity", "internal/console",
+			"internal/fault", "internal/service", "internal/wire", "internal/auth", "internal/identity",
 		},
 		external: []string{"github.com/prometheus/client_golang/"},
 	},
