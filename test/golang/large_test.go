@@ -36,9 +36,7 @@ const (
 // TestLargeBlob uploads a blob in blocks and downloads it in ranges, several at a time, and sees how much memory the server
 // needed.
 func TestLargeBlob(t *testing.T) {
-	if os.Getenv("LEASEHOLD_TEST") != "long" {
-		t.Skip("writes a GiB: make test-all, or LEASEHOLD_TEST=long")
-	}
+	harness.Long(t)
 	s := harness.Start(t, nil)
 	s.NeedOwn()
 	size := *largeGiB << 30

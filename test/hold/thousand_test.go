@@ -17,9 +17,7 @@ import (
 
 // TestThousandLocks keeps a thousand locks of the shortest duration for a minute, all by this process.
 func TestThousandLocks(t *testing.T) {
-	if !long() {
-		t.Skip("takes more than a minute: LEASEHOLD_TEST=long")
-	}
+	harness.Long(t)
 	const n = 1000
 	s := harness.Start(t, nil)
 	d := newDialer(nil)
