@@ -1,5 +1,5 @@
-# Everything installs what it needs into ignored folders of this tree: Go
-# modules, a Python environment in .venv, Node packages in test/js/node_modules.
+# What the tests need beside Go modules is installed into ignored folders of this
+# tree: a Python environment in .venv, Node packages in test/js/node_modules.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -35,9 +35,12 @@ test-all: build python js tools
 	LEASEHOLD_TEST=long $(GO) test -timeout 90m ./...
 	$(MAKE) adapters race lint fuzz
 
+# The packages of the main module whose tests need no outside client.
+PLAIN = $$($(GO) list ./... | grep -vE '/test/(clients|credentials)$$')
+
 ## unit: the tests of the main module that need no outside client
 unit:
-	$(GO) test $$($(GO) list ./... | grep -v '/test/clients$$')
+	$(GO) test $(PLAIN)
 
 ## adapters: the tests of the modules beside package hold
 adapters:
@@ -64,15 +67,16 @@ test/js/node_modules/.package-lock.json: test/js/package-lock.json
 	cd test/js && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-# The command-line clients come from the system's packages.
+# The command-line clients, and Java, come from the system's packages.
 tools:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! (command -v az && command -v rclone && command -v restic) >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq azure-cli rclone restic; \
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		! (command -v az && command -v rclone && command -v restic && command -v mvn && command -v javac) >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq azure-cli rclone restic maven default-jdk-headless; \
 	fi
 
-## race: the tests of the main module under the race detector
+## race: the same under the race detector
 race:
-	$(GO) test -race $$($(GO) list ./... | grep -v '/test/clients$$')
+	$(GO) test -race $(PLAIN)
 
 ## lint: formatting, go vet, staticcheck
 lint:
