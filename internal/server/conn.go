@@ -91,7 +91,7 @@ type website struct{ net.Listener }
 
 // Accept waits for the next connection.
 func (l website) Accept() (net.Conn, error) {
-	c, err := listener{l.Listener}.Accept()
+	c, err := listener(l).Accept()
 	if err == nil {
 		tracked(c).website = true
 	}

@@ -171,7 +171,7 @@ func (f *fieldTrial) tryHashes() {
 				return problem
 			}
 			if calculated := bytes.Contains(got.body, []byte("<ServerCalculated")); calculated != strings.HasSuffix(c.code, "Mismatch") {
-				return fmt.Sprintf("%s", got.body)
+				return string(got.body)
 			}
 			return ""
 		})
