@@ -280,7 +280,7 @@ type deadBlobs struct {
 	last      []byte // the last key of the batch
 	contents  []blob.Content
 	staged    []blob.Block
-	claims    [][]byte // of the pages of page blobs
+	outside   [][]byte // keys elsewhere: claims of the pages of page blobs, entries of the index of expiry times
 }
 
 func (b *deadBlobs) collect(r kv.Reader, gen uint64) error {
@@ -311,6 +311,9 @@ func (b *deadBlobs) add(p kv.Pair) error {
 		if !record.Content.Paged {
 			b.contents = append(b.contents, record.Content)
 		}
+		if sub[0] == subCurrent && record.Expires != 0 {
+			b.outside = append(b.outside, timedKey(tagExpiry, record.Expires, p.Key[:name+1]))
+		}
 	case sub[0] == subStaged && len(sub) > 1:
 		block, err := decode[blob.Block](p.Key, p.Value)
 		if err != nil {
@@ -324,7 +327,7 @@ func (b *deadBlobs) add(p kv.Pair) error {
 		}
 		list, object := blob.ObjectID(sub[1:17]), blob.ObjectID(sub[17:])
 		b.staged = append(b.staged, pageBlock(object, use))
-		b.claims = append(b.claims, holderKey(object, list))
+		b.outside = append(b.outside, holderKey(object, list))
 	}
 	return nil
 }
@@ -339,8 +342,8 @@ func (b *deadBlobs) remove(tx kv.Tx, gen uint64) error {
 	if err := ReleaseBlocks(tx, gen, b.now, b.staged, nil); err != nil {
 		return err
 	}
-	for _, claim := range b.claims {
-		if err := tx.Delete(claim); err != nil {
+	for _, key := range b.outside {
+		if err := tx.Delete(key); err != nil {
 			return err
 		}
 	}
