@@ -30,10 +30,10 @@ type Options struct {
 	AllowPrivate bool
 	// Timeout bounds the reading of one source as a whole; 0 stands for DefaultTimeout.
 	Timeout time.Duration
-	// Resolver looks up names; nil stands for that of the system.
-	Resolver *net.Resolver
 
-	permit func(netip.AddrPort) bool // what the guard lets pass in a test; nil for nothing
+	// What a test puts in place of the network.
+	resolver *net.Resolver             // of names; nil for that of the system
+	permit   func(netip.AddrPort) bool // what the guard lets pass; nil for nothing
 }
 
 // DefaultTimeout applies where Options say nothing.
@@ -62,7 +62,7 @@ func New(o Options) *Client {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver}
+	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.resolver}
 	if !o.AllowPrivate {
 		dialer.Control = o.guard
 	}

@@ -182,7 +182,7 @@ func TestGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := New(Options{
-		Resolver: resolver(netip.MustParseAddr("10.1.2.3")),
+		resolver: resolver(netip.MustParseAddr("10.1.2.3")),
 		permit:   func(at netip.AddrPort) bool { return at == own },
 	})
 	if _, err := get(t, c, outside.URL+"/x"); err != nil {

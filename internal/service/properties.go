@@ -73,7 +73,8 @@ func (a *setServiceProperties) checkForm() error {
 
 // changeSettings is change for what may create the containers that settings need.
 func (c *call) changeSettings(ctx context.Context, args any, fn func(*scope) error) error {
-	return c.changeWith(ctx, args, fn, meta.ContainerKey(c.req.Account, wire.WebContainer), meta.ContainerKey(c.req.Account, blob.LogsContainer))
+	site, logs := meta.ContainerKey(c.req.Account, blob.WebContainer), meta.ContainerKey(c.req.Account, blob.LogsContainer)
+	return c.changeWith(ctx, args, fn, site, logs)
 }
 
 func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error) {
@@ -88,7 +89,7 @@ func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error)
 	if p.Deletions != nil && p.Deletions.Permanent == nil {
 		p.Deletions.Permanent = new(bool)
 	}
-	for name, needed := range map[string]bool{wire.WebContainer: p.Website.Serves(), blob.LogsContainer: p.Logging.Logs()} {
+	for name, needed := range map[string]bool{blob.WebContainer: p.Website.Serves(), blob.LogsContainer: p.Logging.Logs()} {
 		if !needed {
 			continue
 		}

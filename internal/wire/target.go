@@ -40,7 +40,7 @@ type Target struct {
 	Blob      string
 	Level     Level
 	PathStyle bool // the account was the first segment of the path, not of the host
-	Website   bool // the endpoint that shows the blobs of WebContainer to browsers
+	Website   bool // the endpoint that shows the blobs of $web to browsers
 }
 
 // DefaultSuffixes are the host names below which the first label is an account.

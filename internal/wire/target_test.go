@@ -187,7 +187,7 @@ func FuzzParseTarget(f *testing.F) {
 			return
 		}
 		if got.Website {
-			if got.Account == "" || got.Container != WebContainer || got.Level != LevelBlob || !utf8.ValidString(got.Blob) {
+			if got.Account == "" || got.Container != webContainer || got.Level != LevelBlob || !utf8.ValidString(got.Blob) {
 				t.Fatalf("%+v", got)
 			}
 			return

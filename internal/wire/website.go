@@ -8,8 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// WebContainer is the container whose blobs are the website of an account.
-const WebContainer = "$web"
+// webContainer is the container whose blobs are the website of an account.
+const webContainer = "$web"
 
 // webVersion is the version that the website endpoint speaks, whatever a request says.
 const webVersion Version = "2018-03-28"
@@ -51,7 +51,7 @@ func isZone(label string) bool {
 // parseSite tells what a path names within the website of an account. The blob has no name where the path is that of the
 // site's root.
 func parseSite(account, escapedPath string) (Target, error) {
-	t := Target{Website: true, Container: WebContainer, Level: LevelBlob}
+	t := Target{Website: true, Container: webContainer, Level: LevelBlob}
 	t.Account, t.Secondary = strings.CutSuffix(account, secondarySuffix)
 	if t.Account == "" {
 		return t, fault.InvalidURI
