@@ -21,8 +21,8 @@ const (
 	// 64-byte IDs takes about 5 MiB.
 	MaxValue = 16 << 20
 	// MaxUpdate is how many bytes of keys and values one update may write, at least:
-	// an engine may refuse more. The largest that the service needs, a list of
-	// 50,000 blocks that replaces as many, takes about 15 MiB.
+	// an engine may refuse more. The largest that have to fit give up 100,000 uncommitted
+	// blocks, at some 300 bytes each (docs/facts/largest-transactions.md).
 	MaxUpdate = 64 << 20
 	// Tick is the least distance between the times of two updates that declare
 	// a common key, so that such a time can serve as a version stamp. It is the

@@ -6,6 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/kv/pebble"
+	"github.com/leasehold/leasehold/internal/meta"
+	segments "github.com/leasehold/leasehold/internal/segment/mem"
 	"github.com/leasehold/leasehold/internal/service"
 )
 
@@ -423,4 +428,42 @@ func TestUncommittedBlocksEnd(t *testing.T) {
 	if left := s.keys("l", "w"); len(left) != 0 {
 		t.Errorf("index entries are left: %q", left)
 	}
+}
+
+// TestTooManySnapshotsAtOnce has snapshots that one transaction can't rewrite: their records are made far larger than
+// any, so that a few are enough. They can be deleted one by one.
+func TestTooManySnapshotsAtOnce(t *testing.T) {
+	db, err := pebble.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	s := newStoreOn(t, &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}, db, segments.New(nil))
+	s.box()
+	s.retain(7)
+	s.put("a", 1)
+	large := blob.Metadata{{Name: "k", Value: strings.Repeat("v", kv.MaxValue-1000)}}
+	var names []string
+	for i := range kv.MaxUpdate/kv.MaxValue + 2 { // an engine may take some more than it has to
+		at := blob.Past{Kind: blob.Snapshot, Stamp: blob.TimeOf(s.clock.Now().Add(-time.Duration(i+1) * time.Hour))}
+		names = append(names, at.Stamp.Stamp())
+		err := db.Update(t.Context(), []kv.Key{meta.ContainerKey(account, "box")}, func(tx kv.Tx) error {
+			box, err := meta.Container(tx, account, "box")
+			if err != nil {
+				return err
+			}
+			return meta.PutPast(tx, box.Generation, "a", at, &blob.Blob{Type: blob.BlockBlob, Metadata: large})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.want(409, "SnapshotCountExceeded", "DELETE", "/box/a", nil, "x-ms-delete-snapshots", "include")
+	s.want(200, "", "HEAD", "/box/a", nil)
+	for _, name := range names {
+		s.want(202, "", "DELETE", "/box/a?snapshot="+name, nil)
+	}
+	s.want(202, "", "DELETE", "/box/a", nil)
+	s.want(409, "SnapshotCountExceeded", "PUT", "/box/a?comp=undelete", nil)
+	s.want(404, "BlobNotFound", "HEAD", "/box/a", nil)
 }

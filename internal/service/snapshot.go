@@ -1,8 +1,12 @@
 package service
 
 import (
+	"errors"
+
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 )
 
@@ -14,12 +18,24 @@ func historyOperations() []Operation {
 	ofVersion, forGood := onBlob("DELETE", ""), onBlob("DELETE", "")
 	ofVersion.Query, forGood.Query = []string{"versionid"}, []string{"deletetype"}
 	return []Operation{
-		{"Blob_Delete", forGood, auth.PermDeletePermanently, useDelete, 202, false, single((*call).changeAndTell, doDeleteBlob)},
-		{"Blob_Delete", ofVersion, auth.PermDeleteVersion, useDelete, 202, false, single((*call).changeAndTell, doDeleteBlob)},
-		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, single((*call).changeAndTell, doDeleteBlob)},
+		{"Blob_Delete", forGood, auth.PermDeletePermanently, useDelete, 202, false, inOne(single((*call).changeAndTell, doDeleteBlob))},
+		{"Blob_Delete", ofVersion, auth.PermDeleteVersion, useDelete, 202, false, inOne(single((*call).changeAndTell, doDeleteBlob))},
+		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, inOne(single((*call).changeAndTell, doDeleteBlob))},
 		{"Blob_CreateSnapshot", onBlob("PUT", "snapshot"), auth.PermSnapshotBlob, useSnapshot, 201, false, update(doSnapshot)},
-		{"Blob_Undelete", onBlob("PUT", "undelete"), auth.PermUndeleteBlob, useNothing, 200, false, update(doUndelete)},
+		{"Blob_Undelete", onBlob("PUT", "undelete"), auth.PermUndeleteBlob, useNothing, 200, false, inOne(update(doUndelete))},
 	}
+}
+
+// inOne refuses, as something that no retry helps, to change more snapshots in one transaction
+// than fit (docs/facts/largest-transactions.md).
+func inOne(h handler) handler {
+	return h.around(func(c *call, inner func(*call) error) error {
+		err := inner(c)
+		if errors.Is(err, kv.ErrTooLarge) {
+			return &fault.Error{Code: fault.SnapshotCountExceeded, Cause: err}
+		}
+		return err
+	})
 }
 
 // snapshotBlob keeps the present state of a blob.
