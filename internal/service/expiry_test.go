@@ -65,6 +65,24 @@ func TestExpiredBlobsAreReaped(t *testing.T) {
 	}
 }
 
+// TestExpiredBlobsAreNotCopied tries all forms of copies on a blob that has expired and was not reaped yet, onto itself, too.
+func TestExpiredBlobsAreNotCopied(t *testing.T) {
+	s := expiring(t)
+	s.put("a", 10)
+	snapshot := s.snapshot("a")
+	s.expireIn("/box/a", time.Minute)
+	s.copy(202, "", "/box/before", here+"/box/a")
+	s.step(2 * time.Minute)
+	source := s.source("/box/a", "r")
+	for _, to := range []string{"/box/b", "/box/a"} {
+		s.copy(404, "CannotVerifyCopySource", to, source)
+		s.copy(404, "CannotVerifyCopySource", to, source, "x-ms-requires-sync", "true")
+		s.copy(404, "CannotVerifyCopySource", to, source, "x-ms-blob-type", "BlockBlob")
+		s.copy(404, "CannotVerifyCopySource", to+"?comp=block&blockid="+base64ID("a"), source)
+	}
+	s.copy(202, "", "/box/b", here+"/box/a?snapshot="+snapshot)
+}
+
 // TestExpiryIndexFollows: whatever changes or ends the time of a blob leaves one entry
 // in the index, or none.
 func TestExpiryIndexFollows(t *testing.T) {

@@ -305,7 +305,7 @@ func readState(r kv.Reader, gen uint64, name string, past blob.Past) (b *blob.Bl
 	} else {
 		b, err = meta.Past(r, gen, name, past)
 	}
-	if b != nil && (b.Uncommitted || b.Deleted != 0) {
+	if b != nil && (b.Uncommitted || b.Deleted != 0 || past.IsZero() && b.Expired(blob.TimeOf(r.Now()))) {
 		b = nil
 	}
 	return b, err
