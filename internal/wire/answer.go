@@ -77,8 +77,9 @@ func (c *dateCache) of(t time.Time) string {
 }
 
 // WriteError answers a request with a failure: its status, the common headers, x-ms-error-code, and the XML body that says
-// the same (a page of HTML on the website endpoint), except for HEAD and 304. What is no fault is told as [fault.InternalError], and nothing of it is shown. Nothing
-// may have been written yet; headers that were set for a success are dropped, those of cross-origin rules and Vary kept.
+// the same (a page of HTML on the website endpoint), except for HEAD and 304. What is no fault is told as
+// [fault.InternalError], and nothing of it is shown. Nothing may have been written yet; headers that were set for a success
+// are dropped, those of cross-origin rules and Vary kept.
 func WriteError(r *Request, err error) {
 	e, _ := fault.Of(err)
 	if e == nil {
