@@ -167,6 +167,7 @@ func inherit(h, from *blob.HTTPHeaders) {
 			*into = value
 		}
 	}
+	h.Untyped = h.ContentType == "" && from.Untyped
 }
 
 // sourceRange is the range of a source; one that can't be read must not stand for all

@@ -81,6 +81,10 @@ func TestErasedContentType(t *testing.T) {
 	}
 	s.copy(202, "", "/box/copy", here+"/box/one")
 	shown("/box/copy", "")
+	s.copy(201, "", "/box/pulled", s.source("/box/one", "r"), "x-ms-blob-type", "BlockBlob")
+	shown("/box/pulled", "")
+	s.copy(201, "", "/box/pulled", s.source("/box/one", "r"), "x-ms-blob-type", "BlockBlob", "x-ms-copy-source-blob-properties", "false")
+	shown("/box/pulled", "application/octet-stream")
 	s.step(time.Second)
 	s.want(200, "", "PUT", "/box/one?comp=properties", nil, "x-ms-blob-content-type", "text/plain")
 	shown("/box/one", "text/plain")
