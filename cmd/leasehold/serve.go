@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -209,8 +210,10 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	go s.sweep(ctx, log)
 	go conf.watch(ctx)
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
+	var ops sync.WaitGroup
+	ops.Go(func() { serveOps(opsCtx, srv, ends.ops, log) })
+	defer ops.Wait() // before its listener is closed
 	defer stopOps()
-	go serveOps(opsCtx, srv, ends.ops, log)
 	announce(out, o, ends)
 	return srv.Serve(ctx, ends.all()...)
 }
