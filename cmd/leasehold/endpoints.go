@@ -274,14 +274,21 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 	}
 	t := &tunnel.Tunnel{}
 	if e.exit != nil {
-		for _, host := range []string{"*.blob.core.windows.net", "*.web.core.windows.net"} {
-			t.Routes = append(t.Routes, tunnel.Route{Host: host, Exit: e.exit})
-		}
+		t.Routes = publicRoutes(tunnel.Route{Exit: e.exit})
 	}
 	if e.authority != nil {
 		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: reach(e.authority)})
 	}
 	e.start(e.proxy, t, 0, log)
+}
+
+// publicRoutes returns the routes of the public names of blobs and websites, which lead to where r does.
+func publicRoutes(r tunnel.Route) (all []tunnel.Route) {
+	for _, host := range []string{"*.blob.core.windows.net", "*.web.core.windows.net"} {
+		r.Host = host
+		all = append(all, r)
+	}
+	return all
 }
 
 // reach returns the address by which this machine reaches a listener.

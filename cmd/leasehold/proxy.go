@@ -18,9 +18,9 @@ func newProxy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "proxy",
 		Short: "Lead the public names of the Blob service to the running server",
-		Long: `Run a proxy that connects *.blob.core.windows.net and the local authority
-with the server that runs on a data folder, and refuses everything else. The server
-of serve --dev runs one itself; this is for a server without.`,
+		Long: `Run a proxy that connects *.blob.core.windows.net, *.web.core.windows.net and the
+local authority with the server that runs on a data folder, and refuses everything else.
+The server of serve --dev runs one itself; this is for a server without.`,
 		Example: `  leasehold proxy --listen 127.0.0.1:8888`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +53,7 @@ func runProxy(ctx context.Context, data, address string, out io.Writer) error {
 	if err := onLoopback("listen", l); err != nil {
 		return err
 	}
-	t := &tunnel.Tunnel{Routes: []tunnel.Route{{Host: "*.blob.core.windows.net", Target: state.Secure}}}
+	t := &tunnel.Tunnel{Routes: publicRoutes(tunnel.Route{Target: state.Secure})}
 	if state.Authority != "" {
 		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: state.Authority})
 	}
