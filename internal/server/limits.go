@@ -34,7 +34,8 @@ const (
 	// retryAfter is what refused requests are told to wait, in seconds.
 	retryAfter = "1"
 
-	// opsTimeout bounds a request for metrics or a profile, and healthTimeout what finding out about health may take.
+	// opsTimeout bounds a request for metrics, and one for a profile beyond the time that it asks for; healthTimeout is what
+	// finding out about health may take.
 	opsTimeout    = 2 * time.Minute
 	healthTimeout = 5 * time.Second
 

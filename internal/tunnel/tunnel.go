@@ -23,9 +23,9 @@ const DialTimeout = 5 * time.Second
 // HeaderTimeout bounds how long a client may take to send its CONNECT request.
 const HeaderTimeout = 30 * time.Second
 
-// LingerTimeout is how long a client may take to end its side after the server has ended
+// lingerTimeout is how long a client may take to end its side after the server has ended
 // its own. What the client has not read by then still arrives, unless it goes on sending.
-const LingerTimeout = 10 * time.Second
+const lingerTimeout = 10 * time.Second
 
 // A Route sends connections for a host name to a local address, or to a listener of this process.
 type Route struct {
@@ -101,7 +101,7 @@ func (t *Tunnel) route(hostport string) (r Route, ok bool) {
 }
 
 // Pipe copies both ways, hands on each half-close, and closes both ends when both
-// directions are done, at the latest LingerTimeout after the server has ended its own.
+// directions are done, at the latest lingerTimeout after the server has ended its own.
 // Bytes of the client are read from fromClient.
 func Pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
 	defer client.Close()
@@ -112,7 +112,7 @@ func Pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
 		forward(server, fromClient)
 	}()
 	forward(client, server)
-	client.SetReadDeadline(time.Now().Add(LingerTimeout))
+	client.SetReadDeadline(time.Now().Add(lingerTimeout))
 	<-done
 }
 

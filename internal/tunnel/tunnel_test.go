@@ -118,7 +118,7 @@ func TestClientsThatDoNotEndAreCutOff(t *testing.T) {
 		start := time.Now()
 		far.Close()
 		Pipe(halves{client}, client, halves{server})
-		if took := time.Since(start); took != LingerTimeout {
+		if took := time.Since(start); took != lingerTimeout {
 			t.Errorf("after %v", took)
 		}
 	})

@@ -18,9 +18,9 @@ import (
 	"github.com/leasehold/leasehold/internal/tunnel"
 )
 
-// BlobSuffix is the public suffix behind which clients that have no endpoint
+// blobSuffix is the public suffix behind which clients that have no endpoint
 // setting expect an account's blobs.
-const BlobSuffix = "blob.core.windows.net"
+const blobSuffix = "blob.core.windows.net"
 
 const (
 	// acceptPause is how long nothing is accepted after that failed.
@@ -65,7 +65,7 @@ func NewFront(o FrontOptions) (_ *Front, err error) {
 		return nil, err
 	}
 	t := &tunnel.Tunnel{}
-	for _, r := range append([]tunnel.Route{{Host: "*." + BlobSuffix, Target: o.Plain}}, o.Extra...) {
+	for _, r := range append([]tunnel.Route{{Host: "*." + blobSuffix, Target: o.Plain}}, o.Extra...) {
 		secure, err := f.terminate(r)
 		if err != nil {
 			return nil, err
