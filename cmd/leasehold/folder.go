@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A data folder holds:
@@ -118,6 +119,12 @@ func inspectFolder(path string) (fresh bool, err error) {
 	return true, nil
 }
 
+// How often, and after which pause, a lock is tried again.
+const (
+	lockTries = 10
+	lockPause = 20 * time.Millisecond
+)
+
 // lockFolder locks a folder for this process. The lock goes with the process, however
 // it ends.
 func lockFolder(path string) (*os.File, error) {
@@ -125,7 +132,16 @@ func lockFolder(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	// readState holds the lock for a moment to see whether there is a server.
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for range lockTries {
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		<-time.After(lockPause)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		defer f.Close()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("data folder %s can't be locked: %w", path, err)

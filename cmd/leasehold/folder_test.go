@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestFolderIsMadeAndTakenAgain(t *testing.T) {
@@ -52,6 +54,24 @@ func TestFolderInUseNamesTheHolder(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
 		t.Errorf("second holder: %v, want a refusal that names process %d", err, os.Getpid())
 	}
+}
+
+// TestFolderIsTakenFromWhoOnlyLooks: a command that asks for the server does not keep it from starting.
+func TestFolderIsTakenFromWhoOnlyLooks(t *testing.T) {
+	dir := t.TempDir()
+	looking, err := os.Create(filepath.Join(dir, lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(looking.Fd()), syscall.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(lockPause, func() { looking.Close() })
+	f, err := openFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 }
 
 func TestOtherFoldersAreRefusedAndLeftAlone(t *testing.T) {
