@@ -1,11 +1,15 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"crypto/cipher"
+	"errors"
 	"io"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
+	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
 )
@@ -58,26 +62,41 @@ func (s *scope) dropStaged(used []blob.Block) error {
 // stream is the bytes of a blob on their way to a client: a range of its content.
 type stream struct {
 	segments segment.Store
+	db       kv.DB
 	ctx      context.Context
+	gen      uint64          // of the container
+	key      *encryption.Key // that late parts are decrypted with; nil if they are not encrypted
 	size     int64
 	parts    []part
+	held     int64         // bytes of inline parts that are copied
 	first    io.ReadCloser // of the first part that is a segment, opened inside the transaction
 }
+
+// maxHeld is how many bytes of short bodies a stream copies within its transaction: those of any content that has no list
+// of blocks of its own, which are gone as soon as the blob is overwritten. What is behind them is read when it is its turn, as
+// segments are: the sweeper leaves that alone for a while.
+const maxHeld = 1 << 20
 
 // part is one run of bytes of a stream.
 type part struct {
 	inline []byte
-	zero   bool // nothing was written here
-	ref    segment.Ref
+	late   bool        // inline bytes that have not been read
+	zero   bool        // nothing was written here
+	ref    segment.Ref // of late bytes only the ID
 	off, n int64
 	cipher cipher.Stream // that decrypts it; nil if it is not encrypted
 }
 
-// open prepares n bytes of content from offset off. What lies in the store is copied;
+// newStream returns an empty stream of the container's content, for size bytes.
+func (s *scope) newStream(size int64) *stream {
+	return &stream{segments: s.Segments, db: s.DB, ctx: s.ctx(), gen: s.container.Generation, key: s.key, size: size}
+}
+
+// open prepares n bytes of content from offset off. What lies in the store is copied, up to maxHeld;
 // the first segment is opened, so that a segment that is deleted meanwhile is noticed
 // before the answer begins.
 func (s *scope) open(b *blob.Blob, off, n int64) (*stream, error) {
-	out := &stream{segments: s.Segments, ctx: s.ctx(), size: n}
+	out := s.newStream(n)
 	if b.Content.Paged {
 		return out, s.openPages(out, b, blob.PageRange{Start: off, End: off + n})
 	}
@@ -117,7 +136,13 @@ func (s *scope) openPages(out *stream, b *blob.Blob, r blob.PageRange) error {
 func (s *scope) addPart(out *stream, c blob.Chunk) error {
 	p := part{off: c.Offset, n: c.Length}
 	var object []byte
+	if c.Inline && out.held+c.Length > maxHeld {
+		p.late, p.ref.ID = true, segment.ID(c.Object)
+		out.parts = append(out.parts, p)
+		return nil
+	}
 	if c.Inline {
+		out.held += c.Length
 		data, err := meta.Inline(s.r, s.container.Generation, c.Object)
 		if err != nil {
 			return err
@@ -168,6 +193,9 @@ func (s *stream) send(w io.Writer, i int) (int64, error) {
 		n, err := w.Write(p.inline)
 		return int64(n), err
 	}
+	if p.late {
+		return s.sendLate(w, p)
+	}
 	if p.zero {
 		return io.CopyN(w, zeros{}, p.n)
 	}
@@ -184,6 +212,30 @@ func (s *stream) send(w io.Writer, i int) (int64, error) {
 		return to.WriteTo(w)
 	}
 	return io.CopyN(w, r, p.n)
+}
+
+// errGone ends an answer whose content was overwritten longer ago than the sweeper waits.
+var errGone = errors.New("service: the content was removed while it was being read")
+
+// sendLate reads a short body in a transaction of its own, and sends it.
+func (s *stream) sendLate(w io.Writer, p *part) (int64, error) {
+	var object []byte
+	err := s.db.View(s.ctx, func(r kv.Reader) error {
+		lent, err := meta.Inline(r, s.gen, blob.ObjectID(p.ref.ID))
+		object = bytes.Clone(lent)
+		return err
+	})
+	if errors.Is(err, meta.ErrDamaged) {
+		err = errGone
+	}
+	if err != nil {
+		return 0, err
+	}
+	if s.key != nil {
+		w = cipher.StreamWriter{S: s.key.Open(object[:encryption.NonceSize], p.off-encryption.NonceSize), W: w}
+	}
+	n, err := w.Write(object[p.off : p.off+p.n])
+	return int64(n), err
 }
 
 // zeros yields zeros without end.

@@ -384,7 +384,7 @@ func (f *source) openPages(s *scope) error {
 	if err != nil {
 		return err
 	}
-	content := &stream{segments: s.Segments, ctx: s.ctx()}
+	content := s.newStream(0)
 	for c, err := range blob.PageDiff(listed(is), listed(was), all) {
 		switch {
 		case err != nil:
