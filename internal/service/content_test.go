@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/leasehold/leasehold/internal/service"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -55,20 +56,35 @@ func (w *interrupted) Write(p []byte) (int, error) {
 	return w.ResponseRecorder.Write(p)
 }
 
-// TestDeletedWhileRead: an answer that has begun goes on with what the blob was.
-func TestDeletedWhileRead(t *testing.T) {
-	s := newLoopbackStore(t)
-	all := s.appended("/box/one")
-	w := &interrupted{httptest.NewRecorder(), func() {
-		s.want(202, "", "DELETE", "/box/one", nil)
-	}}
-	r := s.request("GET", "/box/one", nil)
+// readWhile reads a blob for a client that does something before it takes the first bytes.
+func (s *store) readWhile(name string, first func()) (*httptest.ResponseRecorder, *wire.Request) {
+	s.t.Helper()
+	r := s.request("GET", name, nil)
+	w := &interrupted{httptest.NewRecorder(), first}
 	req, err := wire.NewRequest(w, r, s.clock.Now(), nil)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.Serve(req)
+	return w.ResponseRecorder, req
+}
+
+// TestDeletedWhileRead: an answer that has begun goes on with what the blob was, as long as the sweeper waits. After that
+// it has no more than was copied beforehand, and ends as a failure.
+func TestDeletedWhileRead(t *testing.T) {
+	s := newLoopbackStore(t)
+	remove := func() { s.want(202, "", "DELETE", "/box/one", nil) }
+	all := s.appended("/box/one")
+	w, req := s.readWhile("/box/one", remove)
 	if w.Code != 200 || req.Failure != nil || !bytes.Equal(w.Body.Bytes(), all) {
 		t.Errorf("%d, %v, %d of %d bytes, or others", w.Code, req.Failure, w.Body.Len(), len(all))
+	}
+	all = s.appended("/box/one")
+	w, req = s.readWhile("/box/one", func() {
+		remove()
+		s.sweepAfter(2 * time.Minute)
+	})
+	if n := w.Body.Len(); req.Failure == nil || n != 1<<20 || !bytes.Equal(w.Body.Bytes(), all[:n]) {
+		t.Errorf("after the sweep: %v, %d of %d bytes, or others", req.Failure, n, len(all))
 	}
 }
