@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 
@@ -24,19 +25,19 @@ func getBlob(r kv.Reader, key []byte) (*blob.Blob, error) {
 	return newBlob(key, raw)
 }
 
-// newBlob is decode for records of blobs.
+// newBlob is decode for records of blobs. One copy of raw serves for all that is in the record.
 func newBlob(key, raw []byte) (*blob.Blob, error) {
 	b := new(blob.Blob)
-	if err := decodeBlob(key, raw, b, false); err != nil {
+	if err := decodeBlob(key, bytes.Clone(raw), b); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
-// decodeBlob reads a record into b, whose slices it uses again: what was in b is gone. If
-// lend is set, the texts in b are valid only as long as raw is.
-func decodeBlob(key, raw []byte, b *blob.Blob, lend bool) error {
-	c := cursor{buf: raw, lend: lend}
+// decodeBlob reads a record into b, whose slices it uses again: what was in b is gone. The
+// texts and byte strings in b are valid only as long as raw is.
+func decodeBlob(key, raw []byte, b *blob.Blob) error {
+	c := cursor{buf: raw}
 	c.blob(b)
 	if c.done() {
 		return nil
@@ -49,93 +50,124 @@ func decodeBlob(key, raw []byte, b *blob.Blob, lend bool) error {
 }
 
 func (c *cursor) blob(b *blob.Blob) {
-	metadata, tags, blocks, md5, keyHash := b.Metadata, b.Tags, b.Content.Blocks, b.HTTP.ContentMD5, b.KeyHash
+	metadata, tags, blocks := b.Metadata, b.Tags, b.Content.Blocks
 	*b = blob.Blob{}
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			b.Type = blob.Type(c.unsigned(math.MaxUint8))
-		case 2:
-			b.ETag = blob.ETag(c.unsigned(math.MaxUint64))
-		case 3:
-			b.Created = blob.Time(c.int64())
-		case 4:
-			b.Modified = blob.Time(c.int64())
-		case 5:
-			b.Size = c.int64()
-		case 6:
-			c.httpHeaders(&b.HTTP, md5)
-		case 7:
-			b.Metadata = c.metadata(metadata)
-		case 8:
-			b.Tags = c.tags(tags)
-		case 9:
-			c.lease(&b.Lease)
-		case 10:
-			c.content(&b.Content, blocks)
-		case 11:
-			b.Uncommitted = c.bool()
-		case 12:
-			b.LastStaged = blob.Time(c.int64())
-		case 13:
-			b.VersionID = blob.Time(c.int64())
-		case 14:
-			b.Deleted = blob.Time(c.int64())
-		case 15:
-			b.Retained = blob.Time(c.int64())
-		case 20:
-			c.tier(&b.Access)
-		case 21:
-			c.immutability(&b.Policy)
-		case 22:
-			b.LegalHold = c.bool()
-		case 23:
-			b.Expires = blob.Time(c.int64())
-		case 30:
-			b.Copy = new(blob.Copy)
-			c.copied(b.Copy)
-		case 35:
-			b.Sealed = c.bool()
-		case 36:
-			b.Sequence = c.int64()
-		case 37:
-			b.Origin = blob.ETag(c.unsigned(math.MaxUint64))
-		case 38:
-			b.Incremental = new(blob.Incremental)
-			c.incremental(b.Incremental)
-		case 40:
-			b.KeyHash = c.bytes(keyHash)
-		case 41:
-			b.Scope = c.text()
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		b.Type = blob.Type(c.unsigned(math.MaxUint8))
 	}
+	if c.field(&left, 2) {
+		b.ETag = blob.ETag(c.unsigned(math.MaxUint64))
+	}
+	if c.field(&left, 3) {
+		b.Created = blob.Time(c.int64())
+	}
+	if c.field(&left, 4) {
+		b.Modified = blob.Time(c.int64())
+	}
+	if c.field(&left, 5) {
+		b.Size = c.int64()
+	}
+	if c.field(&left, 6) {
+		c.httpHeaders(&b.HTTP)
+	}
+	if c.field(&left, 7) {
+		b.Metadata = c.metadata(metadata)
+	}
+	if c.field(&left, 8) {
+		b.Tags = c.tags(tags)
+	}
+	if c.field(&left, 9) {
+		c.lease(&b.Lease)
+	}
+	if c.field(&left, 10) {
+		c.content(&b.Content, blocks)
+	}
+	if left > 0 {
+		left = c.further(b, left)
+	}
+	c.end(left)
 }
 
-func (c *cursor) httpHeaders(h *blob.HTTPHeaders, md5 []byte) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			h.ContentType = c.text()
-		case 2:
-			h.ContentEncoding = c.text()
-		case 3:
-			h.ContentLanguage = c.text()
-		case 4:
-			h.ContentDisposition = c.text()
-		case 5:
-			h.CacheControl = c.text()
-		case 6:
-			h.ContentMD5 = c.bytes(md5)
-		case 7:
-			h.Untyped = c.bool()
-		default:
-			c.fail()
-		}
+// further reads those of the fields of a record that most blobs lack, and returns how many are left.
+func (c *cursor) further(b *blob.Blob, left int) int {
+	if c.field(&left, 11) {
+		b.Uncommitted = c.bool()
 	}
+	if c.field(&left, 12) {
+		b.LastStaged = blob.Time(c.int64())
+	}
+	if c.field(&left, 13) {
+		b.VersionID = blob.Time(c.int64())
+	}
+	if c.field(&left, 14) {
+		b.Deleted = blob.Time(c.int64())
+	}
+	if c.field(&left, 15) {
+		b.Retained = blob.Time(c.int64())
+	}
+	if c.field(&left, 20) {
+		c.tier(&b.Access)
+	}
+	if c.field(&left, 21) {
+		c.immutability(&b.Policy)
+	}
+	if c.field(&left, 22) {
+		b.LegalHold = c.bool()
+	}
+	if c.field(&left, 23) {
+		b.Expires = blob.Time(c.int64())
+	}
+	if c.highField(&left, 30) {
+		b.Copy = new(blob.Copy)
+		c.copied(b.Copy)
+	}
+	if c.highField(&left, 40) {
+		b.KeyHash = c.bytes()
+	}
+	if c.highField(&left, 41) {
+		b.Scope = c.text()
+	}
+	if c.highField(&left, 35) {
+		b.Sealed = c.bool()
+	}
+	if c.highField(&left, 36) {
+		b.Sequence = c.int64()
+	}
+	if c.highField(&left, 37) {
+		b.Origin = blob.ETag(c.unsigned(math.MaxUint64))
+	}
+	if c.highField(&left, 38) {
+		b.Incremental = new(blob.Incremental)
+		c.incremental(b.Incremental)
+	}
+	return left
+}
+
+func (c *cursor) httpHeaders(h *blob.HTTPHeaders) {
+	left := c.fields()
+	if c.field(&left, 1) {
+		h.ContentType = c.text()
+	}
+	if c.field(&left, 2) {
+		h.ContentEncoding = c.text()
+	}
+	if c.field(&left, 3) {
+		h.ContentLanguage = c.text()
+	}
+	if c.field(&left, 4) {
+		h.ContentDisposition = c.text()
+	}
+	if c.field(&left, 5) {
+		h.CacheControl = c.text()
+	}
+	if c.field(&left, 6) {
+		h.ContentMD5 = c.bytes()
+	}
+	if c.field(&left, 7) {
+		h.Untyped = c.bool()
+	}
+	c.end(left)
 }
 
 func (c *cursor) metadata(old blob.Metadata) blob.Metadata {
@@ -157,71 +189,75 @@ func (c *cursor) tags(old blob.Tags) blob.Tags {
 }
 
 func (c *cursor) lease(l *lease.Lease) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			l.Kind = lease.Kind(c.unsigned(math.MaxUint8))
-		case 2:
-			c.id((*[16]byte)(&l.ID))
-		case 3:
-			l.Duration = lease.Duration(c.integer(math.MaxInt32))
-		case 4:
-			l.End = lease.Instant(c.int64())
-		case 5:
-			l.Epoch = c.unsigned(math.MaxUint64)
-		case 6:
-			c.holder(&l.Holder)
-		case 7:
-			l.Since = lease.Instant(c.int64())
-		case 8:
-			l.Renewed = lease.Instant(c.int64())
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		l.Kind = lease.Kind(c.unsigned(math.MaxUint8))
 	}
+	if c.field(&left, 2) {
+		c.id((*[16]byte)(&l.ID))
+	}
+	if c.field(&left, 3) {
+		l.Duration = lease.Duration(c.integer(math.MaxInt32))
+	}
+	if c.field(&left, 4) {
+		l.End = lease.Instant(c.int64())
+	}
+	if c.field(&left, 5) {
+		l.Epoch = c.unsigned(math.MaxUint64)
+	}
+	if c.field(&left, 6) {
+		c.holder(&l.Holder)
+	}
+	if c.field(&left, 7) {
+		l.Since = lease.Instant(c.int64())
+	}
+	if c.field(&left, 8) {
+		l.Renewed = lease.Instant(c.int64())
+	}
+	c.end(left)
 }
 
 func (c *cursor) holder(h *lease.Holder) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			h.Principal = c.text()
-		case 2:
-			h.Address = c.text()
-		case 3:
-			h.Client = c.text()
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		h.Principal = c.text()
 	}
+	if c.field(&left, 2) {
+		h.Address = c.text()
+	}
+	if c.field(&left, 3) {
+		h.Client = c.text()
+	}
+	c.end(left)
 }
 
 func (c *cursor) content(t *blob.Content, blocks []blob.Block) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			c.id((*[16]byte)(&t.Holder))
-		case 2:
-			t.Blocks = c.blocks(blocks)
-		case 3:
-			c.id((*[16]byte)(&t.List))
-		case 4:
-			t.Listed = c.bool()
-		case 5:
-			t.Count = int(c.integer(math.MaxInt))
-		case 6:
-			t.Shared = c.bool()
-		case 7:
-			t.Paged = c.bool()
-		case 8:
-			t.Name = c.text()
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		c.id((*[16]byte)(&t.Holder))
 	}
+	if c.field(&left, 2) {
+		t.Blocks = c.blocks(blocks)
+	}
+	if c.field(&left, 3) {
+		c.id((*[16]byte)(&t.List))
+	}
+	if c.field(&left, 4) {
+		t.Listed = c.bool()
+	}
+	if c.field(&left, 5) {
+		t.Count = int(c.integer(math.MaxInt))
+	}
+	if c.field(&left, 6) {
+		t.Shared = c.bool()
+	}
+	if c.field(&left, 7) {
+		t.Paged = c.bool()
+	}
+	if c.field(&left, 8) {
+		t.Name = c.text()
+	}
+	c.end(left)
 }
 
 func (c *cursor) blocks(old []blob.Block) []blob.Block {
@@ -239,73 +275,69 @@ func (c *cursor) blocks(old []blob.Block) []blob.Block {
 }
 
 func (c *cursor) tier(t *blob.TierState) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			t.Tier = blob.Tier(c.unsigned(math.MaxUint8))
-		case 2:
-			t.Changed = blob.Time(c.int64())
-		case 3:
-			t.Target = blob.Tier(c.unsigned(math.MaxUint8))
-		case 4:
-			t.Done = blob.Time(c.int64())
-		case 5:
-			t.Urgent = c.bool()
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		t.Tier = blob.Tier(c.unsigned(math.MaxUint8))
 	}
+	if c.field(&left, 2) {
+		t.Changed = blob.Time(c.int64())
+	}
+	if c.field(&left, 3) {
+		t.Target = blob.Tier(c.unsigned(math.MaxUint8))
+	}
+	if c.field(&left, 4) {
+		t.Done = blob.Time(c.int64())
+	}
+	if c.field(&left, 5) {
+		t.Urgent = c.bool()
+	}
+	c.end(left)
 }
 
 func (c *cursor) immutability(p *blob.Immutability) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			p.Until = blob.Time(c.int64())
-		case 2:
-			p.Locked = c.bool()
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		p.Until = blob.Time(c.int64())
 	}
+	if c.field(&left, 2) {
+		p.Locked = c.bool()
+	}
+	c.end(left)
 }
 
 func (c *cursor) copied(p *blob.Copy) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			c.id(&p.ID)
-		case 2:
-			p.Source = c.text()
-		case 3:
-			p.Size = c.int64()
-		case 4:
-			p.Completed = blob.Time(c.int64())
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		c.id(&p.ID)
 	}
+	if c.field(&left, 2) {
+		p.Source = c.text()
+	}
+	if c.field(&left, 3) {
+		p.Size = c.int64()
+	}
+	if c.field(&left, 4) {
+		p.Completed = blob.Time(c.int64())
+	}
+	c.end(left)
 }
 
 func (c *cursor) incremental(i *blob.Incremental) {
-	var seen fields
-	for n := c.count(majorMap); n > 0 && !c.failed; n-- {
-		switch c.key(&seen) {
-		case 1:
-			i.Gen = c.unsigned(math.MaxUint64)
-		case 2:
-			i.Name = c.text()
-		case 3:
-			i.Origin = blob.ETag(c.unsigned(math.MaxUint64))
-		case 4:
-			i.Copied = blob.Time(c.int64())
-		case 5:
-			i.Snapshot = blob.Time(c.int64())
-		default:
-			c.fail()
-		}
+	left := c.fields()
+	if c.field(&left, 1) {
+		i.Gen = c.unsigned(math.MaxUint64)
 	}
+	if c.field(&left, 2) {
+		i.Name = c.text()
+	}
+	if c.field(&left, 3) {
+		i.Origin = blob.ETag(c.unsigned(math.MaxUint64))
+	}
+	if c.field(&left, 4) {
+		i.Copied = blob.Time(c.int64())
+	}
+	if c.field(&left, 5) {
+		i.Snapshot = blob.Time(c.int64())
+	}
+	c.end(left)
 }

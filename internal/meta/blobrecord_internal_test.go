@@ -71,7 +71,7 @@ func TestBlobRecord(t *testing.T) {
 		if c := (cursor{buf: raw}); !readsAs(&c, new(blob.Blob), b) {
 			t.Fatalf("%+v\nis encoded as %x\nand read, up to byte %d, as something else", b, raw, c.pos)
 		}
-		if c := (cursor{buf: raw, lend: true}); !readsAs(&c, used, b) {
+		if c := (cursor{buf: raw}); !readsAs(&c, used, b) {
 			t.Fatalf("%+v\nis encoded as %x\nand read as\n%+v", b, raw, used)
 		}
 	}
@@ -104,17 +104,15 @@ func FuzzBlobRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var want blob.Blob
 		failure := decoding.Unmarshal(raw, &want)
-		for _, lend := range []bool{false, true} {
-			got, err := newBlob(nil, used)
-			if err != nil {
-				t.Fatal(err)
-			}
-			switch err := decodeBlob(nil, raw, got, lend); {
-			case (err == nil) != (failure == nil):
-				t.Errorf("the outcome is %v, that of the codec %v", err, failure)
-			case err == nil && !reflect.DeepEqual(got, &want):
-				t.Errorf("%+v, want %+v", got, &want)
-			}
+		got, err := newBlob(nil, used)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err := decodeBlob(nil, raw, got); {
+		case (err == nil) != (failure == nil):
+			t.Errorf("the outcome is %v, that of the codec %v", err, failure)
+		case err == nil && !reflect.DeepEqual(got, &want):
+			t.Errorf("%+v, want %+v", got, &want)
 		}
 	})
 }
@@ -136,7 +134,7 @@ func BenchmarkBlobRecord(b *testing.B) {
 	}{
 		{"codec", func(*blob.Blob) error { return decoding.Unmarshal(raw, new(blob.Blob)) }},
 		{"new", func(*blob.Blob) error { _, err := newBlob(nil, raw); return err }},
-		{"into", func(into *blob.Blob) error { return decodeBlob(nil, raw, into, true) }},
+		{"into", func(into *blob.Blob) error { return decodeBlob(nil, raw, into) }},
 	} {
 		b.Run(way.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -10,13 +10,11 @@ import (
 // first, no tags, no null. Whatever else it meets makes it fail, from then on it reads
 // zeros, and the caller asks the complete codec, which also knows what to say about it.
 // So a cursor may refuse anything, and must only never read something as another value
-// than the codec would.
+// than the codec would. Texts and byte strings share the memory of buf.
 type cursor struct {
 	buf    []byte
 	pos    int
 	failed bool
-	// lend makes texts share the memory of buf instead of copying it.
-	lend bool
 }
 
 // The major types, in the place that they have in the first byte.
@@ -41,41 +39,27 @@ func (c *cursor) done() bool { return !c.failed && c.pos == len(c.buf) }
 
 // head reads the first bytes of an item of a major type: a number or a length.
 func (c *cursor) head(major byte) uint64 {
-	if c.pos < len(c.buf) {
-		if short := c.buf[c.pos] - major; short < 24 {
-			c.pos++
-			return uint64(short)
-		}
+	if c.pos >= len(c.buf) {
+		c.fail()
+		return 0
 	}
-	return c.longHead(major)
-}
-
-// longHead is head for numbers that take bytes of their own.
-func (c *cursor) longHead(major byte) uint64 {
-	if c.pos < len(c.buf) {
-		rest := c.buf[c.pos+1:]
-		switch c.buf[c.pos] - major {
-		case 27:
-			if len(rest) >= 8 {
-				c.pos += 9
-				return binary.BigEndian.Uint64(rest)
-			}
-		case 26:
-			if len(rest) >= 4 {
-				c.pos += 5
-				return uint64(binary.BigEndian.Uint32(rest))
-			}
-		case 25:
-			if len(rest) >= 2 {
-				c.pos += 3
-				return uint64(binary.BigEndian.Uint16(rest))
-			}
-		case 24:
-			if len(rest) >= 1 {
-				c.pos += 2
-				return uint64(rest[0])
-			}
-		}
+	rest := c.buf[c.pos+1:]
+	switch short := c.buf[c.pos] - major; {
+	case short < 24:
+		c.pos++
+		return uint64(short)
+	case short == 27 && len(rest) >= 8:
+		c.pos += 9
+		return binary.BigEndian.Uint64(rest)
+	case short == 26 && len(rest) >= 4:
+		c.pos += 5
+		return uint64(binary.BigEndian.Uint32(rest))
+	case short == 25 && len(rest) >= 2:
+		c.pos += 3
+		return uint64(binary.BigEndian.Uint16(rest))
+	case short == 24 && len(rest) >= 1:
+		c.pos += 2
+		return uint64(rest[0])
 	}
 	c.fail()
 	return 0
@@ -137,14 +121,7 @@ func (c *cursor) span(major byte) []byte {
 	return c.buf[from:c.pos:c.pos]
 }
 
-// bytes reads a byte string onto old, whose memory it may take.
-func (c *cursor) bytes(old []byte) []byte {
-	b := append(old[:0], c.span(majorBytes)...)
-	if b == nil {
-		b = []byte{} // empty is not absent
-	}
-	return b
-}
+func (c *cursor) bytes() []byte { return c.span(majorBytes) }
 
 // id reads a byte string of just the length.
 func (c *cursor) id(to *[16]byte) {
@@ -158,10 +135,7 @@ func (c *cursor) id(to *[16]byte) {
 
 func (c *cursor) text() string {
 	b := c.span(majorText)
-	if c.lend {
-		return unsafe.String(unsafe.SliceData(b), len(b))
-	}
-	return string(b)
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 // count reads how many items an array or a map has. It fails if there can't be as many.
@@ -181,18 +155,37 @@ func (c *cursor) tuple(n uint64) {
 	}
 }
 
-// fields are the keys of one map that have been read.
-type fields uint64
+// fields reads the head of a map and returns how many fields it has. They are read in the
+// order of their declaration, in which they were written, by field and highField; end has to
+// follow.
+func (c *cursor) fields() (left int) { return c.count(majorMap) }
 
-// key reads the key of a field, which must not have come before.
-func (c *cursor) key(seen *fields) uint64 {
-	k := c.head(majorUnsigned)
-	bit := fields(1) << k // none if k is over 63
-	if *seen&bit != 0 || bit == 0 {
+// field reads a key below 24, if it is the next one of a map that has fields left.
+func (c *cursor) field(left *int, key byte) bool {
+	if *left == 0 || c.pos >= len(c.buf) || c.buf[c.pos] != key {
+		return false
+	}
+	*left--
+	c.pos++
+	return true
+}
+
+// highField is field for keys from 24 on.
+func (c *cursor) highField(left *int, key byte) bool {
+	if *left == 0 || c.pos+1 >= len(c.buf) || c.buf[c.pos] != 24 || c.buf[c.pos+1] != key {
+		return false
+	}
+	*left--
+	c.pos += 2
+	return true
+}
+
+// end fails if a map has a field that was not read: one that is not known, repeated, or in
+// another order.
+func (c *cursor) end(left int) {
+	if left != 0 {
 		c.fail()
 	}
-	*seen |= bit
-	return k
 }
 
 // maxItems is how many items of a list a cursor makes room for before it has seen them.

@@ -23,7 +23,7 @@ func (e *Entry) Decode() (*blob.Blob, error) { return newBlob(e.rest, e.raw) }
 // DecodeInto reads the record into b, whose memory it uses again, so that a walk through
 // thousands of records hardly allocates. What it puts into b is valid until the walk goes
 // on; [Entry.Decode] is for what stays longer.
-func (e *Entry) DecodeInto(b *blob.Blob) error { return decodeBlob(e.rest, e.raw, b, true) }
+func (e *Entry) DecodeInto(b *blob.Blob) error { return decodeBlob(e.rest, e.raw, b) }
 
 // Position is where a walk has to start so that the entry is the first it meets.
 func (e *Entry) Position() []byte { return e.rest }
