@@ -30,8 +30,8 @@ func newBackup() *cobra.Command {
 		Long: `Copy a data folder as it is at one moment, also while a server works on it: the
 server then makes the copy, and goes on serving. The copy is a data folder.
 
-Files that never change again are not copied but linked where that is possible: a backup
-on the same file system takes little time and space, and so does the next. It guards
+Files that never change again are not copied but linked where that is possible: only bodies
+between 32 and 256 KiB take time and space in a backup on the same file system. It guards
 against deletion and mistakes; copy it elsewhere to guard against the loss of the disk.
 A backup that did not end is no data folder, and is removed as far as possible.`,
 		Example: `  leasehold backup --data ./store --to ./backups/monday

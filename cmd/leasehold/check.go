@@ -78,9 +78,9 @@ func takeFolder(path string) (*folder, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if fresh, err := inspectFolder(path); err != nil {
+	if mark, err := inspectFolder(path); err != nil {
 		return nil, err
-	} else if fresh {
+	} else if mark == markMissing {
 		return nil, fmt.Errorf("%s is not a data folder of leasehold: it is empty", path)
 	}
 	return openFolder(path)

@@ -18,14 +18,16 @@ import (
 //	LEASEHOLD   one line that says what the folder is, so that no other is ever taken for it
 //	lock        locked by the process that uses the folder, with its process ID
 //	kv/         the key-value store
-//	segments/   the segment files
+//	segments/   the segment files, and the packs of short segments
 //	tls/        the local certificate authority, if one was needed
 //	identity/   the key of the local token issuer, and the secret of user delegation keys
 //	run.json    where the running server listens, see runState
 //	control.sock  where it answers other commands, see control
 const (
 	markName    = "LEASEHOLD"
-	markText    = "Leasehold data folder, layout 1\n"
+	markText    = "Leasehold data folder, layout 2\n"
+	oldMarkText = "Leasehold data folder, layout 1\n" // before there were packs; all else is the same
+	newMarkName = markName + ".new"                   // of a mark that is being written
 	lockName    = "lock"
 	kvName      = "kv"
 	segmentName = "segments"
@@ -33,10 +35,19 @@ const (
 
 // folder is a data folder that this process has to itself.
 type folder struct {
-	path  string
-	lock  *os.File
-	fresh bool // not marked yet
+	path string
+	lock *os.File
+	mark folderMark
 }
+
+// folderMark is what the mark of a data folder says.
+type folderMark int
+
+const (
+	markMissing folderMark = iota // the folder is not a data folder yet
+	markOld                       // an earlier version of leasehold made it
+	markCurrent
+)
 
 func (f *folder) kv() string       { return filepath.Join(f.path, kvName) }
 func (f *folder) segments() string { return filepath.Join(f.path, segmentName) }
@@ -54,7 +65,7 @@ func openFolder(path string) (*folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	fresh, err := inspectFolder(path)
+	mark, err := inspectFolder(path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,25 +73,34 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &folder{path: path, lock: lock, fresh: fresh}, nil
+	return &folder{path: path, lock: lock, mark: mark}, nil
 }
 
-// mark makes the folder a data folder for good, once its stores have been made: a
-// folder with the mark and without them has lost them.
-func (f *folder) mark() error {
-	if !f.fresh {
+// keep makes the folder a data folder of this version for good, once its stores have been
+// made: a folder with the mark and without them has lost them. Earlier versions refuse it
+// from then on, as they would not find what is in packs.
+func (f *folder) keep() error {
+	if f.mark == markCurrent {
 		return nil
 	}
-	if err := writeSynced(filepath.Join(f.path, markName), markText); err != nil {
+	written := filepath.Join(f.path, newMarkName)
+	err := writeSynced(written, markText)
+	if err == nil {
+		err = os.Rename(written, filepath.Join(f.path, markName))
+	}
+	if err == nil {
+		err = syncFolder(f.path)
+	}
+	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	f.fresh = false
+	f.mark = markCurrent
 	return nil
 }
 
 // checkWhole refuses a data folder that has lost its records.
 func (f *folder) checkWhole() error {
-	if f.fresh {
+	if f.mark == markMissing {
 		return nil
 	}
 	if _, err := os.Stat(f.kv()); errors.Is(err, os.ErrNotExist) {
@@ -89,34 +109,36 @@ func (f *folder) checkWhole() error {
 	return nil
 }
 
-// inspectFolder tells whether a folder is to be made a data folder.
-func inspectFolder(path string) (fresh bool, err error) {
+// inspectFolder reads the mark of a data folder. One that is something else is an error.
+func inspectFolder(path string) (folderMark, error) {
 	mark, err := os.ReadFile(filepath.Join(path, markName))
 	switch {
 	case err == nil && string(mark) == markText:
-		return false, nil
+		return markCurrent, nil
+	case err == nil && string(mark) == oldMarkText:
+		return markOld, nil
 	case err == nil && len(mark) == 0:
-		return true, nil // its maker ended before it was written
+		return markMissing, nil // its maker ended before it was written
 	case err == nil && strings.HasPrefix(string(mark), "Leasehold data folder"):
-		return false, fmt.Errorf("data folder %s says %q, which this version of leasehold does not know; use a newer one",
+		return markMissing, fmt.Errorf("data folder %s says %q, which this version of leasehold does not know; use a newer one",
 			path, strings.TrimSpace(string(mark)))
 	case err == nil:
-		return false, fmt.Errorf("data folder %s is damaged: its file %s is not what leasehold wrote; restore the folder from a backup",
+		return markMissing, fmt.Errorf("data folder %s is damaged: its file %s is not what leasehold wrote; restore the folder from a backup",
 			path, markName)
 	case !errors.Is(err, os.ErrNotExist):
-		return false, fmt.Errorf("data folder: %w", err)
+		return markMissing, fmt.Errorf("data folder: %w", err)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return false, fmt.Errorf("data folder: %w", err)
+		return markMissing, fmt.Errorf("data folder: %w", err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{lockName, kvName, segmentName, "lost+found"}, e.Name()) {
-			return false, fmt.Errorf("%s is not a data folder of leasehold: it holds %q and no file %s; name an empty folder with --data",
+		if !slices.Contains([]string{lockName, kvName, segmentName, newMarkName, "lost+found"}, e.Name()) {
+			return markMissing, fmt.Errorf("%s is not a data folder of leasehold: it holds %q and no file %s; name an empty folder with --data",
 				path, e.Name(), markName)
 		}
 	}
-	return true, nil
+	return markMissing, nil
 }
 
 // How often, and after which pause, a lock is tried again.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/segment/disk"
 )
 
 func TestFolderIsMadeAndTakenAgain(t *testing.T) {
@@ -95,6 +97,42 @@ func TestOtherFoldersAreRefusedAndLeftAlone(t *testing.T) {
 		if text, err := os.ReadFile(file); err != nil || string(text) != tc.text {
 			t.Errorf("%s folder: the file holds %q, %v afterwards", name, text, err)
 		}
+	}
+}
+
+// TestOlderFolderIsTaken opens a folder of the layout without packs: what is in it is found,
+// and its mark then says that earlier versions can't read it.
+func TestOlderFolderIsTaken(t *testing.T) {
+	path := t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	s, err := openStore(t.Context(), path, log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mark := filepath.Join(path, markName)
+	if err := os.WriteFile(mark, []byte(oldMarkText), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old, err := disk.Open(s.folder.segments(), &disk.Options{FilesOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := old.Write(t.Context(), strings.NewReader("a segment in a file of its own"))
+	if err := errors.Join(err, old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = openStore(t.Context(), path, log, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.segments.Verify(t.Context(), ref); err != nil {
+		t.Errorf("a segment of the older layout: %v", err)
+	}
+	if text, err := os.ReadFile(mark); err != nil || string(text) != markText {
+		t.Errorf("the mark says %q, %v", text, err)
 	}
 }
 

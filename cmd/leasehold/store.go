@@ -47,7 +47,7 @@ func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(er
 	if err = meta.Prepare(ctx, s.db); err != nil {
 		return nil, err
 	}
-	return s, s.folder.mark()
+	return s, s.folder.keep()
 }
 
 // Close gives up what was opened, in order.

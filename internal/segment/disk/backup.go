@@ -16,6 +16,8 @@ import (
 // never change, and copies them, checking each block, where linking fails, as to another
 // file system. A linked file is not read: Verify tells whether it is good. A segment that
 // is in dir already, and good, is left alone, so that a backup can be taken up again.
+// Packed segments are copied, to the same place in a pack of the same name; IDs that come
+// in their order are copied with one sync for each pack.
 //
 // Backup ends with the first error: of ids, of the file systems, or segment.ErrNotFound.
 func (s *Store) Backup(ctx context.Context, dir string, ids iter.Seq2[segment.ID, error]) error {
@@ -25,14 +27,23 @@ func (s *Store) Backup(ctx context.Context, dir string, ids iter.Seq2[segment.ID
 	}
 	defer func() { _ = to.Close() }()
 	var touched [256]bool
+	packs := packCopier{from: s, to: to.packs}
+	defer packs.abandon()
 	for id, err := range ids {
-		if err == nil {
+		var done bool
+		if err == nil && packed(id) {
+			done, err = packs.copy(ctx, id)
+		}
+		if err == nil && !done {
 			err = s.backupOne(ctx, to, id)
+			touched[id[0]] = true
 		}
 		if err != nil {
 			return fmt.Errorf("backup of segments: %w", err)
 		}
-		touched[id[0]] = true
+	}
+	if err := packs.finish(); err != nil {
+		return fmt.Errorf("backup of segments: %w", err)
 	}
 	for i, yes := range touched {
 		if !yes {
@@ -106,7 +117,11 @@ func (s *Store) copyTo(ctx context.Context, to *Store, id segment.ID) (err error
 			_ = to.fs.remove(to.path(id))
 		}
 	}()
-	if _, err := fill(ctx, f, id, r); err != nil {
+	pooled := writeBuffers.Get().(*[]byte)
+	defer writeBuffers.Put(pooled)
+	c := content{r: r, buf: *pooled}
+	c.next(ctx)
+	if _, err := fill(ctx, f, id, &c); err != nil {
 		return err
 	}
 	return writeError(f.syncData())

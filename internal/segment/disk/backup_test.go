@@ -68,9 +68,11 @@ func wantBackup(t *testing.T, m *memFS, refs []segment.Ref, all [][]byte) {
 
 // TestBackup makes backups where links work, where they do not, and on top of what an
 // earlier one left.
-func TestBackup(t *testing.T) {
+func TestBackup(t *testing.T) { eitherWay(t, testBackup) }
+
+func testBackup(t *testing.T, newFS func() *memFS) {
 	for _, linkFault := range []error{nil, syscall.EXDEV, syscall.EMLINK, syscall.EPERM} {
-		m := newMemFS()
+		m := newFS()
 		s, refs, all := backedUp(t, m)
 		m.before = func(step, _ string) error {
 			if step == stepLink {
@@ -179,13 +181,17 @@ func TestRealBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := segmenttest.Content(1, 100_000)
+	data := segmenttest.Content(1, 1_000_000)
 	ref, err := s.Write(t.Context(), bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
+	short, err := s.Write(t.Context(), bytes.NewReader(data[:1000]))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
-		if err := s.Backup(t.Context(), filepath.Join(dir, "backup"), ids(nil, ref)); err != nil {
+		if err := s.Backup(t.Context(), filepath.Join(dir, "backup"), ids(nil, ref, short)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -205,5 +211,8 @@ func TestRealBackup(t *testing.T) {
 	if got, err := readAll(t, s, ref); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("Read from the backup gives %d bytes, %v", len(got), err)
 	}
-	wantOnly(t, s, ref)
+	if got, err := readAll(t, s, short); err != nil || !bytes.Equal(got, data[:1000]) {
+		t.Errorf("Read of a packed segment from the backup gives %d bytes, %v", len(got), err)
+	}
+	wantOnly(t, s, ref, short)
 }

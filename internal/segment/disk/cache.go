@@ -12,13 +12,18 @@ import (
 // more than a small read. A file stays open while someone uses it, whatever happens to
 // its place here.
 type cache struct {
-	load func(segment.ID) (file, int64, error) // opens a file and checks its footer
-	max  int                                   // files kept open while nobody uses them
+	load func(segment.ID) (stored, error) // finds a segment and checks what says how long it is
+	bury func(segment.ID)                 // called when nobody reads a doomed segment any more
+	max  int                              // files kept open while nobody uses them
 
 	mu     sync.Mutex
 	closed bool
 	files  map[segment.ID]*list.Element // of *openFile
 	recent *list.List                   // the one used last is in front
+	// Of packed segments, whose bytes go when they are deleted and not when their last
+	// reader has closed the file:
+	reading map[segment.ID]int  // how many use it
+	doom    map[segment.ID]bool // those deleted that are not gone yet; nobody can open them
 }
 
 // openFile is the open file of one segment.
@@ -28,16 +33,19 @@ type openFile struct {
 	kept  bool // it is in the cache; guarded by cache.mu
 
 	once sync.Once // loads what follows
-	f    file
-	size int64
-	err  error
+	stored
+	err error
 
 	checked bitmap     // the blocks that were found good since the file was opened
 	offset  sync.Mutex // held by the one who uses the file's own offset
 }
 
-func newCache(max int, load func(segment.ID) (file, int64, error)) *cache {
-	return &cache{load: load, max: max, files: make(map[segment.ID]*list.Element), recent: list.New()}
+func newCache(max int, load func(segment.ID) (stored, error), bury func(segment.ID)) *cache {
+	return &cache{
+		load: load, bury: bury, max: max,
+		files: make(map[segment.ID]*list.Element), recent: list.New(),
+		reading: make(map[segment.ID]int), doom: make(map[segment.ID]bool),
+	}
 }
 
 // acquire returns the open file of a segment, for its user to release. It takes its
@@ -48,6 +56,13 @@ func (c *cache) acquire(id segment.ID) (*openFile, error) {
 	if c.closed {
 		c.mu.Unlock()
 		return nil, segment.ErrClosed
+	}
+	if c.doom[id] {
+		c.mu.Unlock()
+		return nil, notFound(id)
+	}
+	if packed(id) {
+		c.reading[id]++
 	}
 	el, ok := c.files[id]
 	if ok {
@@ -63,7 +78,7 @@ func (c *cache) acquire(id segment.ID) (*openFile, error) {
 	closeFiles(idle)
 
 	of.once.Do(func() {
-		if of.f, of.size, of.err = c.load(id); of.err == nil {
+		if of.stored, of.err = c.load(id); of.err == nil {
 			of.checked = newBitmap(blocksIn(of.size))
 		}
 	})
@@ -82,23 +97,71 @@ func (c *cache) release(of *openFile) {
 	c.mu.Lock()
 	of.users--
 	last := of.users == 0 && !of.kept
+	unread := c.unread(of.id)
 	c.mu.Unlock()
 	if last {
 		closeFiles([]*openFile{of})
 	}
+	if unread {
+		c.bury(of.id)
+	}
 }
 
-// drop forgets the files of segments that were deleted.
-func (c *cache) drop(ids ...segment.ID) {
-	var idle []*openFile
-	c.mu.Lock()
-	for _, id := range ids {
-		if el, ok := c.files[id]; ok {
-			idle = append(idle, c.forget(el.Value.(*openFile))...)
-		}
+// unread counts a reader of a segment out, and tells whether that was the last one of a
+// doomed segment. The caller holds c.mu.
+func (c *cache) unread(id segment.ID) bool {
+	n, ok := c.reading[id]
+	switch {
+	case !ok:
+		return false
+	case n > 1:
+		c.reading[id] = n - 1
+		return false
 	}
+	delete(c.reading, id)
+	return c.doom[id]
+}
+
+// condemn lets nobody open a packed segment until pardon. It tells whether its bytes can be
+// removed now; else bury is called when they can.
+func (c *cache) condemn(id segment.ID) bool {
+	c.mu.Lock()
+	idle, now := c.dropLocked(id), !c.doom[id] && c.reading[id] == 0
+	c.doom[id] = true
 	c.mu.Unlock()
 	closeFiles(idle)
+	return now
+}
+
+// pardon ends what condemn began: the bytes are gone, or could not be removed.
+func (c *cache) pardon(id segment.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.doom, id)
+}
+
+// condemned tells whether a segment is deleted and not gone yet.
+func (c *cache) condemned(id segment.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doom[id]
+}
+
+// drop forgets the file of a segment that was deleted.
+func (c *cache) drop(id segment.ID) {
+	c.mu.Lock()
+	idle := c.dropLocked(id)
+	c.mu.Unlock()
+	closeFiles(idle)
+}
+
+// dropLocked is drop for who holds c.mu, and closes what it returns without it.
+func (c *cache) dropLocked(id segment.ID) []*openFile {
+	el, ok := c.files[id]
+	if !ok {
+		return nil
+	}
+	return c.forget(el.Value.(*openFile))
 }
 
 // close forgets all files and lets no more be opened.
@@ -142,8 +205,8 @@ func (c *cache) forget(of *openFile) []*openFile {
 // only read, so that closing them can't lose anything.
 func closeFiles(files []*openFile) {
 	for _, of := range files {
-		if of.f != nil {
-			_ = of.f.Close()
+		if of.file != nil {
+			_ = of.Close()
 		}
 	}
 }

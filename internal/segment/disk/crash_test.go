@@ -17,40 +17,49 @@ import (
 )
 
 func TestConformanceInMemory(t *testing.T) {
-	segmenttest.Run(t, func(t *testing.T) segmenttest.Engine {
-		m := newMemFS()
-		return segmenttest.Engine{
-			Open: func(t testing.TB) segment.Store { return openMem(t, m) },
-			Flip: func(t testing.TB, id segment.ID, off int64) {
-				memEdit(t, m, id, func(b []byte) []byte {
-					b[off] ^= 0x80
-					return b
-				})
-			},
-			Cut: func(t testing.TB, id segment.ID) {
-				memEdit(t, m, id, func(b []byte) []byte { return b[:len(b)-1] })
-			},
-		}
+	eitherWay(t, func(t *testing.T, newFS func() *memFS) {
+		segmenttest.Run(t, func(t *testing.T) segmenttest.Engine {
+			m := newFS()
+			return segmenttest.Engine{
+				Open: func(t testing.TB) segment.Store { return openMem(t, m) },
+				Flip: func(t testing.TB, id segment.ID, off int64) {
+					memEdit(t, m, id, func(b []byte) []byte {
+						b[off] ^= 0x80
+						return b
+					})
+				},
+				Cut: func(t testing.TB, id segment.ID) {
+					memEdit(t, m, id, func(b []byte) []byte { return b[:len(b)-1] })
+				},
+			}
+		})
 	})
 }
 
 // openMem opens the store on a file system in memory.
 func openMem(t testing.TB, m *memFS) *Store {
 	t.Helper()
-	s, err := openOn(m, "/data/segments", nil)
+	s, err := openOn(m, "/data/segments", m.options)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	return s
 }
 
-// memPath names the file of a segment of openMem.
-func memPath(id segment.ID) string { return shardDir("/data/segments", id[0]) + "/" + id.String() }
+// memPath names the file that a segment of openMem is in, and where its content begins.
+func memPath(m *memFS, id segment.ID) (string, int64) {
+	pack := "/data/segments/packs/" + packOf(id).String()
+	if _, err := m.mem.Stat(pack); err == nil {
+		return pack, offsetOf(id) + headerSize
+	}
+	return shardDir("/data/segments", id[0]) + "/" + id.String(), 0
+}
 
-// memRead returns the bytes of a segment's file.
+// memRead returns the bytes of the file that a segment is in.
 func memRead(t testing.TB, m *memFS, id segment.ID) []byte {
 	t.Helper()
-	f, err := m.mem.Open(memPath(id))
+	path, _ := memPath(m, id)
+	f, err := m.mem.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +71,17 @@ func memRead(t testing.TB, m *memFS, id segment.ID) []byte {
 	return b
 }
 
-// memPut replaces a segment's file.
+// memPut replaces the file that a segment is in.
 func memPut(t testing.TB, m *memFS, id segment.ID, b []byte) {
 	t.Helper()
-	f, err := m.mem.Create(memPath(id), vfs.WriteCategoryUnspecified)
+	path, _ := memPath(m, id)
+	memPutFile(t, m, path, b)
+}
+
+// memPutFile replaces a file.
+func memPutFile(t testing.TB, m *memFS, path string, b []byte) {
+	t.Helper()
+	f, err := m.mem.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +93,12 @@ func memPut(t testing.TB, m *memFS, id segment.ID, b []byte) {
 	}
 }
 
+// memEdit changes what is stored from the content of a segment to the end of its file.
 func memEdit(t testing.TB, m *memFS, id segment.ID, change func([]byte) []byte) {
 	t.Helper()
-	memPut(t, m, id, change(memRead(t, m, id)))
+	b := memRead(t, m, id)
+	_, at := memPath(m, id)
+	memPut(t, m, id, append(b[:at:at], change(b[at:])...))
 }
 
 // body returns content that says itself what it is: its seed comes first.
@@ -177,7 +196,7 @@ type readFunc func([]byte) (int, error)
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // wantLedger checks a store after a crash: everything acknowledged is there, whole; what
-// was deleted is whole or gone; what was not acknowledged is whole or refused; nothing
+// was deleted is whole, refused or gone; what was not acknowledged is whole or refused; nothing
 // is served that was not written. It deletes the last kind, as the sweeper does, and
 // returns how many there were.
 func wantLedger(t *testing.T, s *Store, l *ledger) (garbage int) {
@@ -200,9 +219,9 @@ func wantLedger(t *testing.T, s *Store, l *ledger) (garbage int) {
 		wantBody(t, s, ref, seed)
 		delete(known, ref.ID)
 	}
-	for ref, seed := range l.deleted {
+	for ref := range l.deleted {
 		if listed[ref] {
-			wantBody(t, s, ref, seed)
+			wantWholeOrRefused(t, s, ref)
 		}
 		delete(known, ref.ID)
 		if err := s.Delete(t.Context(), ref.ID); err != nil {
@@ -270,7 +289,7 @@ func powerLoss(t *testing.T, m *memFS, l *ledger, rnd *rand.Rand, at int64, fn f
 	c := &crash{at: at}
 	c.lost = func() {
 		then = l.copy() // before the clone: what it says is durable in it
-		after = &memFS{mem: m.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: own})}
+		after = &memFS{mem: m.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: own}), options: m.options}
 	}
 	s := openMem(t, m)
 	c.arm(m)
@@ -284,7 +303,9 @@ func powerLoss(t *testing.T, m *memFS, l *ledger, rnd *rand.Rand, at int64, fn f
 
 // TestPowerLoss runs histories of one caller, each with several power losses at any
 // step, and goes on with what is left.
-func TestPowerLoss(t *testing.T) {
+func TestPowerLoss(t *testing.T) { eitherWay(t, testPowerLoss) }
+
+func testPowerLoss(t *testing.T, newFS func() *memFS) {
 	histories := 50
 	if testing.Short() {
 		histories = 20
@@ -292,7 +313,7 @@ func TestPowerLoss(t *testing.T) {
 	garbage := 0
 	for seed := range histories {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 1))
-		m, l := newMemFS(), newLedger()
+		m, l := newFS(), newLedger()
 		for range 4 {
 			m, l = powerLoss(t, m, l, rnd, rnd.Int64N(60), func(s *Store) {
 				if err := history(s, l, rnd, 1+rnd.IntN(12)); err != nil {
@@ -311,14 +332,16 @@ func TestPowerLoss(t *testing.T) {
 }
 
 // TestPowerLossUnderLoad has several callers share syncs when the power fails.
-func TestPowerLossUnderLoad(t *testing.T) {
+func TestPowerLossUnderLoad(t *testing.T) { eitherWay(t, testPowerLossUnderLoad) }
+
+func testPowerLossUnderLoad(t *testing.T, newFS func() *memFS) {
 	histories := 15
 	if testing.Short() {
 		histories = 5
 	}
 	for seed := range histories {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 2))
-		m, l := newMemFS(), newLedger()
+		m, l := newFS(), newLedger()
 		for range 2 {
 			m, l = powerLoss(t, m, l, rnd, rnd.Int64N(250), func(s *Store) {
 				var wg sync.WaitGroup

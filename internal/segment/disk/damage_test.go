@@ -167,16 +167,54 @@ func FuzzFile(f *testing.F) {
 		f.Add(content)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		size, _, err := readFooter(rawFile{bytes.NewReader(b)}, id)
+		size, tableSum, err := readFooter(rawFile{bytes.NewReader(b)}, id)
 		if err != nil {
 			if !errors.Is(err, segment.ErrCorrupt) {
 				t.Errorf("readFooter: %v", err)
 			}
 			return
 		}
-		err = verify(t.Context(), rawFile{bytes.NewReader(b)}, segment.Ref{ID: id, Size: size})
+		whole := stored{file: rawFile{bytes.NewReader(b)}, size: size, tableSum: tableSum}
+		err = verify(t.Context(), &whole, segment.Ref{ID: id, Size: size})
 		if good := bytes.Equal(b, wholeFile(id, b[:size])); (err == nil) != good {
 			t.Errorf("verify of %d bytes: %v, though good is %v", len(b), err, good)
+		}
+	})
+}
+
+// FuzzPack walks through packs of any content: it ends, and finds what is where it says.
+func FuzzPack(f *testing.F) {
+	name := packName{1, 2, 3, 7: packTag}
+	entry := func(off, n int64) []byte {
+		content := segmenttest.Content(1, n)
+		table := appendSums(nil, content)
+		h := header{Ref: segment.Ref{ID: entryID(name, off), Size: n}, tableSum: crc64nvme.Checksum(table)}
+		return append(append(h.append(nil), content...), table...)
+	}
+	one := entry(0, 100)
+	f.Add(one)
+	f.Add(append(append(one, make([]byte, pageSize-len(one))...), entry(pageSize, 2*pageSize)...))
+	f.Add(append(make([]byte, pageSize), entry(pageSize, 0)...))
+	f.Add(entry(pageSize, 0))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		raw := rawFile{bytes.NewReader(b)}
+		last := int64(-1)
+		for h, err := range entries(raw, name) {
+			if err != nil {
+				if !errors.Is(err, segment.ErrCorrupt) {
+					t.Fatalf("entries: %v", err)
+				}
+				continue
+			}
+			off := offsetOf(h.ID)
+			if off <= last || packOf(h.ID) != name || h.Size < 0 || h.Size > maxPacked {
+				t.Fatalf("an entry of %d bytes at %d, after one at %d", h.Size, off, last)
+			}
+			last = off
+			whole := stored{file: raw, at: off + headerSize, size: h.Size, tableSum: h.tableSum}
+			if err := verify(t.Context(), &whole, h.Ref); err != nil && !errors.Is(err, segment.ErrCorrupt) {
+				t.Errorf("verify: %v", err)
+			}
 		}
 	})
 }
@@ -191,11 +229,20 @@ func wholeFile(id segment.ID, content []byte) []byte {
 // rawFile is a file that is only read.
 type rawFile struct{ *bytes.Reader }
 
-func (rawFile) Write([]byte) (int, error)    { return 0, fs.ErrInvalid }
-func (rawFile) Close() error                 { return nil }
-func (rawFile) syncData() error              { return fs.ErrInvalid }
-func (rawFile) startSync(_, _ int64)         {}
-func (f rawFile) Stat() (fs.FileInfo, error) { return rawInfo{size: f.Size()}, nil }
+func (rawFile) Write([]byte) (int, error)          { return 0, fs.ErrInvalid }
+func (rawFile) WriteAt([]byte, int64) (int, error) { return 0, fs.ErrInvalid }
+func (rawFile) punch(_, _ int64) error             { return fs.ErrInvalid }
+func (rawFile) Close() error                       { return nil }
+func (rawFile) syncData() error                    { return fs.ErrInvalid }
+func (rawFile) startSync(_, _ int64)               {}
+func (f rawFile) Stat() (fs.FileInfo, error)       { return rawInfo{size: f.Size()}, nil }
+
+func (f rawFile) nextData(off int64) (int64, error) {
+	if off >= f.Size() {
+		return 0, io.EOF
+	}
+	return off, nil
+}
 
 // rawInfo knows nothing but a size.
 type rawInfo struct {

@@ -1,7 +1,8 @@
-// Package disk keeps segments as files of one folder.
+// Package disk keeps segments in files of one folder.
 //
-// A segment is one file under its final, random name (see the comment on blockSize for
-// what is in it), in one of 256 subfolders named by the first byte of its ID. A write
+// Short segments share files, see the comment on pageSize. Any other is one file under its
+// final, random name (see the comment on blockSize for what is in it), in one of 256
+// subfolders named by the first byte of its ID. A write
 // is durable after its file is synced and the subfolder after it; writes that end
 // together share the latter, and all writes of a time go to the same subfolder so that
 // they can. What a crash leaves of an unfinished write is a file without a footer, which
@@ -32,17 +33,21 @@ type Options struct {
 	// OpenFiles is how many files are kept open for reading while nobody reads
 	// them; the files that are being read and written come on top. 0 means 1,024.
 	OpenFiles int
+	// FilesOnly gives each segment a file of its own. Without it, short ones share
+	// files where the file system can make holes in them.
+	FilesOnly bool
 	// CheckAlways has every read copy and check, even blocks that were found good
 	// before: nothing is sent by the kernel alone.
 	CheckAlways bool
 }
 
-// Store keeps segments as files of one folder. One process may have it open at a time.
+// Store keeps segments in files of one folder. One process may have it open at a time.
 type Store struct {
 	fs          fileSystem
 	dir         string
 	checkAlways bool
 	cache       *cache
+	packs       *packs
 	shards      [256]shard
 	turn        atomic.Uint32 // counts writes: its higher bits choose the subfolder
 	listedClean atomic.Bool   // a whole List found nothing incomplete
@@ -85,7 +90,8 @@ func openOn(fsys fileSystem, dir string, o *Options) (*Store, error) {
 	if openFiles <= 0 {
 		openFiles = 1024
 	}
-	s.cache = newCache(openFiles, s.load)
+	s.cache = newCache(openFiles, s.load, s.bury)
+	s.packs = newPacks(fsys, dir, o.FilesOnly)
 	for i := range s.shards {
 		sub := shardDir(dir, byte(i))
 		s.shards[i].dir = sub
@@ -151,22 +157,41 @@ func (s *Store) path(id segment.ID) string {
 	return s.shards[id[0]].dir + string(os.PathSeparator) + id.String()
 }
 
-// load opens the file of a segment and checks its footer.
-func (s *Store) load(id segment.ID) (file, int64, error) {
+// stored is where the bytes of a segment are: content and table, one behind the other.
+type stored struct {
+	file
+	at       int64 // offset of the content
+	size     int64 // of the content
+	tableSum uint64
+}
+
+// ReadAt reads from the content and the table behind it.
+func (f *stored) ReadAt(p []byte, off int64) (int, error) { return f.file.ReadAt(p, f.at+off) }
+
+// load opens the file that a segment is in, and checks the footer or the header that says so.
+func (s *Store) load(id segment.ID) (stored, error) {
+	if packed(id) {
+		if f, err := s.loadPacked(id); !errors.Is(err, errNoEntry) {
+			return f, err
+		}
+	}
 	f, err := s.fs.open(s.path(id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, fmt.Errorf("%w: %s", segment.ErrNotFound, id)
+		return stored{}, notFound(id)
 	}
 	if err != nil {
-		return nil, 0, err
+		return stored{}, err
 	}
-	size, _, err := readFooter(f, id)
+	size, tableSum, err := readFooter(f, id)
 	if err != nil {
 		_ = f.Close()
-		return nil, 0, err
+		return stored{}, err
 	}
-	return f, size, nil
+	return stored{file: f, size: size, tableSum: tableSum}, nil
 }
+
+// notFound returns segment.ErrNotFound with the segment.
+func notFound(id segment.ID) error { return fmt.Errorf("%w: %s", segment.ErrNotFound, id) }
 
 // ready returns the error that stands in the way of a call.
 func (s *Store) ready(ctx context.Context) error {
@@ -182,7 +207,23 @@ func (s *Store) ready(ctx context.Context) error {
 // not wait for the disk: after a crash of the machine, a segment may be there again.
 func (s *Store) Delete(ctx context.Context, ids ...segment.ID) error {
 	var errs []error
+	var files []segment.ID
+	packs := make(map[packName][]segment.ID)
 	for _, id := range ids {
+		if packed(id) {
+			packs[packOf(id)] = append(packs[packOf(id)], id)
+		} else {
+			files = append(files, id)
+		}
+	}
+	for _, ids := range packs {
+		if err := s.ready(ctx); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		others, err := s.deletePacked(ids)
+		files, errs = append(files, others...), append(errs, err)
+	}
+	for _, id := range files {
 		if err := s.ready(ctx); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
@@ -192,10 +233,7 @@ func (s *Store) Delete(ctx context.Context, ids ...segment.ID) error {
 		}
 		s.cache.drop(id) // only now: from here on, nobody finds the file
 	}
-	if len(ids) == 0 {
-		return s.ready(ctx)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.ready(ctx))...)
 }
 
 // Close implements segment.Store. It does not wait for writes; one that is under way
@@ -204,6 +242,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.packs.close()
 	s.cache.close()
 	return nil
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -10,8 +11,10 @@ import (
 
 func TestConformance(t *testing.T) {
 	for name, o := range map[string]*Options{
-		"Default": nil,
-		"Strict":  {OpenFiles: 1, CheckAlways: true},
+		"Default":     nil,
+		"Strict":      {OpenFiles: 1, CheckAlways: true},
+		"FilesOnly":   {FilesOnly: true},
+		"StrictFiles": {FilesOnly: true, OpenFiles: 1, CheckAlways: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			segmenttest.Run(t, func(t *testing.T) segmenttest.Engine { return engine(lazyFS{}, t.TempDir(), o) })
@@ -59,15 +62,19 @@ func engine(fsys fileSystem, dir string, o *Options) segmenttest.Engine {
 	}
 }
 
-// edit replaces the bytes of a segment's file in place.
+// edit replaces, in place, what is stored from the content of a segment to the end of its file.
 func edit(t testing.TB, dir string, id segment.ID, change func([]byte) []byte) {
 	t.Helper()
-	name := shardDir(dir, id[0]) + "/" + id.String()
+	name, at := dir+"/packs/"+packOf(id).String(), offsetOf(id)+headerSize
 	b, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		name, at = shardDir(dir, id[0])+"/"+id.String(), 0
+		b, err = os.ReadFile(name)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(name, change(b), 0); err != nil {
+	if err := os.WriteFile(name, append(b[:at:at], change(b[at:])...), 0); err != nil {
 		t.Fatal(err)
 	}
 }

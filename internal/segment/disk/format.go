@@ -95,7 +95,7 @@ func readFooter(f file, id segment.ID) (size int64, tableSum uint64, err error) 
 // readBlocks fills content with the bytes from start, a multiple of blockSize, of a
 // segment of size bytes, fills sums with their table entries, and checks the ones
 // against the others. Content ends at the end of a block or of the segment.
-func readBlocks(f file, ref segment.Ref, content []byte, start int64, sums []byte) error {
+func readBlocks(f io.ReaderAt, ref segment.Ref, content []byte, start int64, sums []byte) error {
 	if err := readFull(f, content, start, ref.ID); err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func readBlocks(f file, ref segment.Ref, content []byte, start int64, sums []byt
 }
 
 // readFull reads len(b) bytes at off; where the file is shorter, it is damaged.
-func readFull(f file, b []byte, off int64, id segment.ID) error {
+func readFull(f io.ReaderAt, b []byte, off int64, id segment.ID) error {
 	n, err := f.ReadAt(b, off)
 	if n == len(b) {
 		return nil

@@ -15,6 +15,7 @@ import (
 type fileSystem interface {
 	create(name string) (file, error) // for writing; fails if the name is taken
 	open(name string) (file, error)   // for reading
+	modify(name string) (file, error) // for reading and writing what is there
 	remove(name string) error
 	link(from, to string) error
 	mkdir(name string) error
@@ -23,16 +24,23 @@ type fileSystem interface {
 	syncDir(dir string) error          // makes the names in dir durable
 }
 
-// file is one file, either for writing or for reading.
+// file is one open file.
 type file interface {
 	io.Writer
 	io.ReaderAt
+	io.WriterAt
 	io.Closer
 	Stat() (fs.FileInfo, error)
 	// syncData makes what was written durable, and what is needed to read it.
 	syncData() error
 	// startSync may begin to bring n bytes at off to the disk. It promises nothing.
 	startSync(off, n int64)
+	// punch makes a hole of n bytes at off, which reads as zeroes, and gives back the space.
+	// The length stays. It returns errors.ErrUnsupported where files have no holes.
+	punch(off, n int64) error
+	// nextData returns off, or if that lies in a hole, where it ends; io.EOF if there is
+	// nothing from off on. It may take a hole for data. It moves the offset of Write.
+	nextData(off int64) (int64, error)
 }
 
 // osFS is the file system of the machine.
@@ -46,6 +54,8 @@ func (osFS) create(name string) (file, error) {
 }
 
 func (osFS) open(name string) (file, error) { return wrapFile(os.Open(name)) }
+
+func (osFS) modify(name string) (file, error) { return wrapFile(os.OpenFile(name, os.O_RDWR, 0)) }
 
 func wrapFile(f *os.File, err error) (file, error) {
 	if err != nil {

@@ -37,6 +37,9 @@ func (s *Store) List(ctx context.Context) iter.Seq2[segment.Info, error] {
 				}
 			}
 		}
+		if !s.listPacks(ctx, yield) {
+			return
+		}
 		if err := s.ready(ctx); err != nil { // a store without a file may be closed too
 			yield(segment.Info{}, err)
 			return
@@ -73,7 +76,7 @@ func (s *Store) inspect(ctx context.Context, shard byte, name string, known bool
 	if known || !fits {
 		return info, true, nil
 	}
-	f, _, err := s.load(id)
+	f, err := s.load(id)
 	switch {
 	case err == nil:
 		_ = f.Close()
@@ -92,20 +95,20 @@ func (s *Store) Verify(ctx context.Context, ref segment.Ref) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	f, _, err := s.load(ref.ID)
+	if s.cache.condemned(ref.ID) {
+		return notFound(ref.ID)
+	}
+	f, err := s.load(ref.ID)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	return verify(ctx, f, ref)
+	return verify(ctx, &f, ref)
 }
 
-// verify checks every byte of the file of a segment.
-func verify(ctx context.Context, f file, ref segment.Ref) error {
-	size, tableSum, err := readFooter(f, ref.ID)
-	if err != nil {
-		return err
-	}
+// verify checks every byte of a segment.
+func verify(ctx context.Context, f *stored, ref segment.Ref) error {
+	size := f.size
 	if size != ref.Size {
 		return corrupt(ref.ID, "it has %d bytes, not %d", size, ref.Size)
 	}
@@ -123,7 +126,7 @@ func verify(ctx context.Context, f file, ref segment.Ref) error {
 		}
 		sum = crc64nvme.Update(sum, sums)
 	}
-	if sum != tableSum {
+	if sum != f.tableSum {
 		return corrupt(ref.ID, "the table has another checksum")
 	}
 	return nil

@@ -2,11 +2,13 @@ package disk
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -14,11 +16,25 @@ import (
 // memFS is a file system in memory that can lose what was not synced, and fail.
 type memFS struct {
 	mem *vfs.MemFS
+	// options are those that openMem opens the store with.
+	options *Options
 	// before is called before each step, if set; its error is that of the step.
 	before func(step, name string) error
 }
 
-func newMemFS() *memFS { return &memFS{mem: vfs.NewCrashableMem()} }
+// newMemFS returns one for a store whose segments all have files of their own.
+func newMemFS() *memFS {
+	return &memFS{mem: vfs.NewCrashableMem(), options: &Options{FilesOnly: true}}
+}
+
+// newPackedMemFS returns one for a store that packs short segments.
+func newPackedMemFS() *memFS { return &memFS{mem: vfs.NewCrashableMem()} }
+
+// eitherWay runs fn for both kinds of store.
+func eitherWay(t *testing.T, fn func(t *testing.T, newFS func() *memFS)) {
+	t.Run("Files", func(t *testing.T) { fn(t, newMemFS) })
+	t.Run("Packs", func(t *testing.T) { fn(t, newPackedMemFS) })
+}
 
 // The steps that before is told of.
 const (
@@ -28,6 +44,8 @@ const (
 	stepSyncDir = "syncdir"
 	stepMkdir   = "mkdir"
 	stepRemove  = "remove"
+	stepModify  = "modify"
+	stepPunch   = "punch"
 	stepLink    = "link"
 	stepOpen    = "open"
 	stepRead    = "read"
@@ -61,6 +79,17 @@ func (m *memFS) open(name string) (file, error) {
 		return nil, err
 	}
 	f, err := m.mem.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &memFile{File: f, fs: m, name: name}, nil
+}
+
+func (m *memFS) modify(name string) (file, error) {
+	if err := m.step(stepModify, name); err != nil {
+		return nil, err
+	}
+	f, err := m.mem.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +169,40 @@ func (f *memFile) Write(p []byte) (int, error) {
 		return n, errors.Join(err, werr)
 	}
 	return f.File.Write(q)
+}
+
+// WriteAt writes half of p when it fails.
+func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
+	q := append([]byte(nil), p...)
+	if err := f.fs.step(stepWrite, f.name); err != nil {
+		n, werr := f.File.WriteAt(q[:len(q)/2], off)
+		return n, errors.Join(err, werr)
+	}
+	return f.File.WriteAt(q, off)
+}
+
+func (f *memFile) punch(off, n int64) error {
+	if err := f.fs.step(stepPunch, f.name); err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if n = min(n, info.Size()-off); n <= 0 {
+		return nil
+	}
+	_, err = f.File.WriteAt(make([]byte, n), off)
+	return err
+}
+
+// nextData knows of no holes.
+func (f *memFile) nextData(off int64) (int64, error) {
+	info, err := f.Stat()
+	if err == nil && off >= info.Size() {
+		err = io.EOF
+	}
+	return off, err
 }
 
 func (f *memFile) syncData() error {

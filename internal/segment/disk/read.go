@@ -122,7 +122,7 @@ func (r *reader) fill() error {
 	stop := min(start+int64(len(r.buf.content)), blocksIn(r.end)*blockSize, r.ref.Size)
 	last := blocksIn(stop)
 	content := r.buf.content[:stop-start]
-	if err := readBlocks(r.of.f, r.ref, content, start, r.buf.sums[:(last-first)*sumSize]); err != nil {
+	if err := readBlocks(r.of, r.ref, content, start, r.buf.sums[:(last-first)*sumSize]); err != nil {
 		return err
 	}
 	r.of.checked.add(first, last)
@@ -201,7 +201,7 @@ func (r *reader) send(out *sender) (int64, error) {
 	if n < sendMin || !out.begin(r, n) {
 		return 0, nil
 	}
-	if _, err := out.f.Seek(r.off, io.SeekStart); err != nil {
+	if _, err := out.f.Seek(r.of.at+r.off, io.SeekStart); err != nil {
 		return 0, err
 	}
 	sent, err := out.to.ReadFrom(&io.LimitedReader{R: out.f, N: n})
@@ -237,7 +237,7 @@ func (o *sender) begin(r *reader, n int64) bool {
 	if o.f != nil {
 		return true
 	}
-	f, ok := r.of.f.(osFile)
+	f, ok := r.of.file.(osFile)
 	if !ok {
 		return false
 	}

@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -19,15 +20,50 @@ const (
 	syncAhead = 2 << 20
 )
 
-// writeBuffers has room for the table and the footer behind the content, so that a
-// segment of up to writeSize bytes is written by one call.
+// writeBuffers has room for a header before the content, and the table and the footer
+// behind it, so that a segment of up to writeSize bytes is written by one call.
 var writeBuffers = sync.Pool{New: func() any {
-	b := make([]byte, fileSize(writeSize))
+	b := make([]byte, headerSize+fileSize(writeSize))
 	return &b
 }}
 
 // Write implements segment.Store.
 func (s *Store) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
+	if err := s.ready(ctx); err != nil {
+		return segment.Ref{}, err
+	}
+	pooled := writeBuffers.Get().(*[]byte)
+	defer writeBuffers.Put(pooled)
+	c := content{r: r, buf: (*pooled)[headerSize:]}
+	c.next(ctx)
+	switch c.err {
+	case nil:
+	case io.EOF:
+		ref, err := s.writePacked((*pooled)[:headerSize+c.n])
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return ref, writeError(err)
+		}
+	default:
+		return segment.Ref{}, c.err
+	}
+	return s.writeFile(ctx, &c)
+}
+
+// content is what is to be written: the bytes in buf that were read, and a reader of the rest.
+type content struct {
+	r   io.Reader
+	buf []byte // with room for table and footer
+	n   int    // of buf, what was read last
+	err error  // how that ended
+}
+
+// next reads on, if the content goes on.
+func (c *content) next(ctx context.Context) {
+	c.n, c.err = readUpTo(ctx, c.r, c.buf[:writeSize])
+}
+
+// writeFile writes a segment into a file of its own.
+func (s *Store) writeFile(ctx context.Context, c *content) (segment.Ref, error) {
 	id, err := s.begin(ctx)
 	if err != nil {
 		return segment.Ref{}, err
@@ -44,7 +80,7 @@ func (s *Store) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
 			s.abandon(id)
 		}
 	}()
-	ref, err := fill(ctx, f, id, r)
+	ref, err := fill(ctx, f, id, c)
 	if err != nil {
 		return segment.Ref{}, err
 	}
@@ -103,27 +139,23 @@ func (s *Store) abandon(id segment.ID) {
 	}
 }
 
-// fill writes all of r to f, and behind it the table and the footer.
-func fill(ctx context.Context, f file, id segment.ID, r io.Reader) (segment.Ref, error) {
-	pooled := writeBuffers.Get().(*[]byte)
-	defer writeBuffers.Put(pooled)
-	buf := *pooled
+// fill writes all content to f, and behind it the table and the footer.
+func fill(ctx context.Context, f file, id segment.ID, c *content) (segment.Ref, error) {
 	var table []byte
 	ref := segment.Ref{ID: id}
-	for {
-		n, err := readUpTo(ctx, r, buf[:writeSize])
-		if err != nil && err != io.EOF {
-			return ref, err
+	for ; ; c.next(ctx) {
+		if c.err != nil && c.err != io.EOF {
+			return ref, c.err
 		}
-		table = appendSums(table, buf[:n])
-		ref.Size += int64(n)
-		if err == io.EOF {
-			tail := append(buf[:n], table...)
+		table = appendSums(table, c.buf[:c.n])
+		ref.Size += int64(c.n)
+		if c.err == io.EOF {
+			tail := append(c.buf[:c.n], table...)
 			tail = appendFooter(tail, ref, crc64nvme.Checksum(table))
 			_, err := f.Write(tail)
 			return ref, writeError(err)
 		}
-		if _, err := f.Write(buf[:n]); err != nil {
+		if _, err := f.Write(c.buf[:c.n]); err != nil {
 			return ref, writeError(err)
 		}
 		if ref.Size%syncAhead == 0 {
