@@ -61,10 +61,15 @@ func (u *upload) admit(limit int64) error {
 	return nil
 }
 
+// maxUnrehearsed is up to which length a body is received before it is known whether the
+// request would be refused. net/http reads as much of a refused one anyway, to keep the
+// connection, and a rehearsal is a fourteenth of the cost of a body of 64 KiB.
+const maxUnrehearsed = 256 << 10
+
 // rehearsed tells whether it is worth to find out first if the request would be
 // refused: its body is long, or the client waits for leave to send it.
 func (u *upload) rehearsed(r *http.Request) bool {
-	return u.Body.Length < 0 || u.Body.Length > MaxInline || r.Header.Get("Expect") != ""
+	return u.Body.Length < 0 || u.Body.Length > maxUnrehearsed || r.Header.Get("Expect") != ""
 }
 
 // sums are the hashes of a body that was received.
