@@ -302,11 +302,13 @@ type blobLister struct {
 	skipped int // entries passed over
 	next    marker
 	xml     []byte
-	dates   dateText
-	rest    []byte // what most entries end with, see common
+	usual   []byte // what the properties of most entries end with, see common
 	record  blob.Blob
 	ghost   ghost
 	tagged  bool // the caller may learn of tags
+
+	times       timesText
+	contentType typeText
 }
 
 // inclusions are what a listing of blobs is asked to tell beside what it always does.
@@ -344,7 +346,7 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 	if with.tags && !l.tagged {
 		return nil, fault.AuthorizationPermissionMismatch
 	}
-	l.rest = l.appendRest(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
+	l.usual = l.appendProperties(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
 	l.xml = append(s.begin(&a.page, "Delimiter", a.Delimiter), "<Blobs>"...)
 	if err := l.walk(a.names(s.req.Header["Accept"])); err != nil {
 		return nil, err

@@ -13,38 +13,35 @@ import (
 func (l *blobLister) addBlob(name []byte, past blob.Past, r *blob.Blob) {
 	b := wire.AppendXMLName(append(l.xml, "<Blob>"...), name, l.req.Version)
 	b = l.appendState(b, past, r)
-	b = append(b, "<Properties>"...)
-	if !r.Uncommitted {
-		b = l.dates.append(append(b, "<Creation-Time>"...), r.Created)
-		b = l.dates.append(append(b, "</Creation-Time><Last-Modified>"...), r.Modified)
-		b = r.ETag.AppendBare(append(b, "</Last-Modified><Etag>"...))
-		b = append(b, "</Etag>"...)
-	}
-	b = strconv.AppendInt(append(b, "<Content-Length>"...), r.Size, 10)
-	b = append(b, "</Content-Length>"...)
-	if !r.Uncommitted {
-		b = appendHTTPHeaders(b, &r.HTTP)
+	if r.Uncommitted {
+		b = strconv.AppendInt(append(b, "<Properties><Content-Length>"...), r.Size, 10)
+		b = append(b, "</Content-Length>"...)
+	} else {
+		b = l.times.append(b, r.Created, r.Modified)
+		b = r.ETag.AppendBare(b)
+		b = strconv.AppendInt(append(b, "</Etag><Content-Length>"...), r.Size, 10)
+		b = append(b, "</Content-Length>"...)
+		b = l.appendHTTPHeaders(b, &r.HTTP)
 	}
 	if l.common(past, r) {
-		l.xml = append(b, l.rest...)
+		b = append(b, l.usual...)
 	} else {
-		l.xml = l.appendRest(b, past, r)
+		b = l.appendProperties(b, past, r)
 	}
+	l.xml = l.appendEnd(b, r)
 }
 
-// common tells whether an entry ends, from the type of the blob on, like those of most
-// blobs: of block blobs about which nothing was ever said but what comes before. It looks
-// at all that appendRest does.
+// common tells whether the properties of an entry end, from the type of the blob on, like
+// those of most blobs: of block blobs about which nothing was ever said but what comes
+// before, and perhaps metadata. It looks at all that appendProperties does.
 func (l *blobLister) common(past blob.Past, r *blob.Blob) bool {
 	return r.Type == blob.BlockBlob && past.IsZero() && !r.Uncommitted && r.Lease.Kind == lease.None && r.Access == blob.TierState{} &&
-		(len(r.Metadata) == 0 || !l.with.metadata) && len(r.Tags) == 0 && r.KeyHash == nil && r.Scope == "" && r.Copy == nil && r.Incremental == nil &&
+		len(r.Tags) == 0 && r.KeyHash == nil && r.Scope == "" && r.Copy == nil && r.Incremental == nil &&
 		!r.Sealed && r.Expires == 0 && r.Policy.Until == 0 && !r.LegalHold && r.Deleted == 0
 }
 
-// appendRest appends what stands in an entry behind the headers.
-func (l *blobLister) appendRest(b []byte, past blob.Past, r *blob.Blob) []byte {
-	b = l.appendProperties(b, past, r)
-	b = append(b, "</Properties>"...)
+// appendEnd appends what stands in an entry behind the properties.
+func (l *blobLister) appendEnd(b []byte, r *blob.Blob) []byte {
 	switch {
 	case !l.with.metadata || r.Uncommitted:
 	case r.KeyHash != nil:
@@ -58,6 +55,7 @@ func (l *blobLister) appendRest(b []byte, past blob.Past, r *blob.Blob) []byte {
 	return append(b, "<OrMetadata /></Blob>"...)
 }
 
+// appendProperties appends the properties behind the headers.
 func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []byte {
 	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
 	if !r.Uncommitted {
@@ -89,43 +87,56 @@ func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []
 	if l.tagged && len(r.Tags) > 0 {
 		b = wire.AppendXMLElement(b, "TagCount", strconv.Itoa(len(r.Tags)))
 	}
-	return l.appendDeleted(b, r)
+	return append(l.appendDeleted(b, r), "</Properties>"...)
 }
 
-func appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
+func (l *blobLister) appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
 	contentType := h.ContentType
 	if contentType == "" && !h.Untyped {
 		contentType = defaultContentType
 	}
-	b = contentTypeElement.Append(b, contentType)
-	b = contentEncodingElement.Append(b, h.ContentEncoding)
-	b = contentLanguageElement.Append(b, h.ContentLanguage)
-	b = append(b, "<Content-CRC64 /><Content-MD5>"...)
-	b = base64.StdEncoding.AppendEncode(b, h.ContentMD5)
-	b = append(b, "</Content-MD5>"...)
-	b = cacheControlElement.Append(b, h.CacheControl)
-	return contentDispositionElement.Append(b, h.ContentDisposition)
-}
-
-// Elements of every entry.
-var (
-	contentTypeElement        = wire.NewElement("Content-Type")
-	contentEncodingElement    = wire.NewElement("Content-Encoding")
-	contentLanguageElement    = wire.NewElement("Content-Language")
-	cacheControlElement       = wire.NewElement("Cache-Control")
-	contentDispositionElement = wire.NewElement("Content-Disposition")
-)
-
-// dateText writes times in the form of HTTP headers and keeps the last one: blobs that are
-// listed together were often written within a second, and most were never changed.
-type dateText struct {
-	second blob.Time
-	text   []byte // empty at first
-}
-
-func (d *dateText) append(b []byte, t blob.Time) []byte {
-	if s := t.Second(); s != d.second || len(d.text) == 0 {
-		d.second, d.text = s, s.AppendHTTP(d.text[:0])
+	b = l.contentType.append(b, contentType)
+	if h.ContentEncoding == "" && h.ContentLanguage == "" {
+		b = append(b, "<Content-Encoding /><Content-Language /><Content-CRC64 /><Content-MD5>"...)
+	} else {
+		b = wire.AppendXMLElement(b, "Content-Encoding", h.ContentEncoding)
+		b = wire.AppendXMLElement(b, "Content-Language", h.ContentLanguage)
+		b = append(b, "<Content-CRC64 /><Content-MD5>"...)
 	}
-	return append(b, d.text...)
+	b = base64.StdEncoding.AppendEncode(b, h.ContentMD5)
+	if h.CacheControl == "" && h.ContentDisposition == "" {
+		return append(b, "</Content-MD5><Cache-Control /><Content-Disposition />"...)
+	}
+	b = wire.AppendXMLElement(append(b, "</Content-MD5>"...), "Cache-Control", h.CacheControl)
+	return wire.AppendXMLElement(b, "Content-Disposition", h.ContentDisposition)
+}
+
+// What many entries in a row have in common is kept as text: blobs that are listed together
+// were often written within a second, never changed, and are of one type.
+
+// timesText is the beginning of the properties of the last entry, up to the ETag.
+type timesText struct {
+	created, modified blob.Time // whole seconds
+	text              []byte    // empty at first
+}
+
+func (t *timesText) append(b []byte, created, modified blob.Time) []byte {
+	if c, m := created.Second(), modified.Second(); c != t.created || m != t.modified || len(t.text) == 0 {
+		t.created, t.modified = c, m
+		t.text = c.AppendHTTP(append(t.text[:0], "<Properties><Creation-Time>"...))
+		t.text = m.AppendHTTP(append(t.text, "</Creation-Time><Last-Modified>"...))
+		t.text = append(t.text, "</Last-Modified><Etag>"...)
+	}
+	return append(b, t.text...)
+}
+
+// typeText is the content type of the last entry.
+type typeText struct{ contentType, text []byte } // empty at first
+
+func (t *typeText) append(b []byte, contentType string) []byte {
+	if string(t.contentType) != contentType || len(t.text) == 0 {
+		t.contentType = append(t.contentType[:0], contentType...)
+		t.text = wire.AppendXMLElement(t.text[:0], "Content-Type", contentType)
+	}
+	return append(b, t.text...)
 }

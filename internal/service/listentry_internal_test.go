@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
@@ -51,13 +52,13 @@ func TestCommonEntries(t *testing.T) {
 	all := inclusions{true, true, true, true, true, true, true, true, true, true}
 	for _, with := range []inclusions{{}, all} {
 		l := &blobLister{scope: &scope{call: &call{req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: blob.TimeOf(noon{}.Now())}, with: with, tagged: true}
-		l.rest = l.appendRest(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
+		l.usual = l.appendProperties(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
 		record := &blob.Blob{Type: blob.BlockBlob}
 		check := func(path string) {
 			for _, past := range []blob.Past{{}, {Kind: blob.Snapshot, Stamp: 1}} {
 				l.xml = nil
 				l.addBlob([]byte("name"), past, record)
-				if want := l.appendRest(nil, past, record); !bytes.HasSuffix(l.xml, want) {
+				if want := l.appendEnd(l.appendProperties(nil, past, record), record); !bytes.HasSuffix(l.xml, want) {
 					t.Errorf("with %s set alone the entry is\n%s\nand should end\n%s", path, l.xml, want)
 				}
 			}
@@ -67,5 +68,37 @@ func TestCommonEntries(t *testing.T) {
 			t.Error("no entry is common")
 		}
 		eachField(reflect.ValueOf(record).Elem(), "Blob", check)
+	}
+}
+
+// TestRepeatedText: entries are written as if each stood alone, whatever the ones before them were.
+func TestRepeatedText(t *testing.T) {
+	texts := []string{"", "text/plain", "a & b", "text/plain; x"}
+	day := blob.TimeOf(noon{}.Now())
+	l := &blobLister{scope: &scope{call: &call{req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: day}}
+	rng := rand.New(rand.NewPCG(1, 2))
+	pick := func() string { return texts[rng.IntN(len(texts))] }
+	moment := func() blob.Time { return day + blob.Time(rng.IntN(3)*6_000_000) } // less than a second apart
+	for range 1000 {
+		r := &blob.Blob{Type: blob.BlockBlob, ETag: 1, Created: moment(), Modified: moment(), HTTP: blob.HTTPHeaders{
+			ContentType: pick(), ContentEncoding: pick(), ContentLanguage: pick(), CacheControl: pick(), ContentDisposition: pick(),
+			ContentMD5: []byte{1}, Untyped: rng.IntN(2) == 0,
+		}}
+		contentType := r.HTTP.ContentType
+		if contentType == "" && !r.HTTP.Untyped {
+			contentType = defaultContentType
+		}
+		want := appendTime([]byte("<Properties>"), "Creation-Time", r.Created)
+		want = append(appendTime(want, "Last-Modified", r.Modified), "<Etag>0x000000000000001</Etag><Content-Length>0</Content-Length>"...)
+		want = wire.AppendXMLElement(want, "Content-Type", contentType)
+		want = wire.AppendXMLElement(want, "Content-Encoding", r.HTTP.ContentEncoding)
+		want = wire.AppendXMLElement(want, "Content-Language", r.HTTP.ContentLanguage)
+		want = append(want, "<Content-CRC64 /><Content-MD5>AQ==</Content-MD5>"...)
+		want = wire.AppendXMLElement(want, "Cache-Control", r.HTTP.CacheControl)
+		want = wire.AppendXMLElement(want, "Content-Disposition", r.HTTP.ContentDisposition)
+		l.xml = nil
+		if l.addBlob([]byte("name"), blob.Past{}, r); !bytes.Contains(l.xml, want) {
+			t.Fatalf("the entry is\n%s\nand should have\n%s", l.xml, want)
+		}
 	}
 }

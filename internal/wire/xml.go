@@ -18,6 +18,10 @@ func AppendXMLText[T string | []byte](dst []byte, s T) []byte {
 	}
 	from := 0
 	for i := 0; i < len(s); {
+		if plainBytes[s[i]] {
+			i++
+			continue
+		}
 		r, width := rune(s[i]), 1
 		if r >= utf8.RuneSelf {
 			r, width = utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
@@ -106,27 +110,6 @@ func AppendXMLElement(dst []byte, tag, text string) []byte {
 // appendEnd appends an end tag.
 func appendEnd(dst []byte, tag string) []byte {
 	return append(append(append(dst, "</"...), tag...), '>')
-}
-
-// An Element is an element with text whose tag is written often, say in every entry of a listing.
-type Element struct{ start, end, empty string }
-
-// NewElement prepares the element with a tag.
-func NewElement(tag string) Element {
-	return Element{"<" + tag + ">", "</" + tag + ">", "<" + tag + " />"}
-}
-
-// Append is [AppendXMLElement] with the tag of the element.
-func (e *Element) Append(dst []byte, text string) []byte {
-	if text == "" {
-		return append(dst, e.empty...)
-	}
-	return e.appendText(dst, text)
-}
-
-func (e *Element) appendText(dst []byte, text string) []byte {
-	dst = AppendXMLText(append(dst, e.start...), text)
-	return append(dst, e.end...)
 }
 
 // AppendXMLName appends the Name element of a blob or prefix in a listing: percent-encoded and marked Encoded="true" if it
