@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"github.com/leasehold/leasehold/internal/certificate"
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
@@ -229,6 +231,9 @@ func (c *configuration) hasSite(host string) bool {
 const (
 	smallTimeout = 30 * time.Second
 	smallHeader  = 32 << 10 // bytes
+	// smallConnections is how many connections those have that only hand out tokens or metrics:
+	// who asks is soon done. Others wait.
+	smallConnections = 256
 )
 
 // start runs a small server on a listener.
@@ -247,11 +252,11 @@ func (e *endpoints) start(l net.Listener, h http.Handler, timeout time.Duration,
 
 func (e *endpoints) startIdentity(c *configuration, log *slog.Logger) {
 	if e.authority != nil {
-		e.start(e.authority, c.issuer.Handler(), smallTimeout, log)
+		e.start(netutil.LimitListener(e.authority, smallConnections), c.issuer.Handler(), smallTimeout, log)
 	}
 	if e.managed != nil {
 		e.header = newSecret()
-		e.start(e.managed, &identity.Managed{Issuer: c.issuer, Header: e.header, Default: c.defaultClient}, smallTimeout, log)
+		e.start(netutil.LimitListener(e.managed, smallConnections), &identity.Managed{Issuer: c.issuer, Header: e.header, Default: c.defaultClient}, smallTimeout, log)
 	}
 }
 

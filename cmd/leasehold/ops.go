@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
 
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/server"
@@ -63,7 +64,7 @@ func serveOps(ctx context.Context, srv *server.Server, l net.Listener, log *slog
 	if l == nil {
 		return
 	}
-	if err := srv.ServeOps(ctx, l); err != nil {
+	if err := srv.ServeOps(ctx, netutil.LimitListener(l, smallConnections)); err != nil {
 		log.Error("metrics and health are no longer served", "error", err)
 	}
 }

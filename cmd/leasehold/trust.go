@@ -46,8 +46,8 @@ func writeTrust(dir string, ca []byte) (t trustFiles, err error) {
 	if err != nil {
 		return t, err
 	}
-	if err := os.WriteFile(t.Bundle, all, 0o644); err != nil {
+	if err := replaceFile(t.Bundle, string(all)); err != nil { // programs may be reading it
 		return t, err
 	}
-	return t, os.WriteFile(t.Java, store, 0o644)
+	return t, replaceFile(t.Java, string(store))
 }

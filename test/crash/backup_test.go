@@ -38,7 +38,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		load.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				b := &subject{box: box, name: fmt.Sprintf("load/%d/%d", w, n%5)}
-				err := b.put(ctx, strings.Repeat("load", 1+n%3*10_000))
+				err := b.put(ctx, strings.Repeat("load", 1+n%4*40_000))
 				if n%3 == 0 && err == nil {
 					_, err = b.block().Delete(ctx, nil)
 				}

@@ -93,8 +93,11 @@ func (b *subject) step(ctx context.Context, rng *rand.Rand) error {
 // choose returns a random step that will succeed, and sets next to what it leads to.
 func (b *subject) choose(rng *rand.Rand, next *state) func(context.Context) error {
 	content := harness.NewID()
-	if rng.IntN(3) == 0 {
-		content = strings.Repeat(content, 2000) // a segment
+	switch rng.IntN(6) {
+	case 0, 1:
+		content = strings.Repeat(content, 2000) // a segment in a pack
+	case 2:
+		content = strings.Repeat(content, 8000) // one in a file of its own
 	}
 	next.exists = true
 	switch n := rng.IntN(10); {
