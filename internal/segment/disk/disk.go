@@ -242,7 +242,9 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	s.packs.close()
+	for _, name := range s.packs.close() {
+		s.removeIfEmpty(name)
+	}
 	s.cache.close()
 	return nil
 }

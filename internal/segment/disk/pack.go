@@ -277,10 +277,14 @@ func (ps *packs) writes(name packName) bool {
 	return ps.open[name] != nil
 }
 
-// close ends the writing of new entries.
-func (ps *packs) close() {
+// close ends the writing of new entries, and returns the packs that were written.
+func (ps *packs) close() (names []packName) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	for name := range ps.open {
+		names = append(names, name)
+	}
 	ps.off = true
 	ps.retire()
+	return names
 }

@@ -68,11 +68,24 @@ func TestSpaceComesBack(t *testing.T) {
 		t.Errorf("the last reader's end frees %d bytes, want %d", two-one, size)
 	}
 	wantOnly(t, s, refs[0])
+	last, err := s.Write(t.Context(), bytes.NewReader(make([]byte, size)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), last.ID); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Delete(t.Context(), refs[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	if left := diskBytes(t, dir); left != 0 {
-		t.Errorf("%d bytes are left of a pack without entries", left)
+		t.Errorf("%d bytes are left of packs without entries", left)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := filepath.Glob(filepath.Join(dir, packFolder, "*")); err != nil || len(names) > 0 {
+		t.Errorf("the packs %v are left in the end, %v", names, err)
 	}
 }
 
