@@ -121,15 +121,11 @@ func (c *call) receive(u *upload, limit int64, key *encryption.Key) (*body, erro
 	}
 	in := &bounded{r: u.Body, left: limit, limit: limit}
 	b := &body{key: key}
-	head := make([]byte, headSize(u.Body.Length))
-	n, err := io.ReadFull(in, head)
-	switch {
-	case err == nil && u.Body.Length == int64(n):
-		err = c.keepInline(b, head[:n], &h)
-	case err == nil:
-		err = c.keepSegment(b, head[:n], in, &h)
-	case (err == io.EOF || err == io.ErrUnexpectedEOF) && u.Body.Length < 0:
-		err = c.keepInline(b, head[:n], &h)
+	var err error
+	if u.Body.Length > MaxInline {
+		err = c.keepSegment(b, io.TeeReader(in, &h))
+	} else {
+		err = c.receiveShort(b, u.Body.Length, in, &h)
 	}
 	if err == nil && bool(u.Structured) {
 		err = ended(in)
@@ -144,6 +140,25 @@ func (c *call) receive(u *upload, limit int64, key *encryption.Key) (*body, erro
 		return nil, err
 	}
 	return b, nil
+}
+
+// receiveShort is receive for a body of at most MaxInline bytes, or of unknown length.
+func (c *call) receiveShort(b *body, length int64, in io.Reader, h *hashing) error {
+	size := length
+	if length < 0 {
+		size = MaxInline
+	}
+	head := make([]byte, size)
+	n, err := io.ReadFull(in, head)
+	switch {
+	case err == nil && length == int64(n):
+		return c.keepInline(b, head[:n], h)
+	case err == nil:
+		return c.keepSegment(b, h.tee(head[:n], in))
+	case (err == io.EOF || err == io.ErrUnexpectedEOF) && length < 0:
+		return c.keepInline(b, head[:n], h)
+	}
+	return err
 }
 
 // readThrough reads the body only to verify it.
@@ -171,14 +186,6 @@ func ended(r io.Reader) error {
 	return err
 }
 
-// headSize is how much of a body is read before it is decided where it goes.
-func headSize(length int64) int64 {
-	if length < 0 || length > MaxInline {
-		return MaxInline
-	}
-	return length
-}
-
 func (c *call) keepInline(b *body, data []byte, h *hashing) error {
 	h.Write(data)
 	b.Size = int64(len(data))
@@ -196,8 +203,8 @@ func (c *call) keepInline(b *body, data []byte, h *hashing) error {
 	return err
 }
 
-func (c *call) keepSegment(b *body, head []byte, rest io.Reader, h *hashing) error {
-	data, extra := h.tee(head, rest), int64(0)
+func (c *call) keepSegment(b *body, data io.Reader) error {
+	extra := int64(0)
 	if b.key != nil {
 		var err error
 		if data, err = b.key.Seal(c.Random, data); err != nil {
