@@ -1,10 +1,10 @@
 package auth
 
 import (
-	"net/http"
 	"strings"
 	"time"
 
+	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
@@ -70,7 +70,7 @@ func checkDate(req *Request, now time.Time) error {
 	if v, ok := req.Header["X-Ms-Date"]; ok {
 		value = first(v)
 	}
-	date, err := time.Parse(http.TimeFormat, value)
+	date, err := blob.ParseHTTP(value)
 	if err != nil || now.Sub(date).Abs() > dateTolerance {
 		return fault.NotAuthenticated("Request date header too old: '" + value + "'")
 	}

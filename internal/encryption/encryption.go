@@ -30,13 +30,17 @@ const (
 )
 
 // Headers are the names of the three headers that give a key. The first one holds the key itself and is never repeated.
-type Headers struct{ Key, Hash, Algorithm string }
+type Headers struct {
+	Key, Hash, Algorithm string
+
+	key string // Key in canonical form
+}
 
 // The headers of the key of the blob that a request is about, and of that of the blob that it copies from
 // (operations.md 3).
 var (
-	OfBlob   = Headers{"x-ms-encryption-key", "x-ms-encryption-key-sha256", "x-ms-encryption-algorithm"}
-	OfSource = Headers{"x-ms-source-encryption-key", "x-ms-source-encryption-key-sha256", "x-ms-source-encryption-algorithm"}
+	OfBlob   = Headers{"x-ms-encryption-key", "x-ms-encryption-key-sha256", "x-ms-encryption-algorithm", "X-Ms-Encryption-Key"}
+	OfSource = Headers{"x-ms-source-encryption-key", "x-ms-source-encryption-key-sha256", "x-ms-source-encryption-algorithm", "X-Ms-Source-Encryption-Key"}
 )
 
 // Key is a customer's key. A nil one stands for no encryption.
@@ -67,6 +71,12 @@ func (h Headers) Parse(key, hash, cipher string) (*Key, error) {
 		return nil, fault.InvalidHeader(h.Hash, hash)
 	}
 	return &Key{secret, sum[:]}, nil
+}
+
+// Sent tells whether a request has a key.
+func (h *Headers) Sent(in http.Header) bool {
+	v := in[h.key]
+	return len(v) > 0 && v[0] != ""
 }
 
 // Remove takes a key out of the headers of a request.

@@ -33,7 +33,7 @@ func (s *Server) log(r *wire.Request, took time.Duration) {
 	if r.PartOf != nil {
 		attributes = append(attributes, slog.String("batch", r.PartOf.ID))
 	}
-	if id := r.Header.Get("x-ms-client-request-id"); id != "" {
+	if id := r.Header.Get("X-Ms-Client-Request-Id"); id != "" {
 		attributes = append(attributes, slog.String("client_request_id", id[:min(len(id), 128)]))
 	}
 	attributes = append(attributes, slog.Int64("received", r.BodyRead()), slog.Int64("sent", r.Sent))

@@ -147,7 +147,7 @@ func (c *call) inner(p wire.BatchPart) (batched, error) {
 	if err != nil {
 		return batched{}, err
 	}
-	sent := r.Header.Get("x-ms-version")
+	sent := r.Header.Get("X-Ms-Version")
 	within := in.Account == outer.Account && in.Secondary == outer.Secondary && cmp.Or(outer.Container, in.Container) == in.Container
 	if !within || sent != "" && sent != string(outer.Version) {
 		return batched{}, fmt.Errorf("a request for %q, version %q", in.Container, sent)

@@ -51,7 +51,7 @@ func (a *scoped) givenScope() string { return string(a.Scope) }
 func (c *call) keyOf(args any) (*encryption.Key, error) {
 	g, ok := args.(takesKey)
 	if !ok {
-		return nil, c.takesNone(encryption.OfBlob)
+		return nil, c.takesNone(&encryption.OfBlob)
 	}
 	k, err := c.private(g.givenKey())
 	if k == nil || err != nil {
@@ -71,14 +71,14 @@ func (c *call) sourceKeyOf(args any) (*encryption.Key, error) {
 		givenSourceKey() (*encryption.Key, error)
 	})
 	if !ok {
-		return nil, c.takesNone(encryption.OfSource)
+		return nil, c.takesNone(&encryption.OfSource)
 	}
 	return c.private(g.givenSourceKey())
 }
 
 // takesNone refuses a key that was sent to an operation that does not take it.
-func (c *call) takesNone(h encryption.Headers) error {
-	if c.req.Header.Get(h.Key) == "" {
+func (c *call) takesNone(h *encryption.Headers) error {
+	if !h.Sent(c.req.Header) {
 		return nil
 	}
 	return fault.UnsupportedHeaderNamed(h.Key, "")

@@ -17,41 +17,47 @@ import (
 
 // The extensions of docs/extensions.md: off the wire unless a request asks for them.
 
-const (
-	askHeader    = "Leasehold"
-	waitHeader   = "Leasehold-Wait"
-	holderHeader = "Leasehold-Holder"
+// offered are the names of the extensions.
+const offered = "wait, epoch, holder, list"
 
-	// offered are the names of the extensions.
-	offered = "wait, epoch, holder, list"
+// extensionHeader is a header by which a request asks for an extension, under either of
+// its names. Both are in canonical form, since every request is searched for them.
+type extensionHeader struct{ name, prefixed string }
+
+var (
+	askHeader    = extensionHeader{"Leasehold", "X-Ms-Leasehold"}
+	waitHeader   = extensionHeader{"Leasehold-Wait", "X-Ms-Leasehold-Wait"}
+	holderHeader = extensionHeader{"Leasehold-Holder", "X-Ms-Leasehold-Holder"}
 )
 
-// extensionHeader returns a header of a request that asks for an extension, under
-// either of its names.
-func extensionHeader(h http.Header, name string) string {
-	if v := h.Get(name); v != "" {
-		return v
+// in returns the value that a request has, "" for none.
+func (e *extensionHeader) in(h http.Header) string {
+	if v := h[e.name]; len(v) > 0 && v[0] != "" {
+		return v[0]
 	}
-	return h.Get("X-Ms-" + name)
+	if v := h[e.prefixed]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }
 
 // asks tells whether a request knows of the extensions.
 func (c *call) asks() bool {
 	h := c.req.Header
-	return extensionHeader(h, askHeader) == "1" || c.asksHolder() || extensionHeader(h, waitHeader) != ""
+	return askHeader.in(h) == "1" || c.asksHolder() || waitHeader.in(h) != ""
 }
 
-func (c *call) asksHolder() bool { return extensionHeader(c.req.Header, holderHeader) == "true" }
+func (c *call) asksHolder() bool { return holderHeader.in(c.req.Header) == "true" }
 
 // wait returns how long the request is ready to wait for a lease.
 func (c *call) wait() (time.Duration, error) {
-	text := extensionHeader(c.req.Header, waitHeader)
+	text := waitHeader.in(c.req.Header)
 	if text == "" {
 		return 0, nil
 	}
 	seconds, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, fault.InvalidHeader(strings.ToLower(waitHeader), text)
+		return 0, fault.InvalidHeader(strings.ToLower(waitHeader.name), text)
 	}
 	wait := min(time.Duration(seconds)*time.Second, waiting.Longest)
 	if timeout, err := strconv.ParseUint(c.req.Query.Get("timeout"), 10, 31); err == nil && timeout > 0 {

@@ -117,14 +117,9 @@ func TestHTTPTime(t *testing.T) {
 }
 
 func FuzzHTTPTime(f *testing.F) {
-	f.Add("Sun, 06 Nov 1994 08:49:37 GMT", int64(784111777))
-	f.Add("Thu, 29 Feb 2024 00:00:00 GMT", int64(0))
-	f.Fuzz(func(t *testing.T, s string, unix int64) {
-		if fast, ok := parseRFC1123([]byte(s)); ok {
-			if slow, err := http.ParseTime(s); err != nil || !slow.Equal(fast) {
-				t.Fatalf("%q: %v, but %v, %v", s, fast, slow, err)
-			}
-		}
+	f.Add(int64(784111777))
+	f.Add(int64(0))
+	f.Fuzz(func(t *testing.T, unix int64) {
 		if unix < -62135596800 || unix > 253402300799 {
 			return
 		}
@@ -132,9 +127,6 @@ func FuzzHTTPTime(f *testing.F) {
 		text := string(AppendHTTPTime(nil, moment))
 		if text != moment.Format(http.TimeFormat) {
 			t.Fatalf("%s for %v", text, moment)
-		}
-		if back, ok := parseRFC1123([]byte(text)); !ok || !back.Equal(moment) {
-			t.Fatalf("%s read as %v, %v", text, back, ok)
 		}
 	})
 }

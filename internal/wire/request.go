@@ -70,7 +70,7 @@ func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addres
 			return req, err
 		}
 	}
-	if req.Version, err = versionOf(r.Header.Get("x-ms-version"), req.Query); err == nil && req.Version == "" {
+	if req.Version, err = versionOf(r.Header.Get("X-Ms-Version"), req.Query); err == nil && req.Version == "" {
 		req.Unversioned = true
 		req.Version, err = o.defaultVersion(r.Context(), req.Account)
 	}
