@@ -23,7 +23,10 @@ func (t Type) String() string {
 }
 
 // MarshalText is String.
-func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+func (t Type) MarshalText() ([]byte, error) { return t.AppendText(nil) }
+
+// AppendText is MarshalText onto b.
+func (t Type) AppendText(b []byte) ([]byte, error) { return append(b, t.String()...), nil }
 
 // Blob is the record of one blob, snapshot or version: everything but its bytes.
 // The integer keys of its encoding are for good; new fields take new numbers.

@@ -32,7 +32,10 @@ var tierNames = [...]string{"", "Hot", "Cool", "Cold", "Archive", "Smart",
 func (t Tier) String() string { return tierNames[min(int(t), len(tierNames)-1)] }
 
 // MarshalText is String.
-func (t Tier) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+func (t Tier) MarshalText() ([]byte, error) { return t.AppendText(nil) }
+
+// AppendText is MarshalText onto b.
+func (t Tier) AppendText(b []byte) ([]byte, error) { return append(b, t.String()...), nil }
 
 // ParseTier reads a name, whatever its letter case; ok is false if there is no such tier.
 func ParseTier(name string) (t Tier, ok bool) {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"crypto/md5"
 	"errors"
 	"io"
@@ -123,20 +124,11 @@ func blobHeadersOf(s *scope) blobHeaders {
 
 // override puts the values that a signature fixes in place of the blob's own.
 func (h *blobHeaders) override(o auth.Override) {
-	for _, f := range []struct {
-		field *string
-		value string
-	}{
-		{&h.CacheControl, o.CacheControl},
-		{&h.ContentDisposition, o.ContentDisposition},
-		{&h.ContentEncoding, o.ContentEncoding},
-		{&h.ContentLanguage, o.ContentLanguage},
-		{&h.ContentType, o.ContentType},
-	} {
-		if f.value != "" {
-			*f.field = f.value
-		}
-	}
+	h.CacheControl = cmp.Or(o.CacheControl, h.CacheControl)
+	h.ContentDisposition = cmp.Or(o.ContentDisposition, h.ContentDisposition)
+	h.ContentEncoding = cmp.Or(o.ContentEncoding, h.ContentEncoding)
+	h.ContentLanguage = cmp.Or(o.ContentLanguage, h.ContentLanguage)
+	h.ContentType = cmp.Or(o.ContentType, h.ContentType)
 }
 
 type gotBlob struct {

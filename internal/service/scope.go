@@ -65,7 +65,7 @@ type scope struct {
 // view runs fn on one snapshot, with the resource loaded and the preconditions
 // of args judged.
 func (c *call) view(ctx context.Context, args any, fn func(*scope) error) error {
-	_, container, err := c.declare(ctx)
+	container, err := c.enclosing(ctx)
 	if err != nil {
 		return err
 	}
@@ -135,12 +135,21 @@ func (c *call) declare(ctx context.Context) (kv.Key, *blob.Container, error) {
 	case wire.LevelContainer:
 		return meta.ContainerKey(c.req.Account, c.req.Container), nil, nil
 	}
-	near, err := c.around(ctx)
+	container, err := c.enclosing(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	return meta.BlobKey(container.Generation, c.req.Blob), container, nil
+}
+
+// enclosing returns the container of the request's blob, nil above the level of blobs.
+func (c *call) enclosing(ctx context.Context) (*blob.Container, error) {
+	if c.req.Level != wire.LevelBlob {
+		return nil, nil
+	}
+	near, err := c.around(ctx)
 	c.properties = near.properties
-	return meta.BlobKey(near.container.Generation, c.req.Blob), near.container, nil
+	return near.container, err
 }
 
 // enter loads the resource and judges the preconditions.

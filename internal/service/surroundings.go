@@ -27,15 +27,16 @@ const maxSurroundings = 10_000
 type surroundingsCache struct {
 	mu      sync.RWMutex
 	changes uint64 // how often something was dropped
-	byName  map[string]surroundings
+	byName  map[containerName]surroundings
 }
 
-func surroundingsName(account, container string) string { return account + "\x00" + container }
+// containerName names a container.
+type containerName struct{ account, container string }
 
 // around returns the surroundings of the request's blob. The error is
 // ContainerNotFound if there is no such container.
 func (c *call) around(ctx context.Context) (surroundings, error) {
-	name := surroundingsName(c.req.Account, c.req.Container)
+	name := containerName{c.req.Account, c.req.Container}
 	found, ok, changes := c.near.find(name)
 	if ok {
 		return found, nil
@@ -56,7 +57,7 @@ func (c *call) around(ctx context.Context) (surroundings, error) {
 	return found, err
 }
 
-func (n *surroundingsCache) find(name string) (found surroundings, ok bool, changes uint64) {
+func (n *surroundingsCache) find(name containerName) (found surroundings, ok bool, changes uint64) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	found, ok = n.byName[name]
@@ -65,14 +66,14 @@ func (n *surroundingsCache) find(name string) (found surroundings, ok bool, chan
 
 // keep adds what was read when changes was the count, unless something has changed
 // since.
-func (n *surroundingsCache) keep(name string, found surroundings, changes uint64) {
+func (n *surroundingsCache) keep(name containerName, found surroundings, changes uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.changes != changes {
 		return
 	}
 	if n.byName == nil || len(n.byName) >= maxSurroundings {
-		n.byName = make(map[string]surroundings)
+		n.byName = make(map[containerName]surroundings)
 	}
 	n.byName[name] = found
 }
@@ -86,5 +87,5 @@ func (n *surroundingsCache) drop(account, container string) {
 		clear(n.byName)
 		return
 	}
-	delete(n.byName, surroundingsName(account, container))
+	delete(n.byName, containerName{account, container})
 }

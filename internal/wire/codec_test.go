@@ -406,6 +406,48 @@ hello`
 	}
 }
 
+type (
+	namedPart struct {
+		Name string `header:"x-ms-name"`
+	}
+	surePart struct {
+		Sure bool `header:"x-ms-sure,always"`
+	}
+	countPart struct {
+		Count *int `header:"x-ms-count"`
+	}
+	groups struct {
+		namedPart
+		surePart
+		nestedPart
+		Last string `header:"x-ms-last"`
+	}
+	nestedPart struct {
+		countPart
+		Hash []byte `header:"x-ms-hash"`
+	}
+)
+
+// TestWriteGroups: what a group says does not depend on whether others of its members, or of
+// those around it, say something.
+func TestWriteGroups(t *testing.T) {
+	const rest = "Server: Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0\n"
+	for v, want := range map[*groups]string{
+		{}:                                     rest + "x-ms-request-id: ID\nx-ms-sure: false\n",
+		{namedPart: namedPart{"n"}, Last: "l"}: rest + "x-ms-last: l\nx-ms-name: n\nx-ms-request-id: ID\nx-ms-sure: false\n",
+		{nestedPart: nestedPart{countPart: countPart{new(int)}}}:            rest + "x-ms-count: 0\nx-ms-request-id: ID\nx-ms-sure: false\n",
+		{nestedPart: nestedPart{Hash: []byte{1}}, surePart: surePart{true}}: rest + "x-ms-hash: AQ==\nx-ms-request-id: ID\nx-ms-sure: true\n",
+	} {
+		r := parse(t, "HEAD /a/c/b")
+		if err := CompileResults[groups]().Write(r, 200, v); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := sent(r), "200\n"+common+want+"x-ms-version: 2014-02-14\n"; got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
 func TestWriteLittle(t *testing.T) {
 	const rest = "Server: Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0\nx-ms-request-id: ID\nx-ms-version: 2019-12-12\nx-ms-zero: 0\n"
 	tests := []struct {

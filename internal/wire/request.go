@@ -48,7 +48,7 @@ type Request struct {
 
 // headerValues is how many header fields of an answer do without an allocation; the largest answer, that of Get Blob with
 // everything set, has a few more.
-const headerValues = 24
+const headerValues = 27
 
 // NewRequest reads target, version and query of a request that arrived at now. The Request is usable for rendering an answer
 // even if an error is returned. Nothing of the body is read. o may be nil.

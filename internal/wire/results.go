@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
@@ -36,18 +38,46 @@ type XMLAppender interface{ AppendXML(dst []byte) []byte }
 // Zero values and nil pointers are not written, a pointer to a zero value is.
 //
 // Options behind the name: always (a zero value is written); since=date (only for requests of that version or newer).
-type Results[R any] struct{ fields []field }
+type Results[R any] struct{ members []member }
 
 // CompileResults prepares the type R. It panics if a field has no tag, an unknown tag, or an unsupported type.
 func CompileResults[R any]() *Results[R] {
-	e := &Results[R]{fieldsOf(reflect.TypeFor[R]())}
-	for _, f := range e.fields {
+	fields := fieldsOf(reflect.TypeFor[R]())
+	for _, f := range fields {
 		writable := f.kind != kindText || writesText(f.typ)
 		if f.source == inQuery || f.source == inStream && f.typ != reflect.TypeFor[Content]() || len(f.names) > 1 || !writable {
 			panic(fmt.Sprintf("wire: %v %v cannot be a result, in %v", f.names, f.typ, reflect.TypeFor[R]()))
 		}
 	}
-	return e
+	return &Results[R]{membersOf(fields, 0)}
+}
+
+// member is a field of a result struct, or a group with members of its own.
+type member struct {
+	at     int // its index in the struct
+	field  *field
+	group  []member
+	silent bool // if the group is zero, nothing of it is written
+}
+
+// membersOf arranges fields as they are nested. The first depth indices of all of them are
+// the same.
+func membersOf(fields []field, depth int) (members []member) {
+	for len(fields) > 0 {
+		f := &fields[0]
+		m := member{at: f.index[depth], field: f}
+		n := 1
+		if len(f.index) > depth+1 {
+			for n < len(fields) && fields[n].index[depth] == m.at {
+				n++
+			}
+			m.field, m.group = nil, membersOf(fields[:n], depth+1)
+			m.silent = !slices.ContainsFunc(fields[:n], func(f field) bool { return f.always || f.source == inXML })
+		}
+		members = append(members, m)
+		fields = fields[n:]
+	}
+	return members
 }
 
 // writesText reports whether a value or pointer type can write itself as text.
@@ -66,35 +96,67 @@ func writesText(t reflect.Type) bool {
 func (e *Results[R]) Write(r *Request, status int, v *R) error {
 	h := r.Writer.Header()
 	r.setCommon(h)
-	var out output
+	out := output{status: status}
 	defer out.close()
-	s := reflect.ValueOf(v).Elem()
-	for i := range e.fields {
-		f := &e.fields[i]
+	if err := out.set(r, h, e.members, reflect.ValueOf(v).Elem()); err != nil {
+		return err
+	}
+	return out.send(r, h)
+}
+
+// set takes what the members of a struct say.
+func (o *output) set(r *Request, h http.Header, members []member, of reflect.Value) error {
+	for i := range members {
+		m := &members[i]
+		v := of.Field(m.at)
+		if m.group != nil {
+			if m.silent && v.IsZero() {
+				continue
+			}
+			if err := o.set(r, h, m.group, v); err != nil {
+				return err
+			}
+			continue
+		}
+		f := m.field
 		if f.since != "" && !r.Version.AtLeast(f.since) {
 			continue
 		}
-		target := s.FieldByIndex(f.index)
 		switch f.source {
 		case inHeader:
-			if text, ok := f.text(target, r.scratch[:0]); ok {
+			if text, ok := f.text(v, &o.texts, r.scratch[:0]); ok {
 				r.setHeader(h, f.names[0], text)
 			}
 		case inMeta:
-			target.Interface().(Metadata).write(h, f.names[0])
+			v.Interface().(Metadata).write(h, f.names[0])
 		case inStatus:
-			if target.Int() != 0 {
-				status = int(target.Int())
+			if v.Int() != 0 {
+				o.status = int(v.Int())
 			}
 		case inXML:
-			if err := out.setXML(target.Addr().Interface()); err != nil {
+			if err := o.setXML(v.Addr().Interface()); err != nil {
 				return err
 			}
 		case inStream:
-			out.stream, _ = target.Interface().(Content)
+			o.stream, _ = v.Interface().(Content)
 		}
 	}
-	return out.send(r, h, status)
+	return nil
+}
+
+// texts makes strings with hardly an allocation for each: all lie in one piece of memory.
+type texts struct{ all strings.Builder }
+
+// textsSize is what the headers of most answers take.
+const textsSize = 192
+
+func (t *texts) add(text []byte) string {
+	if t.all.Cap() == 0 {
+		t.all.Grow(textsSize)
+	}
+	from := t.all.Len()
+	t.all.Write(text)
+	return t.all.String()[from:]
 }
 
 // setHeader sets a field with one value, spelled as given.
@@ -110,7 +172,7 @@ func (r *Request) setHeader(h http.Header, name, value string) {
 }
 
 // text returns what a header field is to say; ok is false if it is to be left out.
-func (f *field) text(v reflect.Value, scratch []byte) (text string, ok bool) {
+func (f *field) text(v reflect.Value, all *texts, scratch []byte) (text string, ok bool) {
 	if f.pointer {
 		if v.IsNil() {
 			return "", false
@@ -125,32 +187,32 @@ func (f *field) text(v reflect.Value, scratch []byte) (text string, ok bool) {
 	case kindBool:
 		return strconv.FormatBool(v.Bool()), true
 	case kindInt:
-		return string(strconv.AppendInt(scratch, v.Int(), 10)), true
+		return all.add(strconv.AppendInt(scratch, v.Int(), 10)), true
 	case kindUint:
-		return string(strconv.AppendUint(scratch, v.Uint(), 10)), true
+		return all.add(strconv.AppendUint(scratch, v.Uint(), 10)), true
 	case kindSeconds:
-		return string(strconv.AppendInt(scratch, v.Int()/int64(time.Second), 10)), true
+		return all.add(strconv.AppendInt(scratch, v.Int()/int64(time.Second), 10)), true
 	case kindBytes:
-		return string(base64.StdEncoding.AppendEncode(scratch, v.Bytes())), true
+		return all.add(base64.StdEncoding.AppendEncode(scratch, v.Bytes())), true
 	}
-	return marshaled(v.Addr().Interface(), scratch), true
+	return all.add(marshaled(v.Addr().Interface(), scratch)), true
 }
 
-// marshaled returns the text of a value that writes itself; "" if it cannot, which only a mistake in the program brings about.
-func marshaled(v any, scratch []byte) string {
+// marshaled returns the text of a value that writes itself; none if it cannot, which only a mistake in the program brings about.
+func marshaled(v any, scratch []byte) (text []byte) {
 	switch m := v.(type) {
 	case encoding.TextAppender:
-		b, _ := m.AppendText(scratch)
-		return string(b)
+		text, _ = m.AppendText(scratch)
 	case encoding.TextMarshaler:
-		b, _ := m.MarshalText()
-		return string(b)
+		text, _ = m.MarshalText()
 	}
-	return ""
+	return text
 }
 
-// output is the body of an answer: bytes, a stream, or nothing.
+// output is an answer on its way: its status, and its body, which is bytes, a stream, or nothing.
 type output struct {
+	status int
+	texts  texts // of the headers
 	bytes  []byte
 	stream Content
 }
@@ -181,7 +243,7 @@ func (o *output) close() {
 }
 
 // send writes status and body.
-func (o *output) send(r *Request, h http.Header, status int) error {
+func (o *output) send(r *Request, h http.Header) error {
 	length := int64(len(o.bytes))
 	switch {
 	case o.stream != nil:
@@ -193,12 +255,12 @@ func (o *output) send(r *Request, h http.Header, status int) error {
 		r.setType(h, "application/xml")
 	}
 	head := r.Method == http.MethodHead
-	bodiless := status == http.StatusNoContent || status == http.StatusNotModified
+	bodiless := o.status == http.StatusNoContent || o.status == http.StatusNotModified
 	if _, set := h["Content-Length"]; !set && !bodiless && (length > 0 || !head || o.stream != nil) {
 		r.setHeader(h, "Content-Length", strconv.FormatInt(length, 10))
 	}
-	r.Status = status
-	r.Writer.WriteHeader(status)
+	r.Status = o.status
+	r.Writer.WriteHeader(o.status)
 	if head || bodiless {
 		return nil
 	}
