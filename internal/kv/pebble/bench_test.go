@@ -116,26 +116,31 @@ func renew(db *DB, key, value []byte) error {
 	})
 }
 
+// BenchmarkViewGet looks up records at random: few, which the cache of records holds, and
+// more than it does.
 func BenchmarkViewGet(b *testing.B) {
-	const records = 100_000
-	db := openBench(b, records, nil)
-	b.RunParallel(func(p *testing.PB) {
-		rng := rand.New(rand.NewPCG(1, 2))
-		var key []byte
-		for p.Next() {
-			key = benchKey(key, rng.IntN(records))
-			err := db.View(context.Background(), func(r kv.Reader) error {
-				v, err := r.Get(key)
-				if len(v) != 300 {
-					b.Errorf("%s has %d bytes", key, len(v))
+	for _, records := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint(records), func(b *testing.B) {
+			db := openBench(b, records, nil)
+			b.RunParallel(func(p *testing.PB) {
+				rng := rand.New(rand.NewPCG(1, 2))
+				var key []byte
+				for p.Next() {
+					key = benchKey(key, rng.IntN(records))
+					err := db.View(context.Background(), func(r kv.Reader) error {
+						v, err := r.Get(key)
+						if len(v) != 300 {
+							b.Errorf("%s has %d bytes", key, len(v))
+						}
+						return err
+					})
+					if err != nil {
+						b.Error(err)
+					}
 				}
-				return err
 			})
-			if err != nil {
-				b.Error(err)
-			}
-		}
-	})
+		})
+	}
 }
 
 // BenchmarkScan5000 reads 5,000 records, as the largest page of a listing.

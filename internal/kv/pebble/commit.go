@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
 
 	"github.com/leasehold/leasehold/internal/kv"
 )
@@ -51,8 +52,9 @@ type request struct {
 // group is the requests that are committed together.
 type group struct {
 	requests []*request
-	updates  int           // of the requests, those with a batch
-	batch    *pebble.Batch // all of them
+	updates  int              // of the requests, those with a batch
+	batch    *pebble.Batch    // all of them
+	writes   batchrepr.Reader // what batch holds; a large one keeps it from us once it is applied
 	time     int64
 	snapshot *pebble.Snapshot // right after them
 }
@@ -232,6 +234,7 @@ func (c *committer) apply(g *group) error {
 	if err := g.batch.Set(timeKey, at[:], nil); err != nil {
 		return err
 	}
+	g.writes = g.batch.Reader()
 	if err := db.ApplyNoSyncWait(g.batch, pebble.Sync); err != nil {
 		return err
 	}
@@ -256,7 +259,7 @@ func (c *committer) syncAll() {
 			c.marked.Store(g.time)
 			c.syncs.Add(1)
 			c.commits.Add(int64(g.updates))
-			err = c.db.publish(g.snapshot)
+			err = c.db.publish(g.snapshot, g.writes)
 		}
 		if err != nil {
 			g.reply(c.db.fail(err))

@@ -14,7 +14,9 @@
 //
 // Everything that any transaction reads comes from the newest published snapshot.
 // Pebble itself shows a write before it is durable; a snapshot that is published
-// only after the sync does not, and no reader ever waits for a sync.
+// only after the sync does not, and no reader ever waits for a sync. Values that are
+// looked up again and again come from a cache in front of it, which knows what snapshots
+// it is right for (recordCache).
 //
 // When the log cannot be written or synced, nobody knows what is on the disk: the
 // store fails for good, every call returns the cause, and Options.OnFatal is
@@ -32,6 +34,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/leasehold/leasehold/internal/kv"
@@ -64,6 +67,9 @@ type Options struct {
 	// CacheBytes is the size of the cache of table blocks; 0 means 64 MiB. Up to
 	// another 64 MiB hold what is not yet in tables.
 	CacheBytes int64
+	// RecordBytes is the size of the cache of values that are looked up again and again, which
+	// spares them Pebble; 0 means 16 MiB, negative turns it off.
+	RecordBytes int
 	// MinFree is how many bytes must be free on the disk for an update to be
 	// accepted, so that the log never meets a full disk; 0 means 64 MiB, negative
 	// turns the check off. Whoever writes bodies to the same disk stops earlier, so
@@ -89,6 +95,8 @@ type DB struct {
 	onFatal func(error)
 	failure atomic.Pointer[error]
 	dead    chan struct{} // closed when failure is set
+
+	records *recordCache // nil: none
 
 	locks  lockTable
 	slots  chan struct{} // one token for each update in flight
@@ -118,6 +126,12 @@ func Open(dir string, o *Options) (*DB, error) {
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case o.RecordBytes == 0:
+		db.records = newRecordCache(recordCacheBytes)
+	case o.RecordBytes > 0:
+		db.records = newRecordCache(o.RecordBytes)
 	}
 	if o.MinFree != 0 {
 		db.minFree = uint64(max(0, o.MinFree))
@@ -159,7 +173,7 @@ func (db *DB) View(ctx context.Context, fn func(kv.Reader) error) error {
 		return err
 	}
 	defer db.running.Done()
-	r := reader{snap: db.pin()}
+	r := db.newReader()
 	defer db.release(&r)
 	r.now = db.clock.Now() // after the snapshot: all that it shows happened before
 	return fn(&r)
@@ -182,7 +196,8 @@ func (db *DB) Update(ctx context.Context, keys []kv.Key, fn func(kv.Tx) error) e
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	t := tx{reader: reader{snap: db.pin(), now: db.clock.Next()}, db: db, keys: keys}
+	t := tx{reader: db.newReader(), db: db, keys: keys}
+	t.now = db.clock.Next()
 	defer t.close()
 	if err := fn(&t); err != nil {
 		return err
@@ -236,7 +251,8 @@ func (db *DB) begin(ctx context.Context) error {
 // snapshot is shared by the transactions that began while it was the newest.
 type snapshot struct {
 	*pebble.Snapshot
-	refs int // with DB.mu held; DB.current counts as one
+	number uint64 // the first is 0, and each that is published has the next
+	refs   int    // with DB.mu held; DB.current counts as one
 }
 
 // pin returns the newest durable snapshot, to be given back with unpin.
@@ -259,10 +275,17 @@ func (db *DB) unpin(s *snapshot) error {
 }
 
 // publish makes s, which is durable, what transactions read from now on.
-func (db *DB) publish(s *pebble.Snapshot) error {
+// writes is what it shows and the one before does not. Only one may be published at a time.
+func (db *DB) publish(s *pebble.Snapshot, writes batchrepr.Reader) error {
+	next := &snapshot{Snapshot: s, number: db.current.number + 1, refs: 1}
+	if db.records != nil {
+		if err := db.records.publish(writes, next.number); err != nil {
+			return err
+		}
+	}
 	db.mu.Lock()
 	old := db.current
-	db.current = &snapshot{Snapshot: s, refs: 1}
+	db.current = next
 	db.mu.Unlock()
 	return db.unpin(old)
 }

@@ -17,12 +17,13 @@ import (
 	"github.com/leasehold/leasehold/internal/kv/kvtest"
 )
 
+// TestConformance runs the suite in memory, with a cache of records that evicts all the time.
 func TestConformance(t *testing.T) {
 	kvtest.Run(t, func(t *testing.T) kvtest.Store {
 		mem, g := vfs.NewCrashableMem(), &gate{}
 		open := func(fs vfs.FS) func(func() time.Time) (kv.DB, error) {
 			return func(clock func() time.Time) (kv.DB, error) {
-				return orNil(Open("db", &Options{FS: fs, Clock: clock, CheckDeclared: true}))
+				return orNil(Open("db", &Options{FS: fs, Clock: clock, CheckDeclared: true, RecordBytes: tiny}))
 			}
 		}
 		return kvtest.Store{
@@ -39,7 +40,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestConformanceDisk runs the suite on the file system of the operating system.
+// TestConformanceDisk runs the suite on the file system of the operating system, with a
+// cache of records that keeps them all.
 func TestConformanceDisk(t *testing.T) {
 	kvtest.Run(t, func(t *testing.T) kvtest.Store {
 		dir := t.TempDir()

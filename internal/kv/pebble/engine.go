@@ -95,7 +95,7 @@ func (db *DB) Verify(ctx context.Context) (s Stats, err error) {
 	if err := db.contain(func() error { return db.pebble.CheckLevels(nil) }); err != nil {
 		return s, err
 	}
-	r := reader{snap: db.pin()}
+	r := db.newReader()
 	defer db.release(&r)
 	for p, err := range r.Scan(nil, nil) {
 		if err != nil {

@@ -22,17 +22,21 @@ const overhead = 16 << 20
 
 // reader reads one snapshot.
 type reader struct {
-	snap   *snapshot
-	now    time.Time
-	iter   *pebble.Iterator // of the last scan, kept for the next
-	pinned []io.Closer      // of the values that Get returned
-	buf    []byte           // for stored keys
+	snap    *snapshot
+	records *recordCache // nil: none
+	now     time.Time
+	iter    *pebble.Iterator // of the last scan, kept for the next
+	pinned  []io.Closer      // of the values that Get returned
+	buf     []byte           // for stored keys
 
 	scanning bool
 
 	pinnedArray [2]io.Closer
 	bufArray    [128]byte
 }
+
+// newReader returns a reader of the newest durable snapshot, for release to end.
+func (db *DB) newReader() reader { return reader{snap: db.pin(), records: db.records} }
 
 // release ends the reader and gives back what it holds.
 func (db *DB) release(r *reader) {
@@ -65,6 +69,22 @@ func (r *reader) Get(key []byte) ([]byte, error) {
 	if len(key) > kv.MaxKey {
 		return nil, kv.ErrTooLarge
 	}
+	if r.records == nil {
+		return r.lookUp(key)
+	}
+	v, wanted := r.records.get(key, r.snap.number)
+	if v != nil {
+		return v, nil
+	}
+	v, err := r.lookUp(key)
+	if v != nil && wanted {
+		r.records.add(key, v, r.snap.number)
+	}
+	return v, err
+}
+
+// lookUp is Get without the cache of records.
+func (r *reader) lookUp(key []byte) ([]byte, error) {
 	v, closer, err := r.snap.Get(r.stored(key))
 	if err != nil {
 		if err == pebble.ErrNotFound || errors.Is(err, pebble.ErrNotFound) {
