@@ -31,7 +31,7 @@ func newBackup() *cobra.Command {
 server then makes the copy, and goes on serving. The copy is a data folder.
 
 Files that never change again are not copied but linked where that is possible: only bodies
-between 32 and 256 KiB take time and space in a backup on the same file system. It guards
+between 8 and 256 KiB take time and space in a backup on the same file system. It guards
 against deletion and mistakes; copy it elsewhere to guard against the loss of the disk.
 A backup that did not end is no data folder, and is removed as far as possible.`,
 		Example: `  leasehold backup --data ./store --to ./backups/monday

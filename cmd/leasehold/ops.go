@@ -34,7 +34,7 @@ func (s *store) watch(r prometheus.Registerer, room *roomy) {
 			free, _ := room.free()
 			return float64(free)
 		}},
-		{"store_disk_bytes", "Size of the key-value store on disk, bodies of more than 32 KiB not counted.", func() float64 { return float64(metrics().DiskBytes) }},
+		{"store_disk_bytes", "Size of the key-value store on disk, bodies of more than 8 KiB not counted.", func() float64 { return float64(metrics().DiskBytes) }},
 		{"store_cache_bytes", "Memory of its cache.", func() float64 { return float64(metrics().CacheBytes) }},
 		{"store_debt_bytes", "Bytes it has yet to compact; growing for long means that the disk is too slow.", func() float64 { return float64(metrics().Debt) }},
 	} {

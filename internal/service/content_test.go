@@ -15,8 +15,8 @@ func (s *store) appended(name string, headers ...string) []byte {
 	s.t.Helper()
 	s.want(201, "", "PUT", name, nil, append([]string{"x-ms-blob-type", "AppendBlob"}, headers...)...)
 	var all []byte
-	for i := range 80 {
-		block := bytes.Repeat([]byte{byte(i), byte(i >> 4)}, service.MaxInline/4)
+	for i := range 160 {
+		block := bytes.Repeat([]byte{byte(i), byte(i >> 4)}, service.MaxInline/2)
 		s.want(201, "", "PUT", name+"?comp=appendblock", block, headers...)
 		all = append(all, block...)
 	}
