@@ -146,7 +146,7 @@ func (s *Store) makeShard(b byte) error {
 		return err
 	}
 	if err := s.fs.syncDir(s.dir); err != nil {
-		return err
+		return errors.Join(err, s.fs.remove(sh.dir)) // to be made anew: a second sync could succeed without it
 	}
 	sh.made = true
 	return nil

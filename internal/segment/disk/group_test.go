@@ -20,7 +20,7 @@ func TestSyncGroup(t *testing.T) {
 			return <-finish
 		})
 		returned := make(chan error, late+1)
-		join := func() { returned <- g.join() }
+		join := func() { returned <- g.join(g.failures()) }
 
 		go join()
 		synctest.Wait()
@@ -55,8 +55,13 @@ func TestSyncGroup(t *testing.T) {
 		if err := <-returned; err != nil {
 			t.Errorf("a caller after a failed sync gets %v", err)
 		}
-		if calls != 3 {
-			t.Errorf("%d syncs in all, want 3", calls)
+		go func() { returned <- g.join(0) }()
+		finish <- nil
+		if err := <-returned; err != broken {
+			t.Errorf("a caller that had written before a sync failed gets %v", err)
+		}
+		if calls != 4 {
+			t.Errorf("%d syncs in all, want 4", calls)
 		}
 	})
 }

@@ -235,7 +235,7 @@ func (ps *packs) makeFolder() error {
 		return err
 	}
 	if err := ps.fs.syncDir(ps.parent); err != nil {
-		return err
+		return errors.Join(err, ps.fs.remove(ps.dir)) // to be made anew: a second sync could succeed without it
 	}
 	ps.made = true
 	return nil

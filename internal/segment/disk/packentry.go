@@ -12,11 +12,11 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// writePacked writes a segment into a pack. Its content is content[headerSize:], and
-// content has room for the table behind it. It returns errors.ErrUnsupported, and has
+// writePacked writes a segment into a pack. Its content is buf[headerSize:], and
+// buf has room for the table behind it. It returns errors.ErrUnsupported, and has
 // written nothing, if segments can't be packed.
-func (s *Store) writePacked(content []byte) (ref segment.Ref, err error) {
-	p, id, err := s.reserve(int64(len(content) - headerSize))
+func (s *Store) writePacked(buf []byte) (ref segment.Ref, err error) {
+	p, id, err := s.reserve(int64(len(buf) - headerSize))
 	if err != nil {
 		return ref, err
 	}
@@ -26,14 +26,15 @@ func (s *Store) writePacked(content []byte) (ref segment.Ref, err error) {
 			s.removeIfEmpty(p.name)
 		}
 	}()
-	h := header{Ref: segment.Ref{ID: id, Size: int64(len(content) - headerSize)}, written: time.Now()}
-	entry := appendSums(content, content[headerSize:])
-	h.tableSum = crc64nvme.Checksum(entry[len(content):])
+	h := header{Ref: segment.Ref{ID: id, Size: int64(len(buf) - headerSize)}, written: time.Now()}
+	entry := appendSums(buf, buf[headerSize:])
+	h.tableSum = crc64nvme.Checksum(entry[len(buf):])
 	h.append(entry[:0])
 
+	failures := p.durable.failures()
 	_, err = p.f.WriteAt(entry, offsetOf(id))
 	if err == nil {
-		err = p.durable.join()
+		err = p.durable.join(failures)
 	}
 	if err != nil {
 		if p.f.punch(offsetOf(id), entrySize(h.Size)) == nil {

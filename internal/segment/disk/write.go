@@ -68,6 +68,7 @@ func (s *Store) writeFile(ctx context.Context, c *content) (segment.Ref, error) 
 	if err != nil {
 		return segment.Ref{}, err
 	}
+	failures := s.shards[id[0]].names.failures()
 	f, err := s.create(id)
 	if err != nil {
 		s.settle(id)
@@ -84,7 +85,7 @@ func (s *Store) writeFile(ctx context.Context, c *content) (segment.Ref, error) 
 	if err != nil {
 		return segment.Ref{}, err
 	}
-	if err := s.makeDurable(id, f); err != nil {
+	if err := s.makeDurable(id, f, failures); err != nil {
 		return segment.Ref{}, writeError(err)
 	}
 	done = true
@@ -188,13 +189,14 @@ func readUpTo(ctx context.Context, r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// makeDurable makes a written file and its name durable. A failure is final: after it the
+// makeDurable makes a written file and its name durable, which was made after a number of
+// failures of the subfolder's sync. A failure is final: after it the
 // kernel may have dropped what it could not write, and a second sync would report success.
-func (s *Store) makeDurable(id segment.ID, f file) error {
+func (s *Store) makeDurable(id segment.ID, f file, failures int) error {
 	if err := f.syncData(); err != nil {
 		return err
 	}
-	return s.shards[id[0]].names.join()
+	return s.shards[id[0]].names.join(failures)
 }
 
 // writeError adds segment.ErrFull to errors that may pass.
@@ -210,8 +212,10 @@ type syncGroup struct {
 	sync func() error
 	turn chan struct{} // full while sync runs
 
-	mu   sync.Mutex
-	next *sharedSync // the one that others can still join; nil if nobody waits
+	mu     sync.Mutex
+	next   *sharedSync // the one that others can still join; nil if nobody waits
+	failed int         // how many syncs have failed
+	err    error       // of the last that has
 }
 
 // sharedSync is one call of sync and its outcome.
@@ -224,26 +228,50 @@ func newSyncGroup(fn func() error) *syncGroup {
 	return &syncGroup{sync: fn, turn: make(chan struct{}, 1)}
 }
 
+// failures is how many syncs have failed. Who is going to join asks before the first write.
+func (g *syncGroup) failures() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.failed
+}
+
 // join returns after a call of sync that began after join did, with its error. Who
-// comes first makes the call, and while the call before still runs, others join it.
-func (g *syncGroup) join() error {
+// comes first makes the call, and while the call before still runs, others join it. A
+// sync that has failed since failures returned before may have lost what was written since,
+// and the next would succeed without it: then join fails, too.
+func (g *syncGroup) join(before int) error {
 	g.mu.Lock()
 	call := g.next
-	if call != nil {
+	if call == nil {
+		call = &sharedSync{done: make(chan struct{})}
+		g.next = call
+		g.mu.Unlock()
+		g.lead(call)
+	} else {
 		g.mu.Unlock()
 		<-call.done
-		return call.err
 	}
-	call = &sharedSync{done: make(chan struct{})}
-	g.next = call
-	g.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if call.err == nil && g.failed != before {
+		return g.err
+	}
+	return call.err
+}
 
+// lead makes a call that others may have joined.
+func (g *syncGroup) lead(call *sharedSync) {
 	g.turn <- struct{}{}
 	g.mu.Lock()
 	g.next = nil
 	g.mu.Unlock()
 	call.err = g.sync()
+	if call.err != nil {
+		g.mu.Lock()
+		g.failed++
+		g.err = call.err
+		g.mu.Unlock()
+	}
 	close(call.done)
 	<-g.turn
-	return call.err
 }
