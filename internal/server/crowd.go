@@ -15,8 +15,9 @@ type crowd struct {
 	open  map[net.Conn]*atomic.Int64 // since when each has carried no request, in Unix nanoseconds; 0 for one that does
 }
 
-// add takes in a connection that waits for its first request. If there are too many now it returns the one to close: that
-// which has been idle longest, or else c itself.
+// add takes in a connection that waits for its first request, and counts as idle only after firstRequest: a client that made it
+// to ask something does not ask again elsewhere when it is closed, as one does with a connection that it has kept. If there are
+// too many now it returns the one to close: that which has been idle longest, or else c itself.
 func (o *crowd) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -29,7 +30,7 @@ func (o *crowd) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
 	if o.open == nil {
 		o.open = map[net.Conn]*atomic.Int64{}
 	}
-	idle.Store(time.Now().UnixNano())
+	idle.Store(time.Now().Add(firstRequest).UnixNano())
 	o.open[c] = idle
 	return excess
 }

@@ -31,6 +31,10 @@ const (
 	// requests. One that is idle takes some 10 KiB, with TLS and through the proxy of the command 30.
 	DefaultMaxConnections = 2 * DefaultMaxRequests
 
+	// firstRequest is how long a new connection may wait for its first request before it counts as idle: some time for a busy
+	// client and a handshake, and less than clients keep connections.
+	firstRequest = 5 * time.Second
+
 	// retryAfter is what refused requests are told to wait, in seconds.
 	retryAfter = "1"
 

@@ -263,20 +263,24 @@ func TestLongestIdleConnectionsGiveWay(t *testing.T) {
 		}
 		waiting, idle, silent := connect(), connect(), connect()
 		waiting.send("GET /a/c/b?wait HTTP/1.1\nHost: h\n\n")
+		time.Sleep(firstRequest)
 		ask(idle)
 		fourth := connect()
-		gone("one without a request", silent)
-		ask(fourth)
+		gone("one without a request for long", silent)
 		ask(idle)
+		other := connect()
+		gone("one that is kept while another waits for its first request", idle)
+		ask(fourth)
+		ask(other)
 		fifth := connect()
 		gone("the one idle for longest", fourth)
-		for _, c := range []*client{idle, fifth} {
+		for _, c := range []*client{other, fifth} {
 			c.send("GET /a/c/b?wait HTTP/1.1\nHost: h\n\n")
 			synctest.Wait()
 		}
 		gone("one more than can be busy", connect())
 		close(busy)
-		for _, c := range []*client{waiting, idle, fifth} {
+		for _, c := range []*client{waiting, other, fifth} {
 			if resp, _ := c.receive("GET"); resp.StatusCode != 200 {
 				t.Error(resp)
 			}
