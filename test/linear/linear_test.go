@@ -39,6 +39,7 @@ type input struct {
 	body    string
 	now     time.Time     // of set: what the store shows
 	lag     time.Duration // of set: how far the wall clock is behind that
+	steps   int           // of the phase that had ended before it was asked
 }
 
 // output is what a client is answered.
@@ -49,45 +50,67 @@ type output struct {
 	body    string
 }
 
+// maxSteps is how many forward steps there are in a phase at most.
+const maxSteps = 3
+
 // state is what the model knows: the store and its time.
 type state struct {
 	leases [blobs]lease.Lease
 	bodies [blobs]string
-	now    time.Time
-	lag    time.Duration // by which the wall clock is behind
+	times  [1 + maxSteps]time.Time // those of this phase: before its first step, and after each
+	steps  int                     // of this phase so far
+	judged [blobs]int              // at which of these times the last change of each blob was
+	lag    time.Duration           // by which the wall clock is behind
 }
 
 // model is the store as it should be: one operation after the other, by the rules of package
-// lease. A step of the clock is one of the operations.
-var model = porcupine.Model{
-	Init: func() any { return state{} },
-	Step: func(before, asked, answered any) (bool, any) {
+// lease. A step of the clock is one of the operations. A change is judged at the time at which it
+// began, and shown when it is durable: who reads between sees a later time without it. So
+// it may be any time from its call on, but for one blob time never runs back.
+var model = (&porcupine.NondeterministicModel{
+	Init: func() []any { return []any{state{}} },
+	Step: func(before, asked, answered any) (after []any) {
 		s, in, out := before.(state), asked.(input), answered.(output)
 		switch in.what {
 		case "set":
-			s.now, s.lag = in.now, in.lag
-			return true, s
+			s.times, s.steps, s.judged, s.lag = [1 + maxSteps]time.Time{in.now}, 0, [blobs]int{}, in.lag
+			return []any{s}
 		case "step":
-			s.now = s.now.Add(max(0, tick-s.lag))
-			s.lag = max(0, s.lag-tick)
-			return true, s
+			s.times[s.steps+1] = s.times[s.steps].Add(max(0, tick-s.lag))
+			s.steps, s.lag = s.steps+1, max(0, s.lag-tick)
+			return []any{s}
 		case "read":
-			return out.code == "" && out.body == s.bodies[in.blob], s
-		case "write":
-			l := &s.leases[in.blob]
-			err := lease.Check(*l, lease.Write, in.id, s.now)
-			if err == nil {
-				*l, s.bodies[in.blob] = lease.AfterWrite(*l, s.now, in.id.Given), in.body
+			if out.code == "" && out.body == s.bodies[in.blob] {
+				after = append(after, s)
 			}
-			return codeOf(err) == out.code, s
+			return after
 		}
-		next, want, err := lease.Apply(s.leases[in.blob], in.request, s.now)
-		s.leases[in.blob] = next
-		// What is left is rounded down, and may be a few ticks less than in the model.
-		seconds := out.seconds == want.Seconds || out.seconds == want.Seconds-1
-		return codeOf(err) == out.code && (err != nil || out.id == want.ID && seconds), s
+		for at := max(in.steps, s.judged[in.blob]); at <= s.steps; at++ {
+			if next, ok := s.change(in, out, s.times[at]); ok {
+				next.judged[in.blob] = at
+				after = append(after, next)
+			}
+		}
+		return after
 	},
 	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%v: %+v", in, out) },
+}).ToModel()
+
+// change makes a change that is judged at a time, and tells whether its answer is that of the rules.
+func (s state) change(in input, out output, now time.Time) (state, bool) {
+	l := &s.leases[in.blob]
+	if in.what == "write" {
+		err := lease.Check(*l, lease.Write, in.id, now)
+		if err == nil {
+			*l, s.bodies[in.blob] = lease.AfterWrite(*l, now, in.id.Given), in.body
+		}
+		return s, codeOf(err) == out.code
+	}
+	next, want, err := lease.Apply(*l, in.request, now)
+	*l = next
+	// What is left is rounded down, and may be a few ticks more or less than in the model.
+	seconds := out.seconds - want.Seconds
+	return s, codeOf(err) == out.code && (err != nil || out.id == want.ID && -1 <= seconds && seconds <= 1)
 }
 
 func codeOf(err error) string {
@@ -100,11 +123,13 @@ func codeOf(err error) string {
 // history is what was asked and answered, and when, by a clock that only counts.
 type history struct {
 	count atomic.Int64
+	steps atomic.Int64 // of this phase that have ended
 	mu    sync.Mutex
 	all   []porcupine.Operation
 }
 
 func (h *history) record(client int, in input, do func() output) {
+	in.steps = int(h.steps.Load())
 	call := h.count.Add(1)
 	out := do()
 	end := h.count.Add(1)
@@ -151,6 +176,7 @@ func run(t *testing.T, seed uint64, lens func(kv.DB) kv.DB) (porcupine.CheckResu
 	h := &history{}
 	var serial atomic.Int64
 	set := func(lag time.Duration) {
+		h.steps.Store(0)
 		h.record(clients, input{what: "set", now: w.now(), lag: lag}, func() output { return output{} })
 	}
 	set(0)
@@ -169,8 +195,9 @@ func run(t *testing.T, seed uint64, lens func(kv.DB) kv.DB) (porcupine.CheckResu
 				}
 			})
 		}
-		for range rng.IntN(4) {
+		for range rng.IntN(1 + maxSteps) {
 			h.record(clients, input{what: "step"}, func() output { w.wall.step(tick); return output{} })
+			h.steps.Add(1)
 		}
 		all.Wait()
 		set(w.disturb(rng))
@@ -232,7 +259,7 @@ func describe(info porcupine.LinearizationInfo, all []porcupine.Operation) strin
 	}
 	placed := map[int64]bool{}
 	var b strings.Builder
-	var s any = state{}
+	s := model.Init()
 	for i, op := range longest {
 		placed[op.Call] = true
 		if _, s = model.Step(s, op.Input, op.Output); i >= len(longest)-10 {
