@@ -133,7 +133,8 @@ type Tag struct {
 }
 
 // ObjectID names a stored object: a run of inline bytes, a segment, a block list.
-// IDs are random, and no two objects of a store share one.
+// IDs are random, but for the time that those of inline bytes begin with, and no two
+// objects of a store share one.
 type ObjectID [16]byte
 
 // Chunk is a run of stored bytes.
