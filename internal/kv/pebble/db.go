@@ -64,8 +64,8 @@ type Options struct {
 	// CheckDeclared makes reads of undeclared keys in updates fail with
 	// kv.ErrUndeclared.
 	CheckDeclared bool
-	// CacheBytes is the size of the cache of table blocks; 0 means 64 MiB. Up to
-	// another 64 MiB hold what is not yet in tables.
+	// CacheBytes is the size of the cache of table blocks; 0 means 64 MiB. Pebble takes out
+	// of it what is not yet in tables, 16 to 64 MiB.
 	CacheBytes int64
 	// RecordBytes is the size of the cache of values that are looked up again and again, which
 	// spares them Pebble; 0 means 16 MiB, negative turns it off.
