@@ -16,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
@@ -79,7 +78,7 @@ func backup(ctx context.Context, data, to string) error {
 // backup copies the store as it is now to a folder that is not there yet or empty.
 //
 // The order is what makes the copy whole. First the key-value store is copied, at one
-// moment; then every segment that is referenced after it, among which are all that were
+// moment; then every segment that is known after it, among which are all that were
 // referenced at that moment: nothing but the sweeper removes one, and it stands still.
 // The mark that makes it a data folder comes last.
 func (s *store) backup(ctx context.Context, to string) (err error) {
@@ -94,16 +93,12 @@ func (s *store) backup(ctx context.Context, to string) (err error) {
 	}()
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
-	var before blob.Time
-	if err := s.db.View(ctx, func(r kv.Reader) error { before = blob.TimeOf(r.Now()); return nil }); err != nil {
-		return err
-	}
 	if err := s.db.Checkpoint(ctx, copied.kv()); err != nil {
 		return err
 	}
 	err = s.db.View(ctx, func(r kv.Reader) error {
 		return s.segments.Backup(ctx, copied.segments(), func(yield func(segment.ID, error) bool) {
-			for object, err := range meta.ReferencedSegments(r, before) {
+			for object, err := range meta.KnownSegments(r) {
 				if !yield(segment.ID(object), err) {
 					return
 				}

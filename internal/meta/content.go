@@ -202,19 +202,16 @@ func PutSegment(tx kv.Tx, id blob.ObjectID) error {
 	return tx.Put(objectKey(tagSegment, id), nil)
 }
 
-// ReferencedSegments yields the segments that are referenced, except those that were let go
-// of before a time. A copy of the store made at that time or later, with these segments beside
-// it, lacks none.
-func ReferencedSegments(r kv.Reader, before blob.Time) iter.Seq2[blob.ObjectID, error] {
+// KnownSegments yields the segments that are referenced, and those that were let go of and
+// wait to be removed. While none is removed, a copy of the store made before the view of r, with
+// these segments beside it, lacks none. Leaving out those that were let go of before the copy would
+// be wrong: an update that has its time from before it may be durable only after it.
+func KnownSegments(r kv.Reader) iter.Seq2[blob.ObjectID, error] {
 	return func(yield func(blob.ObjectID, error) bool) {
 		for p, err := range r.Scan([]byte{tagSegment}, []byte{tagSegment + 1}) {
 			var id blob.ObjectID
 			if err == nil {
 				copy(id[:], p.Key[1:])
-				var g *Garbage
-				if g, err = get[Garbage](r, objectKey(tagGarbage, id)); g != nil && g.Segment && g.Since < before {
-					continue
-				}
 			}
 			if !yield(id, err) || err != nil {
 				return

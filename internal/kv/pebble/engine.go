@@ -71,13 +71,18 @@ func (l logger) log(level slog.Level, format string, args []any) {
 }
 
 // Checkpoint writes a copy of the store as it is now to dir, which must not exist;
-// tables are hard links where the file system can. The copy can be opened.
+// tables are hard links where the file system can. The copy can be opened. Transactions that
+// begin after Checkpoint has returned are shown everything that is in it.
 func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	if err := db.begin(ctx); err != nil {
 		return err
 	}
 	defer db.running.Done()
-	return db.contain(func() error { return db.pebble.Checkpoint(dir, pebble.WithFlushedWAL()) })
+	if err := db.contain(func() error { return db.pebble.Checkpoint(dir, pebble.WithFlushedWAL()) }); err != nil {
+		return err
+	}
+	// The copy has groups that were applied and not yet published; the next one comes after them.
+	return db.commit.do(nil)
 }
 
 // Stats is what Verify found.
