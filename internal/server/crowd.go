@@ -17,33 +17,38 @@ type crowd struct {
 
 // add takes in a connection that waits for its first request, and counts as idle only after firstRequest: a client that made it
 // to ask something does not ask again elsewhere when it is closed, as one does with a connection that it has kept. If there are
-// too many now it returns the one to close: that which has been idle longest, or else c itself.
+// too many now it returns the one to close: that which has been idle longest, or else c itself. As long as all that could be
+// closed are new, there may be twice as many: most are gone or busy soon.
 func (o *crowd) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	now := time.Now()
 	if len(o.open) >= o.limit {
-		if excess = o.idlest(); excess == nil {
+		longest, since := o.idlest()
+		if longest == nil {
 			return c
 		}
-		delete(o.open, excess)
+		if since <= now.UnixNano() || len(o.open) >= 2*o.limit {
+			delete(o.open, longest)
+			excess = longest
+		}
 	}
 	if o.open == nil {
 		o.open = map[net.Conn]*atomic.Int64{}
 	}
-	idle.Store(time.Now().Add(firstRequest).UnixNano())
+	idle.Store(now.Add(firstRequest).UnixNano())
 	o.open[c] = idle
 	return excess
 }
 
-// idlest returns the connection that has been idle longest, nil if none is.
-func (o *crowd) idlest() (longest net.Conn) {
-	var oldest int64
+// idlest returns the connection that has been idle longest and since when, nil if none is.
+func (o *crowd) idlest() (longest net.Conn, oldest int64) {
 	for c, idle := range o.open {
 		if since := idle.Load(); since != 0 && (longest == nil || since < oldest) {
 			longest, oldest = c, since
 		}
 	}
-	return longest
+	return longest, oldest
 }
 
 // remove forgets a connection.

@@ -89,7 +89,7 @@ func TestHandshakesCount(t *testing.T) {
 		l := pipes{make(chan net.Conn), make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		s := New(answer, &Options{MaxConnections: 2})
+		s := New(answer, &Options{MaxConnections: 1}) // and as many new ones again
 		go func() { done <- s.Serve(ctx, HTTP2(l, &tls.Config{GetCertificate: cert.Get})) }()
 		connect := func() *client {
 			near, far := net.Pipe()

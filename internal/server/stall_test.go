@@ -270,6 +270,9 @@ func TestLongestIdleConnectionsGiveWay(t *testing.T) {
 		ask(idle)
 		other := connect()
 		gone("one that is kept while another waits for its first request", idle)
+		more := connect() // over the limit, as only new ones could give way
+		ask(more)
+		more.Close()
 		ask(fourth)
 		ask(other)
 		fifth := connect()
