@@ -142,11 +142,8 @@ func (s *Store) makeShard(b byte) error {
 	if sh.made {
 		return nil
 	}
-	if err := s.fs.mkdir(sh.dir); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeSub(s.fs, s.dir, sh.dir); err != nil {
 		return err
-	}
-	if err := s.fs.syncDir(s.dir); err != nil {
-		return errors.Join(err, s.fs.remove(sh.dir)) // to be made anew: a second sync could succeed without it
 	}
 	sh.made = true
 	return nil

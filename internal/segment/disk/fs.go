@@ -104,6 +104,18 @@ func makeDir(fsys fileSystem, dir string) error {
 	return fsys.syncDir(above)
 }
 
+// makeSub makes dir in parent, durably, unless it is there. If the sync fails, dir goes again: the
+// next one could succeed without it.
+func makeSub(fsys fileSystem, parent, dir string) error {
+	if err := fsys.mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := fsys.syncDir(parent); err != nil {
+		return errors.Join(err, fsys.remove(dir))
+	}
+	return nil
+}
+
 // cannotWrite tells whether err is of the kind that may pass: no space, no quota, a
 // read-only file system.
 func cannotWrite(err error) bool {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"sync"
 	"time"
@@ -231,11 +230,8 @@ func (ps *packs) makeFolder() error {
 	if ps.made {
 		return nil
 	}
-	if err := ps.fs.mkdir(ps.dir); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeSub(ps.fs, ps.parent, ps.dir); err != nil {
 		return err
-	}
-	if err := ps.fs.syncDir(ps.parent); err != nil {
-		return errors.Join(err, ps.fs.remove(ps.dir)) // to be made anew: a second sync could succeed without it
 	}
 	ps.made = true
 	return nil
