@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -22,11 +21,6 @@ import (
 
 // defaultListen is where clients expect an emulator.
 const defaultListen = "127.0.0.1:10000"
-
-// gcPercent is how much garbage, in percent of what is in use, may gather before it is collected. The server uses some 10 MiB
-// whatever it stores, so that the usual 100 means a collection for every few hundred requests; this takes some 40 MiB
-// and saves a sixth of the CPU time of a small read. GOGC overrides it.
-const gcPercent = 400
 
 type serveOptions struct {
 	dev       bool
@@ -125,9 +119,7 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	if o.data, err = o.dataFolder(); err != nil {
 		return err
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	tuneRuntime()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s, err := openStore(ctx, o.data, log, func(err error) { cancel(fatalError{err}) })

@@ -49,7 +49,7 @@ func (s *Store) Backup(ctx context.Context, dir string, ids iter.Seq2[segment.ID
 		if !yes {
 			continue
 		}
-		if err := to.shards[i].names.join(0); err != nil {
+		if err := to.shards[i].names.join(struct{}{}, 0); err != nil {
 			return fmt.Errorf("backup of segments: %w", err)
 		}
 	}

@@ -29,7 +29,7 @@ func TestConformanceInMemory(t *testing.T) {
 					})
 				},
 				Cut: func(t testing.TB, id segment.ID) {
-					memEdit(t, m, id, func(b []byte) []byte { return b[:len(b)-1] })
+					memEdit(t, m, id, cutShort)
 				},
 			}
 		})

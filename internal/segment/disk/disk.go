@@ -60,7 +60,7 @@ type Store struct {
 // shard is one subfolder.
 type shard struct {
 	dir   string
-	names *syncGroup // makes the names in dir durable
+	names *syncGroup[struct{}] // makes the names in dir durable
 
 	mu   sync.Mutex
 	made bool // dir is there, durably
@@ -95,7 +95,7 @@ func openOn(fsys fileSystem, dir string, o *Options) (*Store, error) {
 	for i := range s.shards {
 		sub := shardDir(dir, byte(i))
 		s.shards[i].dir = sub
-		s.shards[i].names = newSyncGroup(func() error { return fsys.syncDir(sub) })
+		s.shards[i].names = newSyncGroup(func([]struct{}) error { return fsys.syncDir(sub) })
 	}
 	var start [1]byte
 	_, _ = rand.Read(start[:]) // never fails

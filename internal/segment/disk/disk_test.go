@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"testing"
@@ -57,9 +58,15 @@ func engine(fsys fileSystem, dir string, o *Options) segmenttest.Engine {
 			})
 		},
 		Cut: func(t testing.TB, id segment.ID) {
-			edit(t, dir, id, func(b []byte) []byte { return b[:len(b)-1] })
+			edit(t, dir, id, cutShort)
 		},
 	}
+}
+
+// cutShort removes the last byte that means something: of an entry of a pack, that before the zeroes.
+func cutShort(b []byte) []byte {
+	b = bytes.TrimRight(b, "\x00")
+	return b[:len(b)-1]
 }
 
 // edit replaces, in place, what is stored from the content of a segment to the end of its file.

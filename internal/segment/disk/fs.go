@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"unsafe"
 )
 
 // fileSystem is what the store asks of one. Names are paths; errors are those of
@@ -31,6 +32,11 @@ type file interface {
 	io.WriterAt
 	io.Closer
 	Stat() (fs.FileInfo, error)
+	// bypassCache has writeAll write past the page cache, if that can be done.
+	bypassCache()
+	// writeAll writes pieces one behind the other, from off on. Where they begin in memory and
+	// in the file, and how long they are, are multiples of pageSize.
+	writeAll(pieces [][]byte, off int64) error
 	// syncData makes what was written durable, and what is needed to read it.
 	syncData() error
 	// startSync may begin to bring n bytes at off to the disk. It promises nothing.
@@ -62,6 +68,25 @@ func wrapFile(f *os.File, err error) (file, error) {
 		return nil, err
 	}
 	return osFile{f}, nil
+}
+
+// pageAligned returns n bytes of memory that begin at a multiple of pageSize.
+func pageAligned(n int64) []byte {
+	b := make([]byte, n+pageSize)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(b))) % pageSize
+	return b[skip:][:n:n]
+}
+
+// writeEach writes pieces one after the other.
+func writeEach(f io.WriterAt, pieces [][]byte, off int64) error {
+	for _, b := range pieces {
+		n, err := f.WriteAt(b, off)
+		if err != nil {
+			return err
+		}
+		off += int64(n)
+	}
+	return nil
 }
 
 func (osFS) remove(name string) error              { return os.Remove(name) }

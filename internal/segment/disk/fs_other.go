@@ -7,13 +7,19 @@ import (
 	"io"
 )
 
+// bypassCache implements file: no other system's way is known here.
+func (f osFile) bypassCache() {}
+
+// writeAll implements file.
+func (f osFile) writeAll(pieces [][]byte, off int64) error { return writeEach(f, pieces, off) }
+
 // syncData implements file.
 func (f osFile) syncData() error { return f.Sync() }
 
 // startSync implements file: elsewhere the system decides when.
 func (f osFile) startSync(off, n int64) {}
 
-// punch implements file: no other system's way is known here.
+// punch implements file: as bypassCache.
 func (f osFile) punch(off, n int64) error { return errors.ErrUnsupported }
 
 // nextData implements file.

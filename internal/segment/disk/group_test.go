@@ -14,13 +14,13 @@ func TestSyncGroup(t *testing.T) {
 		began := make(chan int, late)
 		finish := make(chan error)
 		calls := 0
-		g := newSyncGroup(func() error {
+		g := newSyncGroup(func([]struct{}) error {
 			calls++
 			began <- calls
 			return <-finish
 		})
 		returned := make(chan error, late+1)
-		join := func() { returned <- g.join(g.failures()) }
+		join := func() { returned <- g.join(struct{}{}, g.failures()) }
 
 		go join()
 		synctest.Wait()
@@ -55,7 +55,7 @@ func TestSyncGroup(t *testing.T) {
 		if err := <-returned; err != nil {
 			t.Errorf("a caller after a failed sync gets %v", err)
 		}
-		go func() { returned <- g.join(0) }()
+		go func() { returned <- g.join(struct{}{}, 0) }()
 		finish <- nil
 		if err := <-returned; err != broken {
 			t.Errorf("a caller that had written before a sync failed gets %v", err)

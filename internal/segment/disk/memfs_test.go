@@ -181,6 +181,10 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	return f.File.WriteAt(q, off)
 }
 
+func (f *memFile) bypassCache() {}
+
+func (f *memFile) writeAll(pieces [][]byte, off int64) error { return writeEach(f, pieces, off) }
+
 func (f *memFile) punch(off, n int64) error {
 	if err := f.fs.step(stepPunch, f.name); err != nil {
 		return err

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -162,7 +164,8 @@ type packs struct {
 type pack struct {
 	name    packName
 	f       file
-	durable *syncGroup // makes durable what was written
+	durable *syncGroup[entry] // writes entries and makes them durable
+	broken  error             // of the write or sync that has failed; for whose turn it is in durable
 
 	end     int64 // where the next entry begins; guarded by packs.mu
 	writers int   // entries that are not settled; guarded by packs.mu
@@ -209,7 +212,8 @@ func (ps *packs) begin() error {
 	if p.f, err = ps.fs.create(ps.path(p.name)); err != nil {
 		return err
 	}
-	p.durable = newSyncGroup(p.f.syncData)
+	p.f.bypassCache()
+	p.durable = newSyncGroup(p.write)
 	// A file system that makes no holes would never get the space of deleted entries back.
 	if err = p.f.punch(0, pageSize); errors.Is(err, errors.ErrUnsupported) {
 		ps.off = true
@@ -222,6 +226,34 @@ func (ps *packs) begin() error {
 	}
 	ps.current, ps.open[p.name] = p, p
 	return nil
+}
+
+// entry is an entry that is to be written: whole pages, in memory that begins at one.
+type entry struct {
+	off   int64
+	bytes []byte
+}
+
+// write writes entries and makes them durable. After a failure it fails for good: of a file whose
+// sync failed, a later sync could say that it is good.
+func (p *pack) write(entries []entry) error {
+	if p.broken != nil {
+		return p.broken
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.off, b.off) })
+	run := make([][]byte, 0, len(entries))
+	for i := 0; i < len(entries) && p.broken == nil; run = run[:0] {
+		off := entries[i].off
+		for end := off; i < len(entries) && entries[i].off == end; i++ {
+			run = append(run, entries[i].bytes)
+			end += int64(len(entries[i].bytes))
+		}
+		p.broken = p.f.writeAll(run, off)
+	}
+	if p.broken == nil {
+		p.broken = p.f.syncData()
+	}
+	return p.broken
 }
 
 // makeFolder makes the folder of the packs, durably, if need be. The caller holds ps.mu, or
@@ -252,8 +284,7 @@ func (ps *packs) shut(p *pack) {
 	_ = p.f.Close() // what it could report, the syncs before have reported
 }
 
-// settle ends the writing of an entry. After a failure nothing more is written to the pack:
-// of one whose sync failed, a later sync could say that it is good.
+// settle ends the writing of an entry. After a failure the next one goes to another pack.
 func (ps *packs) settle(p *pack, failed bool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

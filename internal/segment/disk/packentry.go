@@ -13,8 +13,8 @@ import (
 )
 
 // writePacked writes a segment into a pack. Its content is buf[headerSize:], and
-// buf has room for the table behind it. It returns errors.ErrUnsupported, and has
-// written nothing, if segments can't be packed.
+// buf, which begins at a page, has room for the whole entry. It returns
+// errors.ErrUnsupported, and has written nothing, if segments can't be packed.
 func (s *Store) writePacked(buf []byte) (ref segment.Ref, err error) {
 	p, id, err := s.reserve(int64(len(buf) - headerSize))
 	if err != nil {
@@ -27,16 +27,14 @@ func (s *Store) writePacked(buf []byte) (ref segment.Ref, err error) {
 		}
 	}()
 	h := header{Ref: segment.Ref{ID: id, Size: int64(len(buf) - headerSize)}, written: time.Now()}
-	entry := appendSums(buf, buf[headerSize:])
-	h.tableSum = crc64nvme.Checksum(entry[len(buf):])
-	h.append(entry[:0])
+	b := appendSums(buf, buf[headerSize:])
+	h.tableSum = crc64nvme.Checksum(b[len(buf):])
+	h.append(b[:0])
+	end := len(b)
+	b = b[:entrySize(h.Size)]
+	clear(b[end:])
 
-	failures := p.durable.failures()
-	_, err = p.f.WriteAt(entry, offsetOf(id))
-	if err == nil {
-		err = p.durable.join(failures)
-	}
-	if err != nil {
+	if err = p.durable.join(entry{offsetOf(id), b}, p.durable.failures()); err != nil {
 		if p.f.punch(offsetOf(id), entrySize(h.Size)) == nil {
 			s.settle(id) // else it stays hidden for the life of this store
 		}

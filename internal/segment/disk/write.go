@@ -23,7 +23,7 @@ const (
 // writeBuffers has room for a header before the content, and the table and the footer
 // behind it, so that a segment of up to writeSize bytes is written by one call.
 var writeBuffers = sync.Pool{New: func() any {
-	b := make([]byte, headerSize+fileSize(writeSize))
+	b := pageAligned(max(entrySize(writeSize), headerSize+fileSize(writeSize)))
 	return &b
 }}
 
@@ -196,7 +196,7 @@ func (s *Store) makeDurable(id segment.ID, f file, failures int) error {
 	if err := f.syncData(); err != nil {
 		return err
 	}
-	return s.shards[id[0]].names.join(failures)
+	return s.shards[id[0]].names.join(struct{}{}, failures)
 }
 
 // writeError adds segment.ErrFull to errors that may pass.
@@ -205,73 +205,4 @@ func writeError(err error) error {
 		return fmt.Errorf("%w: %w", segment.ErrFull, err)
 	}
 	return err
-}
-
-// syncGroup lets those who need the same sync at the same time share one.
-type syncGroup struct {
-	sync func() error
-	turn chan struct{} // full while sync runs
-
-	mu     sync.Mutex
-	next   *sharedSync // the one that others can still join; nil if nobody waits
-	failed int         // how many syncs have failed
-	err    error       // of the last that has
-}
-
-// sharedSync is one call of sync and its outcome.
-type sharedSync struct {
-	done chan struct{} // closed when err is set
-	err  error
-}
-
-func newSyncGroup(fn func() error) *syncGroup {
-	return &syncGroup{sync: fn, turn: make(chan struct{}, 1)}
-}
-
-// failures is how many syncs have failed. Who is going to join asks before the first write.
-func (g *syncGroup) failures() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.failed
-}
-
-// join returns after a call of sync that began after join did, with its error. Who
-// comes first makes the call, and while the call before still runs, others join it. A
-// sync that has failed since failures returned before may have lost what was written since,
-// and the next would succeed without it: then join fails, too.
-func (g *syncGroup) join(before int) error {
-	g.mu.Lock()
-	call := g.next
-	if call == nil {
-		call = &sharedSync{done: make(chan struct{})}
-		g.next = call
-		g.mu.Unlock()
-		g.lead(call)
-	} else {
-		g.mu.Unlock()
-		<-call.done
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if call.err == nil && g.failed != before {
-		return g.err
-	}
-	return call.err
-}
-
-// lead makes a call that others may have joined.
-func (g *syncGroup) lead(call *sharedSync) {
-	g.turn <- struct{}{}
-	g.mu.Lock()
-	g.next = nil
-	g.mu.Unlock()
-	call.err = g.sync()
-	if call.err != nil {
-		g.mu.Lock()
-		g.failed++
-		g.err = call.err
-		g.mu.Unlock()
-	}
-	close(call.done)
-	<-g.turn
 }
