@@ -44,9 +44,9 @@ type Blob struct {
 	// Uncommitted marks a blob that exists only as uncommitted blocks: it can be
 	// leased, and listed when asked for, and is not found by reads.
 	Uncommitted bool `cbor:"11,keyasint,omitempty"`
-	// LastStaged is when the last block was staged; uncommitted blocks are kept for
-	// a week after it.
-	LastStaged Time `cbor:"12,keyasint,omitempty"`
+	// Staged tells that there may be uncommitted blocks. Without it, and without
+	// Uncommitted, there are none.
+	Staged bool `cbor:"12,keyasint,omitempty"`
 	// VersionID is the time that names this state as a version; zero when it was
 	// written while versioning was off, and for snapshots.
 	VersionID Time `cbor:"13,keyasint,omitempty"`

@@ -95,7 +95,7 @@ func (c *cursor) further(b *blob.Blob, left int) int {
 		b.Uncommitted = c.bool()
 	}
 	if c.field(&left, 12) {
-		b.LastStaged = blob.Time(c.int64())
+		b.Staged = c.bool()
 	}
 	if c.field(&left, 13) {
 		b.VersionID = blob.Time(c.int64())

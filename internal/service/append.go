@@ -62,7 +62,7 @@ func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 		return nil, err
 	}
 	b.Content.List, b.Content.Listed = b.Content.Holder, true
-	if err := s.dropStaged(nil); err != nil {
+	if err := s.dropStaged(s.blob, nil); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)

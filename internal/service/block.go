@@ -79,7 +79,7 @@ func (s *scope) stage(args any, blockID string, in *body) error {
 }
 
 // enterStaging makes sure that there is a blob to stage blocks for: a new one that
-// exists only as its uncommitted blocks, or a committed block blob.
+// exists only as its uncommitted blocks, or a committed block blob, whose record says so.
 func (s *scope) enterStaging() error {
 	switch {
 	case s.blob == nil:
@@ -90,9 +90,10 @@ func (s *scope) enterStaging() error {
 		s.blob.Touch(s.now)
 	case s.blob.Type != blob.BlockBlob:
 		return fault.InvalidBlobType
-	case s.leased == present(s.blob.Lease):
+	case s.blob.Staged && s.leased == present(s.blob.Lease):
 		return nil
 	}
+	s.blob.Staged = true
 	return s.putBlob(s.blob)
 }
 
@@ -199,7 +200,7 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	if err := s.recommit(b, committed, blocks); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(blocks); err != nil {
+	if err := s.dropStaged(s.blob, blocks); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)

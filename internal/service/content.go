@@ -53,9 +53,13 @@ func (s *scope) recommit(b *blob.Blob, committed, blocks []blob.Block) error {
 	return nil
 }
 
-// dropStaged forgets the uncommitted blocks of the blob and releases their bytes,
-// except those that are in used.
-func (s *scope) dropStaged(used []blob.Block) error {
+// dropStaged forgets the uncommitted blocks that the blob's stored record, old, tells of, and
+// releases their bytes, except those that are in used. Most writes find that there are none,
+// and don't have to look for them.
+func (s *scope) dropStaged(old *blob.Blob, used []blob.Block) error {
+	if old == nil || !old.Uncommitted && !old.Staged {
+		return nil
+	}
 	return meta.DropStagedBlocks(s.tx, s.container.Generation, s.req.Blob, s.now, used)
 }
 

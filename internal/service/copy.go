@@ -295,7 +295,7 @@ func (s *scope) finishCopy(b *blob.Blob, from *source) (*copied, error) {
 	if err := place(b, from); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(nil); err != nil {
+	if err := s.dropStaged(s.blob, nil); err != nil {
 		return nil, err
 	}
 	b.Copy = s.copyDone(from, b.Size)

@@ -144,7 +144,7 @@ func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, 
 	if err := s.setContent(b, blocks); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(nil); err != nil {
+	if err := s.dropStaged(s.blob, nil); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)

@@ -86,7 +86,7 @@ func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
 
 // deleteBase ends the current state of the blob.
 func (s *scope) deleteBase() (*deletedBlob, error) {
-	if err := s.dropStaged(nil); err != nil {
+	if err := s.dropStaged(s.blob, nil); err != nil {
 		return nil, err
 	}
 	kept := false

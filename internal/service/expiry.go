@@ -99,7 +99,7 @@ func (s *scope) expire() error {
 	if err := meta.Release(s.tx, s.container.Generation, s.now, old.Content); err != nil {
 		return err
 	}
-	if err := s.dropStaged(nil); err != nil {
+	if err := s.dropStaged(old, nil); err != nil {
 		return err
 	}
 	return s.deleteBlob()

@@ -126,7 +126,7 @@ func (s *scope) takeDifference(from *source) (*blob.Blob, error) {
 	}
 	b.Touch(s.now)
 	b.Origin = b.ETag
-	return b, s.dropStaged(nil)
+	return b, s.dropStaged(s.blob, nil)
 }
 
 // incrementalCopy are the headers by which Get Blob Properties tells of incremental copies.

@@ -114,7 +114,7 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 	if err := s.setContent(b, blocks); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(nil); err != nil {
+	if err := s.dropStaged(s.blob, nil); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)

@@ -215,6 +215,7 @@ func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
 // (leases.md 4.4); that of a blob that exists only as uncommitted blocks, which stay,
 // goes on.
 func (s *scope) restore(p blob.Past, b *blob.Blob) error {
+	b.Staged = s.blob != nil
 	if s.blob != nil {
 		b.Lease = s.blob.Lease
 	}

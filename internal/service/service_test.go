@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -78,6 +79,49 @@ func TestBlocks(t *testing.T) {
 	}
 	if l := unmarshal[blocks](t, s.want(200, "", "GET", "/box/a?comp=blocklist", nil)); len(l.Committed) != 1 {
 		t.Errorf("blocks %+v", l)
+	}
+}
+
+// TestStagedBlocksGo stages a block beside a blob or in place of one, changes what is not content,
+// and then the content in every way: the block and its reminder are gone.
+func TestStagedBlocksGo(t *testing.T) {
+	s := newStore(t)
+	s.box()
+	s.put("other", 1)
+	for name, end := range map[string]func(path string){
+		"put":    func(path string) { s.want(201, "", "PUT", path, []byte("x"), "x-ms-blob-type", "BlockBlob") },
+		"copy":   func(path string) { s.copy(202, "", path, here+"/box/other") },
+		"commit": func(path string) { s.want(201, "", "PUT", path+"?comp=blocklist", []byte("<BlockList/>")) },
+		"delete": func(path string) {
+			s.want(202, "", "DELETE", path, nil, "x-ms-delete-snapshots", "include")
+			s.want(201, "", "PUT", path, nil, "x-ms-blob-type", "AppendBlob")
+		},
+	} {
+		for _, committed := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, committed), func(t *testing.T) {
+				path := fmt.Sprintf("/box/%s-%v", name, committed)
+				if committed {
+					s.put(path[len("/box/"):], 1)
+				}
+				s.want(201, "", "PUT", path+"?comp=block&blockid="+base64ID("b"), []byte("bbb"))
+				s.want(201, "", "PUT", path+"?comp=lease", nil, "x-ms-lease-action", "acquire", "x-ms-lease-duration", "15")
+				s.step(time.Minute)
+				if committed {
+					s.want(200, "", "PUT", path+"?comp=metadata", nil, "x-ms-meta-a", "b")
+					s.want(201, "", "PUT", path+"?comp=snapshot", nil)
+				}
+				end(path)
+				if name != "delete" {
+					got := s.want(200, "", "GET", path+"?comp=blocklist&blocklisttype=uncommitted", nil)
+					if bytes.Contains(got.body, []byte("<Name>")) {
+						t.Errorf("blocks are left: %s", got.body)
+					}
+				}
+				if left := s.keys("w"); len(left) != 0 {
+					t.Errorf("reminders are left: %q", left)
+				}
+			})
+		}
 	}
 }
 
