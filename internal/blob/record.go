@@ -40,7 +40,6 @@ type Blob struct {
 	Metadata Metadata    `cbor:"7,keyasint,omitempty"`
 	Tags     Tags        `cbor:"8,keyasint,omitempty"`
 	Lease    lease.Lease `cbor:"9,keyasint"`
-	Content  Content     `cbor:"10,keyasint"`
 	// Uncommitted marks a blob that exists only as uncommitted blocks: it can be
 	// leased, and listed when asked for, and is not found by reads.
 	Uncommitted bool `cbor:"11,keyasint,omitempty"`
@@ -78,6 +77,8 @@ type Blob struct {
 	// Incremental tells which incremental copy was the last to make this page blob or
 	// snapshot; nil if none did.
 	Incremental *Incremental `cbor:"38,keyasint,omitempty"`
+	// Content is where the bytes are. It comes last so that a listing need not read it.
+	Content Content `cbor:"10,keyasint"`
 }
 
 // Incremental is what an incremental copy leaves with its destination, for the next one.

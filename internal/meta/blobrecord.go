@@ -49,10 +49,34 @@ func decodeBlob(key, raw []byte, b *blob.Blob) error {
 	return nil
 }
 
+// decodeProperties is decodeBlob for who does not need b.Content, which it mostly leaves empty.
+func decodeProperties(key, raw []byte, b *blob.Blob) error {
+	c := cursor{buf: raw}
+	left := c.properties(b)
+	if c.field(&left, contentField) && left == 0 || left == 0 && c.done() {
+		return nil
+	}
+	return decodeBlob(key, raw, b)
+}
+
+// contentField is the key of the content of a blob.
+const contentField = 10
+
 func (c *cursor) blob(b *blob.Blob) {
-	metadata, tags, blocks := b.Metadata, b.Tags, b.Content.Blocks
+	blocks := b.Content.Blocks
+	left := c.properties(b)
+	if c.field(&left, contentField) {
+		c.content(&b.Content, blocks)
+	}
+	c.end(left)
+}
+
+// properties reads a record up to its content, and returns how many fields are left. Older
+// versions wrote the content before what most blobs lack.
+func (c *cursor) properties(b *blob.Blob) (left int) {
+	metadata, tags := b.Metadata, b.Tags
 	*b = blob.Blob{}
-	left := c.fields()
+	left = c.fields()
 	if c.field(&left, 1) {
 		b.Type = blob.Type(c.unsigned(math.MaxUint8))
 	}
@@ -80,13 +104,13 @@ func (c *cursor) blob(b *blob.Blob) {
 	if c.field(&left, 9) {
 		c.lease(&b.Lease)
 	}
-	if c.field(&left, 10) {
-		c.content(&b.Content, blocks)
-	}
-	if left > 0 {
+	if left > 1 {
+		if c.field(&left, contentField) {
+			c.content(&b.Content, nil)
+		}
 		left = c.further(b, left)
 	}
-	c.end(left)
+	return left
 }
 
 // further reads those of the fields of a record that most blobs lack, and returns how many are left.

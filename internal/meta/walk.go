@@ -20,10 +20,10 @@ type Entry struct {
 // Decode returns the record.
 func (e *Entry) Decode() (*blob.Blob, error) { return newBlob(e.rest, e.raw) }
 
-// DecodeInto reads the record into b, whose memory it uses again, so that a walk through
-// thousands of records hardly allocates. What it puts into b is valid until the walk goes
-// on; [Entry.Decode] is for what stays longer.
-func (e *Entry) DecodeInto(b *blob.Blob) error { return decodeBlob(e.rest, e.raw, b) }
+// DecodeProperties reads the record without its content into b, whose memory it uses again, so
+// that a walk through thousands of records hardly allocates. What it puts into b is valid until
+// the walk goes on; [Entry.Decode] is for what stays longer.
+func (e *Entry) DecodeProperties(b *blob.Blob) error { return decodeProperties(e.rest, e.raw, b) }
 
 // Position is where a walk has to start so that the entry is the first it meets.
 func (e *Entry) Position() []byte { return e.rest }

@@ -50,7 +50,7 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 	if !l.wanted(e.Past.Kind) {
 		return meta.Next, "", nil
 	}
-	if err := e.DecodeInto(&l.record); err != nil {
+	if err := e.DecodeProperties(&l.record); err != nil {
 		return meta.Stop, "", err
 	}
 	if shown, err := l.shown(e); !shown || err != nil {
