@@ -22,9 +22,9 @@ export LEASEHOLD_TEST_STRICT := 1
 help:
 	@sed -n 's/^## //p' Makefile
 
-## build: the server and command-line tool, bin/leasehold
+## build: the server and command-line tool, bin/leasehold, one static file
 build:
-	$(GO) build -o bin/leasehold ./cmd/leasehold
+	CGO_ENABLED=0 $(GO) build -o bin/leasehold ./cmd/leasehold
 
 ## test: everything that needs no minutes
 test: build python js
