@@ -44,6 +44,9 @@ func (db *DB) engineOptions(opts *Options) *pebble.Options {
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	// Level 0 is kept short, so that compactions because something is read often gain little;
+	// to find out takes a fiftieth of a listing.
+	o.Experimental.ReadSamplingMultiplier = -1
 	if opts.tune != nil {
 		opts.tune(o)
 	}
