@@ -37,11 +37,16 @@ func (f osFile) writeAll(pieces [][]byte, off int64) error {
 	return f.control(func(fd int) error {
 		for len(pieces) > 0 {
 			n, err := unix.Pwritev(fd, pieces[:min(len(pieces), maxPieces)], off)
-			if err != nil && !errors.Is(err, syscall.EINTR) {
+			switch {
+			case errors.Is(err, syscall.EINTR):
+				continue
+			case err == nil && n == 0:
+				return io.ErrShortWrite
+			case err != nil:
 				return os.NewSyscallError("pwritev", err)
 			}
-			off += int64(max(n, 0))
-			pieces = skip(pieces, max(n, 0))
+			off += int64(n)
+			pieces = skip(pieces, n)
 		}
 		return nil
 	})
