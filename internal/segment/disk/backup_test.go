@@ -113,7 +113,7 @@ func TestBackupReplacesDamage(t *testing.T) {
 		if i%2 == 1 {
 			b = b[:len(b)/2]
 		}
-		if _, err := f.Write(b); err != nil {
+		if _, err := f.WriteAt(b, 0); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(f.syncData(), f.Close()); err != nil {

@@ -229,10 +229,10 @@ func wholeFile(id segment.ID, content []byte) []byte {
 // rawFile is a file that is only read.
 type rawFile struct{ *bytes.Reader }
 
-func (rawFile) Write([]byte) (int, error)          { return 0, fs.ErrInvalid }
 func (rawFile) WriteAt([]byte, int64) (int, error) { return 0, fs.ErrInvalid }
 func (rawFile) bypassCache()                       {}
 func (rawFile) writeAll([][]byte, int64) error     { return fs.ErrInvalid }
+func (rawFile) writeEnd([]byte, int64) error       { return fs.ErrInvalid }
 func (rawFile) punch(_, _ int64) error             { return fs.ErrInvalid }
 func (rawFile) Close() error                       { return nil }
 func (rawFile) syncData() error                    { return fs.ErrInvalid }

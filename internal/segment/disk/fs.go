@@ -27,7 +27,6 @@ type fileSystem interface {
 
 // file is one open file.
 type file interface {
-	io.Writer
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
@@ -37,6 +36,8 @@ type file interface {
 	// writeAll writes pieces one behind the other, from off on. Where they begin in memory and
 	// in the file, and how long they are, are multiples of pageSize.
 	writeAll(pieces [][]byte, off int64) error
+	// writeEnd writes what the file ends with, of any length, from off on. It is the last write.
+	writeEnd(b []byte, off int64) error
 	// syncData makes what was written durable, and what is needed to read it.
 	syncData() error
 	// startSync may begin to bring n bytes at off to the disk. It promises nothing.

@@ -10,7 +10,7 @@ import (
 )
 
 // bypassCache implements file. What is written is seldom read soon, and by way of the page cache
-// it costs three times as much processor time. File systems say what they ask for; those that
+// it costs up to three times as much processor time. File systems say what they ask for; those that
 // don't, and those of kernels before 6.1, are written as usual.
 func (f osFile) bypassCache() {
 	_ = f.control(func(fd int) error {
@@ -19,12 +19,25 @@ func (f osFile) bypassCache() {
 		if err != nil || st.Mask&unix.STATX_DIOALIGN == 0 || !dividesPage(st.Dio_mem_align) || !dividesPage(st.Dio_offset_align) {
 			return err
 		}
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-		if err == nil {
-			_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags|unix.O_DIRECT)
-		}
-		return err
+		return setDirect(fd, unix.O_DIRECT)
 	})
+}
+
+// setDirect says whether the writes to a file go past the page cache: direct is O_DIRECT or 0.
+func setDirect(fd, direct int) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err == nil && flags&unix.O_DIRECT != direct {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags^unix.O_DIRECT)
+	}
+	return err
+}
+
+// writeEnd implements file: by way of the page cache, which knows how to write less than a page.
+func (f osFile) writeEnd(b []byte, off int64) error {
+	if err := f.control(func(fd int) error { return setDirect(fd, 0) }); err != nil {
+		return err
+	}
+	return writeEach(f, [][]byte{b}, off)
 }
 
 func dividesPage(n uint32) bool { return n > 0 && pageSize%n == 0 }

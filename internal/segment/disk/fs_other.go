@@ -13,6 +13,9 @@ func (f osFile) bypassCache() {}
 // writeAll implements file.
 func (f osFile) writeAll(pieces [][]byte, off int64) error { return writeEach(f, pieces, off) }
 
+// writeEnd implements file.
+func (f osFile) writeEnd(b []byte, off int64) error { return writeEach(f, [][]byte{b}, off) }
+
 // syncData implements file.
 func (f osFile) syncData() error { return f.Sync() }
 

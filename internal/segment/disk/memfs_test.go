@@ -161,19 +161,9 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// Write writes half of p when it fails, as a full disk may.
-func (f *memFile) Write(p []byte) (int, error) {
-	q := append([]byte(nil), p...) // the file may change what it is given
-	if err := f.fs.step(stepWrite, f.name); err != nil {
-		n, werr := f.File.Write(q[:len(q)/2])
-		return n, errors.Join(err, werr)
-	}
-	return f.File.Write(q)
-}
-
-// WriteAt writes half of p when it fails.
+// WriteAt writes half of p when it fails, as a full disk may.
 func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
-	q := append([]byte(nil), p...)
+	q := append([]byte(nil), p...) // the file may change what it is given
 	if err := f.fs.step(stepWrite, f.name); err != nil {
 		n, werr := f.File.WriteAt(q[:len(q)/2], off)
 		return n, errors.Join(err, werr)
@@ -184,6 +174,8 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 func (f *memFile) bypassCache() {}
 
 func (f *memFile) writeAll(pieces [][]byte, off int64) error { return writeEach(f, pieces, off) }
+
+func (f *memFile) writeEnd(b []byte, off int64) error { return writeEach(f, [][]byte{b}, off) }
 
 func (f *memFile) punch(off, n int64) error {
 	if err := f.fs.step(stepPunch, f.name); err != nil {

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"syscall"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
 	"unsafe"
 
 	"github.com/leasehold/leasehold/internal/segment/segmenttest"
@@ -80,4 +83,42 @@ func TestWriteAll(t *testing.T) {
 	if got, err := os.ReadFile(name); err != nil || !bytes.Equal(got[pageSize:], all) {
 		t.Errorf("what was written reads as %d bytes, %v", len(got), err)
 	}
+}
+
+// TestReadsWhileItWrites has the disk hold the first piece of a segment until the second is asked for.
+func TestReadsWhileItWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemFS()
+		s := openMem(t, m)
+		asked := make(chan struct{})
+		m.before = func(step, _ string) error {
+			if step == stepWrite {
+				<-asked
+			}
+			return nil
+		}
+		data := segmenttest.Content(1, 3*writeSize+100)
+		second := iotest.OneByteReader(bytes.NewReader(data[writeSize:]))
+		ref, err := s.Write(t.Context(), io.MultiReader(bytes.NewReader(data[:writeSize]), &telling{second, func() { close(asked) }}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readAll(t, s, ref); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("it reads as %d bytes, %v", len(got), err)
+		}
+	})
+}
+
+// telling calls first when it is first read.
+type telling struct {
+	io.Reader
+	first func()
+}
+
+func (r *telling) Read(b []byte) (int, error) {
+	if r.first != nil {
+		r.first()
+		r.first = nil
+	}
+	return r.Reader.Read(b)
 }

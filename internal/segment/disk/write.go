@@ -46,13 +46,15 @@ func (s *Store) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
 	default:
 		return segment.Ref{}, c.err
 	}
+	copy(*pooled, c.buf[:c.n])
+	c.buf = *pooled
 	return s.writeFile(ctx, &c)
 }
 
 // content is what is to be written: the bytes in buf that were read, and a reader of the rest.
 type content struct {
 	r   io.Reader
-	buf []byte // with room for table and footer
+	buf []byte // with room for table and footer; for a file of its own it begins at a page
 	n   int    // of buf, what was read last
 	err error  // how that ended
 }
@@ -81,6 +83,7 @@ func (s *Store) writeFile(ctx context.Context, c *content) (segment.Ref, error) 
 			s.abandon(id)
 		}
 	}()
+	f.bypassCache()
 	ref, err := fill(ctx, f, id, c)
 	if err != nil {
 		return segment.Ref{}, err
@@ -140,8 +143,14 @@ func (s *Store) abandon(id segment.ID) {
 	}
 }
 
-// fill writes all content to f, and behind it the table and the footer.
+// fill writes all content to f, and behind it the table and the footer. While the disk takes
+// one piece, the next is read into a second buffer.
 func fill(ctx context.Context, f file, id segment.ID, c *content) (segment.Ref, error) {
+	pooled := writeBuffers.Get().(*[]byte)
+	defer writeBuffers.Put(pooled)
+	free := *pooled
+	w := pieceWriter{f: f}
+	defer func() { _ = w.wait() }() // the buffers are used again; what failed before counts
 	var table []byte
 	ref := segment.Ref{ID: id}
 	for ; ; c.next(ctx) {
@@ -150,19 +159,57 @@ func fill(ctx context.Context, f file, id segment.ID, c *content) (segment.Ref, 
 		}
 		table = appendSums(table, c.buf[:c.n])
 		ref.Size += int64(c.n)
+		if err := w.wait(); err != nil {
+			return ref, writeError(err)
+		}
 		if c.err == io.EOF {
-			tail := append(c.buf[:c.n], table...)
-			tail = appendFooter(tail, ref, crc64nvme.Checksum(table))
-			_, err := f.Write(tail)
-			return ref, writeError(err)
+			return ref, writeError(writeLast(f, ref, c.buf[:c.n], table))
 		}
-		if _, err := f.Write(c.buf[:c.n]); err != nil {
-			return ref, writeError(err)
+		w.start(c.buf[:c.n], ref.Size-int64(c.n))
+		c.buf, free = free, c.buf
+	}
+}
+
+// pieceWriter writes one piece of a file at a time, while its caller does something else.
+type pieceWriter struct {
+	f       file
+	outcome chan error // of the piece that is being written; nil if none is
+}
+
+func (w *pieceWriter) start(b []byte, off int64) {
+	outcome := make(chan error, 1)
+	w.outcome = outcome
+	go func() {
+		err := w.f.writeAll([][]byte{b}, off)
+		if end := off + int64(len(b)); err == nil && end%syncAhead == 0 {
+			w.f.startSync(end-syncAhead, syncAhead)
 		}
-		if ref.Size%syncAhead == 0 {
-			f.startSync(ref.Size-syncAhead, syncAhead)
+		outcome <- err
+	}()
+}
+
+// wait returns when no piece is being written, with what became of the last.
+func (w *pieceWriter) wait() error {
+	if w.outcome == nil {
+		return nil
+	}
+	err := <-w.outcome
+	w.outcome = nil
+	return err
+}
+
+// writeLast writes the last content to f, and behind it the table and the footer.
+func writeLast(f file, ref segment.Ref, last, table []byte) error {
+	off := ref.Size - int64(len(last))
+	whole := len(last) &^ (pageSize - 1)
+	if whole > 0 {
+		if err := f.writeAll([][]byte{last[:whole]}, off); err != nil {
+			return err
 		}
 	}
+	end := append(last[whole:], table...)
+	end = appendFooter(end, ref, crc64nvme.Checksum(table))
+	return f.writeEnd(end, off+int64(whole))
 }
 
 // readUpTo fills b from r as far as r goes. It returns io.EOF where r ended, and other
