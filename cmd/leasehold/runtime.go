@@ -18,8 +18,8 @@ const (
 	minGCPercent = 50
 
 	// syncs is how many goroutines wait for the disk nearly all the time under writes: one for the log, one for short bodies.
-	// The runtime counts each as running until it has noticed, which takes tens of microseconds, and a tenth of the puts of
-	// 64 KiB on a machine of two processors.
+	// The runtime counts each as running until it has noticed, which takes tens of microseconds, and up to a tenth of the
+	// puts of 64 KiB on a machine of two processors.
 	syncs = 2
 )
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -18,9 +17,8 @@ func TestGCPercent(t *testing.T) {
 
 // TestTuneRuntime has much in use, and waits until less garbage may gather.
 func TestTuneRuntime(t *testing.T) {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMAXPROCS") != "" {
-		t.Skip("GOGC and GOMAXPROCS are left as they are set")
-	}
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMAXPROCS", "")
 	before, procs := debug.SetGCPercent(100), runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(procs)
 	defer debug.SetGCPercent(before)

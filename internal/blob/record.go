@@ -44,7 +44,8 @@ type Blob struct {
 	// leased, and listed when asked for, and is not found by reads.
 	Uncommitted bool `cbor:"11,keyasint,omitempty"`
 	// Staged tells that there may be uncommitted blocks. Without it, and without
-	// Uncommitted, there are none.
+	// Uncommitted, there are none that a write has to drop: versions that did not know it
+	// may have left some, for the sweeper.
 	Staged bool `cbor:"12,keyasint,omitempty"`
 	// VersionID is the time that names this state as a version; zero when it was
 	// written while versioning was off, and for snapshots.

@@ -45,7 +45,7 @@ func (db *DB) engineOptions(opts *Options) *pebble.Options {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	// Level 0 is kept short, so that compactions because something is read often gain little;
-	// to find out takes a fiftieth of a listing.
+	// to find out took 1.5 % of the CPU time of a listing.
 	o.Experimental.ReadSamplingMultiplier = -1
 	if opts.tune != nil {
 		opts.tune(o)
