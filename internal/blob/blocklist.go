@@ -6,7 +6,7 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Limits of block lists (operations.md 5).
+// Limits of block lists (docs/reference/operations.md 5).
 const (
 	MaxCommittedBlocks   = 50_000
 	MaxUncommittedBlocks = 100_000 // also bounds what one change of a blob gives up (docs/facts/largest-transactions.md)
@@ -14,7 +14,7 @@ const (
 )
 
 // ParseBlockID decodes the block ID of a query: Base64 of 1 to 64 bytes.
-// Anything else is InvalidQueryParameterValue (operations.md 4.4).
+// Anything else is InvalidQueryParameterValue (docs/reference/operations.md 4.4).
 func ParseBlockID(parameter, text string) (string, error) {
 	id, err := base64.StdEncoding.DecodeString(text)
 	switch {
@@ -44,7 +44,7 @@ type BlockRef struct {
 
 // CommitBlockList returns the blocks of a new content in the order of refs.
 // An ID that is not where it should be is InvalidBlockList, more than 50,000 are
-// BlockListTooLong (operations.md 4.4, 7.4).
+// BlockListTooLong (docs/reference/operations.md 4.4, 7.4).
 func CommitBlockList(refs []BlockRef, committed, uncommitted []Block) ([]Block, error) {
 	if len(refs) > MaxCommittedBlocks {
 		return nil, fault.BlockListTooLong

@@ -7,7 +7,7 @@ import (
 )
 
 // Effect sorts operations by how their conditional headers are judged
-// (conditions-and-errors.md 2.2 and 2.3).
+// (docs/reference/conditions-and-errors.md 2.2 and 2.3).
 type Effect uint8
 
 const (
@@ -41,7 +41,7 @@ type Version struct {
 
 // CheckForm refuses combinations of headers that the service does not support:
 // MultipleConditionHeadersNotSupported for writes, UnsatisfiableCondition for
-// If-None-Match: * on a read (conditions-and-errors.md 2.2, 2.4).
+// If-None-Match: * on a read (docs/reference/conditions-and-errors.md 2.2, 2.4).
 func (c *Conditions) CheckForm(e Effect) error {
 	if e == Reads {
 		if strings.TrimSpace(c.IfNoneMatch) == "*" {
@@ -63,7 +63,7 @@ func (c *Conditions) CheckForm(e Effect) error {
 // Check judges the conditions: ConditionNotMet with 412, or 304 where a read asked
 // for what it already has, or BlobAlreadyExists for a creation that must not
 // overwrite. ignoreNoneAny switches If-None-Match: * off, as a satisfied lease
-// ID does (leases.md 4.5).
+// ID does (docs/reference/leases.md 4.5).
 func (c *Conditions) Check(e Effect, v Version, ignoreNoneAny bool) error {
 	if *c == (Conditions{}) {
 		return nil

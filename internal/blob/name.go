@@ -8,7 +8,7 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Limits of names (operations.md 2.1).
+// Limits of names (docs/reference/operations.md 2.1).
 const (
 	minContainerName = 3
 	maxContainerName = 63
@@ -25,7 +25,7 @@ const (
 
 // CheckContainerName reports why name can't be that of a container:
 // OutOfRangeInput for its length, InvalidResourceName for its characters, and
-// InvalidQueryParameterValue for an empty name (operations.md 2.1).
+// InvalidQueryParameterValue for an empty name (docs/reference/operations.md 2.1).
 func CheckContainerName(name string) error {
 	switch name {
 	case "":
@@ -50,7 +50,7 @@ func CheckContainerName(name string) error {
 
 // CheckBlobName reports why name can't be that of a blob in container:
 // InvalidUri for an empty name or one over 1,024 characters or 254 segments,
-// InvalidResourceName for characters that the service refuses (operations.md 2.1).
+// InvalidResourceName for characters that the service refuses (docs/reference/operations.md 2.1).
 func CheckBlobName(container, name string) error {
 	if name == "" || !utf8.ValidString(name) {
 		return fault.InvalidURI

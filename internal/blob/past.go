@@ -22,7 +22,7 @@ type Past struct {
 func (p Past) IsZero() bool { return p.Kind == 0 }
 
 // AsPast returns the record of the state of b as it stays while b goes on. Leases are
-// about the current state only (leases.md 4.2), and so is what tells that a blob is
+// about the current state only (docs/reference/leases.md 4.2), and so is what tells that a blob is
 // deleted.
 func (b *Blob) AsPast() *Blob {
 	past := *b

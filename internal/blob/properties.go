@@ -4,7 +4,7 @@ import "strings"
 
 // ServiceProperties are the settings of an account's Blob service, as they stand in
 // requests and answers and in the store. A nil setting was never made; in a request it
-// is to be left alone (operations.md 7.6).
+// is to be left alone (docs/reference/operations.md 7.6).
 type ServiceProperties struct {
 	Logging        *Logging         `xml:"Logging" cbor:"1,keyasint,omitempty"`
 	HourMetrics    *Metrics         `xml:"HourMetrics" cbor:"2,keyasint,omitempty"`

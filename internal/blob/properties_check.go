@@ -7,7 +7,7 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Limits of the rules of CORS (operations.md 5).
+// Limits of the rules of CORS (docs/reference/operations.md 5).
 const (
 	maxCORSRules    = 5
 	maxCORSSize     = 2 << 10 // bytes of all rules together
@@ -18,7 +18,7 @@ const (
 )
 
 // Check refuses settings that can't be made: InvalidXmlDocument for what is missing, out
-// of range or too much, InvalidXmlNodeValue for a method that is none (operations.md
+// of range or too much, InvalidXmlNodeValue for a method that is none (docs/reference/operations.md
 // 4.1). The default version is left to whoever knows the versions.
 func (p *ServiceProperties) Check() error {
 	var err error

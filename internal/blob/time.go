@@ -31,7 +31,7 @@ func (t Time) Std() time.Time {
 func (t Time) IsZero() bool { return t == 0 }
 
 // Second returns t cut to the whole second, the granularity of Last-Modified
-// (conditions-and-errors.md 2.1).
+// (docs/reference/conditions-and-errors.md 2.1).
 func (t Time) Second() Time { return t - t%Time(ticksPerSecond) }
 
 const stampLayout = "2006-01-02T15:04:05.0000000Z"

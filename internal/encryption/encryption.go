@@ -37,7 +37,7 @@ type Headers struct {
 }
 
 // The headers of the key of the blob that a request is about, and of that of the blob that it copies from
-// (operations.md 3).
+// (docs/reference/operations.md 3).
 var (
 	OfBlob   = Headers{"x-ms-encryption-key", "x-ms-encryption-key-sha256", "x-ms-encryption-algorithm", "X-Ms-Encryption-Key"}
 	OfSource = Headers{"x-ms-source-encryption-key", "x-ms-source-encryption-key-sha256", "x-ms-source-encryption-algorithm", "X-Ms-Source-Encryption-Key"}

@@ -83,7 +83,7 @@ type Staging struct {
 }
 
 // StagedFor is how long uncommitted blocks are kept after the last was staged
-// (operations.md 5).
+// (docs/reference/operations.md 5).
 const StagedFor = 7 * blob.Day
 
 // StagedBlocks returns what is known of the uncommitted blocks, nil when there are

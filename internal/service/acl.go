@@ -11,7 +11,7 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Limits of stored access policies (authorization.md 4.6).
+// Limits of stored access policies (docs/reference/authorization.md 4.6).
 const (
 	maxPolicies      = 5
 	maxPolicyID      = 64 // characters
@@ -46,7 +46,7 @@ type accessPolicyXML struct {
 }
 
 // policies returns the list as it is stored. Whatever is wrong with it is
-// InvalidXmlDocument (operations.md 7.8).
+// InvalidXmlDocument (docs/reference/operations.md 7.8).
 func (l *signedIdentifiersXML) policies() ([]blob.Policy, error) {
 	if len(l.Identifiers) > maxPolicies {
 		return nil, badPolicy("A container has at most %d stored access policies.", maxPolicies)
@@ -87,7 +87,7 @@ func (x *accessPolicyXML) read(p *blob.Policy) (err error) {
 }
 
 // letterSince lists the permission letters that came after the first ones, with the
-// versions that know them (authorization.md 4.5).
+// versions that know them (docs/reference/authorization.md 4.5).
 var letterSince = []struct {
 	letters string
 	version wire.Version

@@ -18,7 +18,7 @@ func appendBlobOperations() []Operation {
 	}
 }
 
-// Sizes of appended blocks by version (operations.md 5).
+// Sizes of appended blocks by version (docs/reference/operations.md 5).
 const (
 	maxAppend    = 100 * mib // since 2022-11-02
 	maxAppendOld = 4 * mib
@@ -78,7 +78,7 @@ func doCreateAppendBlob(s *scope, a *createEmpty) (*writtenBlob, error) {
 	return &answer, s.putBlob(b)
 }
 
-// position are the conditions of an append (conditions-and-errors.md 2.7).
+// position are the conditions of an append (docs/reference/conditions-and-errors.md 2.7).
 type position struct {
 	AppendPosition *int64 `header:"x-ms-blob-condition-appendpos"`
 	MaxSize        *int64 `header:"x-ms-blob-condition-maxsize"`

@@ -77,7 +77,8 @@ func (b broken) Read(p []byte) (int, error) {
 func (broken) Close() error { return nil }
 
 // TestMalformedBodies sends every operation that reads a body bodies that are too long or cut,
-// fail their hashes or are not the XML that is expected (conditions-and-errors.md 4).
+// fail their hashes or are not the XML that is expected (docs/reference/conditions-and-errors.md
+// 4).
 func TestMalformedBodies(t *testing.T) {
 	for _, s := range samples() {
 		t.Run(s.name, func(t *testing.T) {
@@ -202,8 +203,8 @@ func TestMalformedMetadata(t *testing.T) {
 	}
 }
 
-// TestNames sends every operation names that can't be (operations.md 2.1), and a blob of every
-// kind some that just can.
+// TestNames sends every operation names that can't be (docs/reference/operations.md 2.1), and a
+// blob of every kind some that just can.
 func TestNames(t *testing.T) {
 	long := strings.Repeat("n", 1024)
 	blobs := map[string]string{ // by what they are answered with where a blob is made

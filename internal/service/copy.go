@@ -21,7 +21,7 @@ import (
 // Copy Blob answers success at once. What tells it from the synchronous one is how it
 // treats leases, credentials and sizes.
 
-// useCopy is that of the asynchronous Copy Blob (leases.md 4.3).
+// useCopy is that of the asynchronous Copy Blob (docs/reference/leases.md 4.3).
 var useCopy = use{creates: true, lease: leaseCopies, effect: blob.Creates}
 
 func copyOperations() []Operation {

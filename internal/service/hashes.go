@@ -31,7 +31,7 @@ func (h md5Hash) AppendText(b []byte) ([]byte, error) {
 func (h md5Hash) MarshalText() ([]byte, error) { return h.AppendText(nil) }
 
 // crcHash is a CRC-64/NVME, least significant byte first, in Base64
-// (conditions-and-errors.md 4.1). Given tells it from an absent header.
+// (docs/reference/conditions-and-errors.md 4.1). Given tells it from an absent header.
 type crcHash struct {
 	Sum   uint64
 	Given bool
@@ -74,7 +74,7 @@ type checked struct {
 // given tells whether the request guards anything.
 func (c *checked) given() bool { return c.MD5 != nil || c.CRC64.Given }
 
-// checkForm refuses both at once (conditions-and-errors.md 4.1).
+// checkForm refuses both at once (docs/reference/conditions-and-errors.md 4.1).
 func (c *checked) checkForm() error {
 	if c.MD5 != nil && c.CRC64.Given {
 		return fault.BothCRC64AndMD5HeaderPresent
@@ -96,7 +96,7 @@ func (c *checked) verify(sum *sums) error {
 }
 
 // bothHashes is the version since which a body that was guarded with an MD5 is
-// answered with both hashes (conditions-and-errors.md 4.1).
+// answered with both hashes (docs/reference/conditions-and-errors.md 4.1).
 const bothHashes wire.Version = "2026-10-06"
 
 // answered returns the hashes for the answer: the MD5 if the request guarded its body

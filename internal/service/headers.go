@@ -55,7 +55,7 @@ type guarded struct {
 func (g *guarded) leaseID() lease.OptionalID { return g.LeaseID }
 
 // conditionDate is a date of a conditional header. The service ignores one that it
-// can't read (conditions-and-errors.md 2.1), and refuses more than one.
+// can't read (docs/reference/conditions-and-errors.md 2.1), and refuses more than one.
 type conditionDate blob.Time
 
 // UnmarshalText never fails on text that is no date.
@@ -77,7 +77,7 @@ type version struct {
 
 func versionOf(v blob.Version) version { return version{v.ETag, v.Modified} }
 
-// leaseState are the headers by which reads tell of a lease (leases.md 2.6).
+// leaseState are the headers by which reads tell of a lease (docs/reference/leases.md 2.6).
 type leaseState struct {
 	Status   string `header:"x-ms-lease-status"`
 	State    string `header:"x-ms-lease-state"`
@@ -140,7 +140,7 @@ func (p *properties) record() blob.HTTPHeaders {
 }
 
 // orPlain fills what the x-ms-blob-* headers left open from the standard headers of
-// the request itself, as Put Blob does (operations.md 4.7).
+// the request itself, as Put Blob does (docs/reference/operations.md 4.7).
 func (p *properties) orPlain(plain http.Header) blob.HTTPHeaders {
 	h := p.record()
 	for _, f := range []struct {

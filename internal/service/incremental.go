@@ -27,7 +27,7 @@ var onIncremental = map[string]bool{
 }
 
 // targeted words an unmet condition as Incremental Copy Blob does, all of whose conditions
-// are ones of the destination (conditions-and-errors.md 2.3).
+// are ones of the destination (docs/reference/conditions-and-errors.md 2.3).
 func targeted(h handler) handler {
 	return h.around(func(c *call, inner func(*call) error) error {
 		err := inner(c)

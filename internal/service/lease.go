@@ -52,7 +52,8 @@ func (a *breakLease) leaseRequest(*scope) lease.Request {
 	return lease.Request{Action: lease.Break, Period: a.Period}
 }
 
-// A blob's lease takes all conditional headers; a container's takes those about dates (leases.md 2.3, 2.4).
+// A blob's lease takes all conditional headers; a container's takes those about dates
+// (docs/reference/leases.md 2.3, 2.4).
 type (
 	acquireBlob struct {
 		conditional
@@ -116,7 +117,7 @@ type leaseAction interface {
 }
 
 // act applies an action to the lease of the resource and stores the outcome. A lease
-// action changes neither ETag nor Last-Modified (leases.md 5).
+// action changes neither ETag nor Last-Modified (docs/reference/leases.md 5).
 func act(s *scope, a leaseAction) (lease.Outcome, version, error) {
 	r := a.leaseRequest(s)
 	if s.req.Level == wire.LevelContainer {

@@ -250,7 +250,7 @@ func (r *trial) takes(name string) bool {
 	return false
 }
 
-// tryTable tries what a table of use.md says.
+// tryTable tries what a table of internal/lease/testdata/use.md says.
 func (r *trial) tryTable(like string, more []string) {
 	for _, w := range ways {
 		heading := like
@@ -457,7 +457,7 @@ func TestLeasesInBatches(t *testing.T) {
 }
 
 // TestLeaseStaysWithTheBlob makes copies and snapshots of a leased blob: none is leased, and
-// reading the source asks for no ID (leases.md 4.2, 4.3).
+// reading the source asks for no ID (docs/reference/leases.md 4.2, 4.3).
 func TestLeaseStaysWithTheBlob(t *testing.T) {
 	s := sample{}
 	p := s.at(s.store(t), 0)

@@ -23,7 +23,7 @@ const maxPage = 5000
 
 // maxSkipped is how many entries that are not shown one page of a listing passes over, some
 // 30 ms of work. Then the page ends, perhaps with nothing on it, and the marker leads on
-// (operations.md 6).
+// (docs/reference/operations.md 6).
 const maxSkipped = 20_000
 
 // page says which part of a listing is wanted.
@@ -270,11 +270,11 @@ type listBlobs struct {
 }
 
 // arrow is the form of listings that some clients would rather have. They take XML as well
-// (operations.md 4).
+// (docs/reference/operations.md 4).
 const arrow = "application/vnd.apache.arrow.stream"
 
 // names returns which names are listed. The service knows the upper bound only where the
-// client asks for Arrow (operations.md 6).
+// client asks for Arrow (docs/reference/operations.md 6).
 func (a *listBlobs) names(accept []string) meta.Names {
 	names := meta.Names{Prefix: a.Prefix, Start: max(string(a.Marker), bound(a.StartFrom))}
 	if strings.Contains(strings.Join(accept, ","), arrow) {

@@ -29,8 +29,8 @@ func (op *Operation) Arguments() []wire.Field { return wire.Fields(op.run.args) 
 func (op *Operation) Results() []wire.Field { return wire.Fields(op.run.results) }
 
 // unreadConditions lists the conditional headers that the operation does not read and so
-// has to refuse: who sent one relies on it (conditions-and-errors.md 2.2). Lease Container
-// passes over conditions on the ETag (leases.md 2.4).
+// has to refuse: who sent one relies on it (docs/reference/conditions-and-errors.md 2.2). Lease
+// Container passes over conditions on the ETag (docs/reference/leases.md 2.4).
 func (op *Operation) unreadConditions() (names []string) {
 	read := op.Arguments()
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "x-ms-if-tags"} {

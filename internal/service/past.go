@@ -56,7 +56,7 @@ func addressOf(args any) address {
 }
 
 // checkAddress refuses a snapshot or version where only the base blob is meant, as
-// InvalidQueryParameterValue (conditions-and-errors.md 2.4), and both at once.
+// InvalidQueryParameterValue (docs/reference/conditions-and-errors.md 2.4), and both at once.
 func (c *call) checkAddress(args any) error {
 	if c.req.Level != wire.LevelBlob {
 		return nil
@@ -80,7 +80,7 @@ func (c *call) checkAddress(args any) error {
 }
 
 // enterPast loads the state that a request names, and judges the conditions against it.
-// The lease of the base blob has no say (leases.md 4.2).
+// The lease of the base blob has no say (docs/reference/leases.md 4.2).
 func (s *scope) enterPast(at address, args any) (err error) {
 	if at.past.Kind == blob.PreviousVersion && s.blob != nil && s.blob.VersionID == at.past.Stamp {
 		return s.enterBlob(args)

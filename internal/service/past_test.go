@@ -206,7 +206,7 @@ func TestSnapshotErrors(t *testing.T) {
 	s.wantList("include=snapshots", "a:snapshot:1 a:base:1")
 }
 
-// TestSnapshotsAndLeases holds snapshots to leases.md 4.1 and 4.2.
+// TestSnapshotsAndLeases holds snapshots to docs/reference/leases.md 4.1 and 4.2.
 func TestSnapshotsAndLeases(t *testing.T) {
 	s := newStore(t)
 	s.box()

@@ -8,7 +8,7 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Sizes of the bodies of block blobs by version (operations.md 5).
+// Sizes of the bodies of block blobs by version (docs/reference/operations.md 5).
 const (
 	mib = int64(1) << 20
 

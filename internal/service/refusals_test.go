@@ -206,7 +206,7 @@ func (f *fieldTrial) tryEmpty(fields []wire.Field) {
 }
 
 // tryAddress names a snapshot or version to operations that work on the base blob only
-// (conditions-and-errors.md 2.4).
+// (docs/reference/conditions-and-errors.md 2.4).
 func (f *fieldTrial) tryAddress(fields []wire.Field) {
 	if f.op.On.Level != wire.LevelBlob || f.op.On.AnyLevel {
 		return

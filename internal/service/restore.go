@@ -39,7 +39,7 @@ func (v *containerVersion) UnmarshalText(text []byte) error {
 func (v containerVersion) String() string { return fmt.Sprintf("%016X", uint64(v)+ticksSince1601) }
 
 // deletedContainerLease is how listings show the lease of a soft-deleted container
-// (recorded; operations.md 7.1).
+// (recorded; docs/reference/operations.md 7.1).
 var deletedContainerLease = leaseState{Status: lease.Expired.Status(), State: lease.Expired.String()}
 
 func (s *scope) softDeleteContainer(days int) error {

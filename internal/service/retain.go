@@ -212,8 +212,8 @@ func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
 }
 
 // restore makes a soft-deleted base current again. Its lease does not come back
-// (leases.md 4.4); that of a blob that exists only as uncommitted blocks, which stay,
-// goes on.
+// (docs/reference/leases.md 4.4); that of a blob that exists only as uncommitted blocks, which
+// stay, goes on.
 func (s *scope) restore(p blob.Past, b *blob.Blob) error {
 	b.Staged = s.blob != nil
 	if s.blob != nil {

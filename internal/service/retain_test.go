@@ -319,7 +319,7 @@ func TestGhosts(t *testing.T) {
 	s.wantList("include=versions&delimiter=/&prefix=b/", "b/1:version:1 b/1:version:2 b/2:version:1 b/2:version:2")
 }
 
-// TestSoftDeleteAndLeases holds soft delete to leases.md 4.4.
+// TestSoftDeleteAndLeases holds soft delete to docs/reference/leases.md 4.4.
 func TestSoftDeleteAndLeases(t *testing.T) {
 	s := newStore(t)
 	s.box()

@@ -14,8 +14,8 @@ import (
 )
 
 // use says how an operation treats its container or blob. It decides the
-// preconditions, which one function judges for all (leases.md 8,
-// conditions-and-errors.md 1).
+// preconditions, which one function judges for all (docs/reference/leases.md 8,
+// docs/reference/conditions-and-errors.md 1).
 type use struct {
 	creates bool        // the resource may be missing
 	staged  bool        // a blob of uncommitted blocks alone counts as existing

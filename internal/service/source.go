@@ -20,7 +20,7 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// maxSourceURL is the longest URL of a source in bytes (operations.md 5).
+// maxSourceURL is the longest URL of a source in bytes (docs/reference/operations.md 5).
 const maxSourceURL = 2 << 10
 
 // sourceURL is the URL of a copy's source, with the credentials that it may carry.
@@ -330,7 +330,7 @@ func (f *source) judge(now blob.Time) error {
 
 // unmet words the failure of the source's conditions. Operations that copy a whole blob
 // have one code for all of them; the others tell what their read answered, and know
-// only the 412 among them (conditions-and-errors.md 2.3).
+// only the 412 among them (docs/reference/conditions-and-errors.md 2.3).
 func (f *source) unmet(err error) error {
 	if err == nil {
 		return nil

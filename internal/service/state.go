@@ -8,7 +8,8 @@ import (
 )
 
 // onArchived are the operations that work on a blob in the archive. All others are
-// refused, also those that would replace it (operations.md 4.4), so that none forgets it.
+// refused, also those that would replace it (docs/reference/operations.md 4.4), so that none
+// forgets it.
 var onArchived = map[string]bool{
 	"Blob_GetProperties":            true,
 	"Blob_GetMetadata":              true,

@@ -1,5 +1,5 @@
 // Package structured reads and writes structured messages: bodies in segments with a CRC-64 each and one for all
-// (conditions-and-errors.md 4.2). All numbers are little-endian.
+// (docs/reference/conditions-and-errors.md 4.2). All numbers are little-endian.
 package structured
 
 import (

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -74,9 +75,26 @@ func qualified(s *source) map[token.Pos]string {
 	return uses
 }
 
+// waits names the tests that wait by <-time.After outside of a function passed to synctest.Test,
+// each with the reason.
+var waits = map[string]string{
+	"cmd/leasehold/script_test.go":          "the commands that the scripts run, until they are killed",
+	"hold/client_test.go":                   "called in synctest.Test",
+	"hold/holdtest/store_test.go":           "called in synctest.Test",
+	"hold/live_test.go":                     "a server does not tell when a request is in its queue",
+	"internal/kv/pebble/bench_unix_test.go": "a benchmark, until the engine has nothing more to compact",
+	"internal/kv/pebble/db_test.go":         "gives way to other goroutines, for no time",
+	"test/golang/tunnel_test.go":            "a client that is slow on purpose",
+	"test/hold/handover_test.go":            "in the long suite, for the pauses of those who poll",
+	"test/hold/holder_test.go":              "the work of a process that holds a lease",
+	"test/hold/invariant_test.go":           "several processes under signals, which no clock can step",
+	"test/hold/thousand_test.go":            "measures processor time over a minute, in the long suite",
+}
+
 // TestNoSleepInTests: a test that waits for real time is slow and, on a busy
 // machine, wrong. In a function passed to synctest.Test time is virtual.
 func TestNoSleepInTests(t *testing.T) {
+	unused := maps.Clone(waits)
 	for _, s := range sources(t) {
 		if !s.test && !strings.HasPrefix(s.dir, "test/") {
 			continue
@@ -88,6 +106,18 @@ func TestNoSleepInTests(t *testing.T) {
 				t.Errorf("%s:%d: time.Sleep in a test; step a clock, or run in synctest.Test", s.path, s.line(pos))
 			}
 		}
+		for _, wait := range bareWaits(s) {
+			if slices.ContainsFunc(bubbles, func(b ast.Node) bool { return b.Pos() <= wait.Pos() && wait.Pos() < b.End() }) {
+				continue
+			}
+			if waits[s.path] == "" && s.test {
+				t.Errorf("%s:%d: a test waits for real time; step a clock, or run in synctest.Test", s.path, s.line(wait.Pos()))
+			}
+			delete(unused, s.path)
+		}
+	}
+	for path := range unused {
+		t.Errorf("%s is listed as waiting for real time, and does not", path)
 	}
 	foreign := regexp.MustCompile(`\b(time\.sleep|asyncio\.sleep|Thread\.sleep|setTimeout|timers/promises)\b`)
 	root := root(t)
@@ -103,6 +133,33 @@ func TestNoSleepInTests(t *testing.T) {
 			t.Errorf("%s: %s in a test", f, m)
 		}
 	}
+}
+
+// bareWaits returns the statements <-time.After(d). In a select statement such a receive bounds
+// another wait, and is none of them.
+func bareWaits(s *source) (found []ast.Node) {
+	bounds := make(map[ast.Node]bool)
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CommClause:
+			bounds[n.Comm] = true
+		case *ast.ExprStmt:
+			if receive, ok := n.X.(*ast.UnaryExpr); ok && receive.Op == token.ARROW && !bounds[n] && isTimeAfter(receive.X) {
+				found = append(found, n)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func isTimeAfter(x ast.Expr) bool {
+	call, ok := x.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && sel.Sel.Name == "After"
 }
 
 // bubbles returns the function literals passed to synctest.Test.

@@ -1,9 +1,14 @@
 package tree
 
 import (
+	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+var update = flag.Bool("update", false, "write the import table of CONTRIBUTING.md anew")
 
 // A layer says what the non-test files of one folder may import beside the
 // standard library.
@@ -23,7 +28,7 @@ var layers = []layer{
 	{dir: "internal/blob", internal: []string{"internal/fault", "internal/lease"}},
 	{
 		dir:      "internal/meta",
-		internal: []string{"internal/blob", "internal/fault", "internal/lease", "internal/kv", "internal/segment"},
+		internal: []string{"internal/blob", "internal/lease", "internal/kv", "internal/segment"},
 		external: []string{"github.com/fxamacker/cbor/"},
 	},
 	{
@@ -45,26 +50,20 @@ var layers = []layer{
 		},
 		external: []string{"github.com/minio/crc64nvme"},
 	},
-	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/", "github.com/golang-jwt/jwt/"}},
+	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/"}},
 	{dir: "internal/certificate", external: []string{"software.sslmate.com/src/go-pkcs12"}}, // the trust stores of Java
 	{dir: "internal/tunnel"},
 	{
-		dir: "internal/server",
-		internal: []string{
-			"internal/fault", "internal/service", "internal/wire", "internal/auth", "internal/identity",
-		},
+		dir:      "internal/server",
+		internal: []string{"internal/fault", "internal/wire"},
 		external: []string{"github.com/prometheus/client_golang/"},
 	},
 	{
 		dir:      "internal/kv/kvtest",
-		internal: []string{"internal/kv", "internal/kv/mem"},
+		internal: []string{"internal/kv"},
 		external: []string{"pgregory.net/rapid"},
 	},
-	{
-		dir:      "internal/segment/segmenttest",
-		internal: []string{"internal/segment", "internal/segment/mem"},
-		external: []string{"pgregory.net/rapid"},
-	},
+	{dir: "internal/segment/segmenttest", internal: []string{"internal/segment"}},
 	{dir: "internal/kv/*", internal: []string{"internal/kv"}, external: []string{"*"}},
 	{dir: "internal/segment/*", internal: []string{"internal/segment"}, external: []string{"*"}},
 	{dir: "internal/tree"},
@@ -120,9 +119,30 @@ func (l layer) allows(imported string) bool {
 	return false
 }
 
-// TestImports holds the tree to the table. Test files may import what they like,
-// except that nothing imports test folders from below.
+// permission returns the entry of the layer that lets it import the path, "" for the standard
+// library.
+func (l layer) permission(imported string) string {
+	if folder, ok := strings.CutPrefix(imported, module+"/"); ok {
+		for _, p := range l.internal {
+			if covers(p, folder) {
+				return p
+			}
+		}
+	}
+	for _, p := range l.external {
+		if p == "*" || strings.HasPrefix(imported, p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// TestImports holds the tree to the table, and the table to the tree: a permission that no file
+// uses fails. Test files may import what they like, except that nothing imports test folders from
+// below.
 func TestImports(t *testing.T) {
+	type use struct{ dir, permission string }
+	used := make(map[use]bool)
 	for _, s := range sources(t) {
 		l, ok := layerOf(s.dir)
 		if !ok {
@@ -136,8 +156,71 @@ func TestImports(t *testing.T) {
 			if !l.allows(p) {
 				t.Errorf("%s: %s may not import %s", s.path, s.dir, p)
 			}
+			used[use{l.dir, l.permission(p)}] = true
 		}
 	}
+	for _, l := range layers {
+		if strings.HasSuffix(l.dir, "*") || l.dir == "bench" {
+			continue // a folder that may come
+		}
+		for _, p := range append(l.internal, l.external...) {
+			if !strings.HasSuffix(p, "*") && !used[use{l.dir, p}] {
+				t.Errorf("the import table lets %s import %s, which no file does", l.dir, p)
+			}
+		}
+	}
+}
+
+// TestContributingTable keeps the import table of CONTRIBUTING.md what the layers say.
+func TestContributingTable(t *testing.T) {
+	const begin, end = "<!-- imports -->\n", "<!-- end of imports -->\n"
+	path := filepath.Join(root(t), "CONTRIBUTING.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("CONTRIBUTING.md does not have the marks %q and %q", begin, end)
+	}
+	want := before + begin + table() + end + after
+	if string(text) == want {
+		return
+	}
+	if !*update {
+		t.Fatal("the import table of CONTRIBUTING.md is not that of the layers; run go test ./internal/tree -update")
+	}
+	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// table returns the layers as a Markdown table, packages by their path below internal.
+func table() string {
+	var b strings.Builder
+	b.WriteString("| package | may import, beside the standard library |\n|---|---|\n")
+	for _, l := range layers {
+		if strings.HasPrefix(l.dir, "test/") || strings.HasPrefix(l.dir, "bench") {
+			continue
+		}
+		var names []string
+		for _, p := range append(append([]string{}, l.internal...), l.external...) {
+			switch p {
+			case "*":
+				names = append(names, "any library")
+			case "internal/*":
+				names = append(names, "every package")
+			default:
+				names = append(names, "`"+strings.Trim(strings.TrimPrefix(p, "internal/"), "/")+"`")
+			}
+		}
+		if len(names) == 0 {
+			names = []string{"nothing"}
+		}
+		b.WriteString("| `" + strings.TrimPrefix(l.dir, "internal/") + "` | " + strings.Join(names, ", ") + " |\n")
+	}
+	return b.String()
 }
 
 // TestTable checks the table's own logic on cases that must be told apart.
@@ -156,6 +239,7 @@ func TestTable(t *testing.T) {
 		{"hold", module + "/internal/lease", false},
 		{"hold", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", true},
 		{"internal/server", module + "/internal/kv", false},
+		{"internal/server", module + "/internal/service", false},
 		{"cmd/leasehold", module + "/internal/kv/pebble", true},
 		{"cmd/leasehold", module + "/test/proxy", false},
 	}

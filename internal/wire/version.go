@@ -68,7 +68,7 @@ func versionOf(header string, q Query) (Version, error) {
 	return "", nil
 }
 
-// defaultVersion returns the version of a request that names none (operations.md 1).
+// defaultVersion returns the version of a request that names none (docs/reference/operations.md 1).
 func (o *Addressing) defaultVersion(ctx context.Context, account string) (Version, error) {
 	if o == nil || o.DefaultVersion == nil {
 		return DefaultVersion, nil
