@@ -325,8 +325,8 @@ func (k *checking) blobKey(b *checkedBlob, p kv.Pair, sub []byte) {
 			b.staged++
 			k.chunk(b, block.Chunk, blob.ObjectID{})
 		}
-	case sub[0] == subPast:
-		past, err := parsePast(sub)
+	case sub[0] == subRevision:
+		past, err := parseRevision(sub)
 		if err != nil {
 			k.damage("%s: %v", b.where, err)
 		} else if record := read[blob.Blob](k, p); record != nil {
@@ -346,7 +346,7 @@ func (k *checking) blobKey(b *checkedBlob, p kv.Pair, sub []byte) {
 			if at := record.Expires; at != 0 && !b.gone && k.get(timedKey(tagExpiry, at, p.Key[:len(p.Key)-1])) == nil {
 				k.damage("%s: the index of expiry times lacks it", b.where)
 			}
-			k.record(b, blob.Past{}, record)
+			k.record(b, blob.Revision{}, record)
 		}
 	default:
 		k.damage("%s: unknown key %q", b.where, p.Key)
@@ -354,7 +354,7 @@ func (k *checking) blobKey(b *checkedBlob, p kv.Pair, sub []byte) {
 }
 
 // record checks the record of one state of a blob.
-func (k *checking) record(b *checkedBlob, past blob.Past, record *blob.Blob) {
+func (k *checking) record(b *checkedBlob, past blob.Revision, record *blob.Blob) {
 	k.sum.Blobs++
 	k.content(b, record.Content, record.Size)
 	if b.gone {
@@ -365,7 +365,7 @@ func (k *checking) record(b *checkedBlob, past blob.Past, record *blob.Blob) {
 	}
 	if past.IsZero() || past.Kind == blob.PreviousVersion {
 		for i := range record.Tags {
-			if k.get(tagKey(b.gen, &record.Tags[i], b.name, past.Stamp)) == nil {
+			if k.get(tagKey(b.gen, &record.Tags[i], b.name, past.ID)) == nil {
 				k.damage("%s: tag %q is missing in the index of tags", b.where, record.Tags[i].Key)
 			}
 		}
@@ -524,18 +524,18 @@ func (k *checking) holdsPages(list blob.ObjectID) bool {
 	return false
 }
 
-func pastOf(version blob.Time) blob.Past {
+func pastOf(version blob.Time) blob.Revision {
 	if version == 0 {
-		return blob.Past{}
+		return blob.Revision{}
 	}
-	return blob.Past{Kind: blob.PreviousVersion, Stamp: version}
+	return blob.Revision{Kind: blob.PreviousVersion, ID: version}
 }
 
-func recordKey(gen uint64, name string, p blob.Past) []byte {
+func recordKey(gen uint64, name string, p blob.Revision) []byte {
 	if p.IsZero() {
 		return currentKey(gen, name)
 	}
-	return pastKey(gen, name, p)
+	return revisionKey(gen, name, p)
 }
 
 // leaseEntry splits a key of the index of leases.

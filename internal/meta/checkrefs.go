@@ -236,7 +236,7 @@ func (k *checking) tagIndex() {
 
 func (k *checking) reminders() {
 	k.each("reminders", tagDue, func(p kv.Pair) {
-		if read[Reminder](k, p); len(p.Key) < 10 || binary.BigEndian.Uint64(p.Key[1:9]) == 0 {
+		if read[Deadline](k, p); len(p.Key) < 10 || binary.BigEndian.Uint64(p.Key[1:9]) == 0 {
 			k.damage("malformed key %q", p.Key)
 		}
 	})
@@ -244,7 +244,7 @@ func (k *checking) reminders() {
 
 func (k *checking) expiries() {
 	k.each("index of expiry times", tagExpiry, func(p kv.Pair) {
-		where := read[Reminder](k, p)
+		where := read[Deadline](k, p)
 		if where == nil || len(p.Key) < 20 || p.Key[9] != tagBlob {
 			k.damage("malformed key %q", p.Key)
 			return

@@ -46,7 +46,7 @@ func DeletedContainer(r kv.Reader, account, container string, deleted blob.Time)
 // out of the way. Its blobs stay, out of reach.
 func SoftDeleteContainer(tx kv.Tx, account, container string, c *blob.Container) error {
 	key := ContainerKey(account, container)
-	if err := Remind(tx, c.Retained, key, Reminder{account, container}); err != nil {
+	if err := Schedule(tx, c.Retained, key, Deadline{account, container}); err != nil {
 		return err
 	}
 	if err := put(tx, deletedContainerKey(account, container, c.Deleted), c); err != nil {

@@ -9,21 +9,21 @@ import (
 	"github.com/leasehold/leasehold/internal/lease"
 )
 
-// Reminder says what is looked after.
-type Reminder struct {
+// Deadline says what is looked after.
+type Deadline struct {
 	Account   string `cbor:"1,keyasint"`
 	Container string `cbor:"2,keyasint"`
 }
 
-// Remind has the sweeper look at a time after what a declared key covers, the key of a
+// Schedule has the sweeper look at a time after what a declared key covers, the key of a
 // blob or container. It may look for nothing.
-func Remind(tx kv.Tx, at blob.Time, key kv.Key, where Reminder) error {
+func Schedule(tx kv.Tx, at blob.Time, key kv.Key, where Deadline) error {
 	return put(tx, dueKey(at, key), &where)
 }
 
 // IndexExpiry keeps the index of the current blobs that expire: what key covers did at old,
 // and does at next; zero for never.
-func IndexExpiry(tx kv.Tx, old, next blob.Time, key kv.Key, where Reminder) error {
+func IndexExpiry(tx kv.Tx, old, next blob.Time, key kv.Key, where Deadline) error {
 	if old == next {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (w *Sweeper) expired(ctx context.Context) (int, error) { return w.timed(ctx
 func (w *Sweeper) timed(ctx context.Context, tag byte) (int, error) {
 	type reminded struct {
 		key   []byte
-		where Reminder
+		where Deadline
 	}
 	var batch []reminded
 	err := w.DB.View(ctx, func(r kv.Reader) error {
@@ -57,7 +57,7 @@ func (w *Sweeper) timed(ctx context.Context, tag byte) (int, error) {
 			if err != nil {
 				return err
 			}
-			where, err := decode[Reminder](p.Key, p.Value)
+			where, err := decode[Deadline](p.Key, p.Value)
 			if err != nil {
 				return err
 			}
@@ -79,7 +79,7 @@ func (w *Sweeper) timed(ctx context.Context, tag byte) (int, error) {
 }
 
 // lookAfter ends what has come to its end of what one reminder is about.
-func (w *Sweeper) lookAfter(ctx context.Context, key []byte, where Reminder) error {
+func (w *Sweeper) lookAfter(ctx context.Context, key []byte, where Deadline) error {
 	declared := key[9:]
 	return w.DB.Update(ctx, []kv.Key{declared}, func(tx kv.Tx) error {
 		e := &ending{tx: tx, now: blob.TimeOf(tx.Now()), key: declared, where: where}
@@ -104,7 +104,7 @@ type ending struct {
 	tx    kv.Tx
 	now   blob.Time
 	key   kv.Key
-	where Reminder
+	where Deadline
 	gen   uint64
 	name  string
 	more  bool // another step is needed
@@ -159,7 +159,7 @@ func (e *ending) expired() error {
 // that nobody has added to for a week, with a blob that exists only as those.
 func (e *ending) blob() error {
 	done := 0
-	for p, err := range AllPast(e.tx, e.gen, e.name) {
+	for p, err := range Revisions(e.tx, e.gen, e.name) {
 		if err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (e *ending) blob() error {
 		if err := Release(e.tx, e.gen, e.now, b.Content); err != nil {
 			return err
 		}
-		if err := DeletePast(e.tx, e.gen, e.name, p.Past, b); err != nil {
+		if err := DeleteRevision(e.tx, e.gen, e.name, p.Revision, b); err != nil {
 			return err
 		}
 		if done++; done == sweepBatch {
@@ -198,7 +198,7 @@ func (e *ending) staged() error {
 		if err := put(e.tx, stagingKey(e.gen, e.name), all); err != nil {
 			return err
 		}
-		return Remind(e.tx, all.Due, e.key, e.where)
+		return Schedule(e.tx, all.Due, e.key, e.where)
 	}
 	if err := DropStagedBlocks(e.tx, e.gen, e.name, e.now, nil); err != nil {
 		return err
@@ -214,7 +214,7 @@ func (e *ending) uncommitted() error {
 		return err
 	}
 	if b.Lease.State(e.tx.Now()).Locked() {
-		return Remind(e.tx, e.now+StagedFor, e.key, e.where)
+		return Schedule(e.tx, e.now+StagedFor, e.key, e.where)
 	}
 	return e.forget(b)
 }

@@ -16,7 +16,7 @@
 //	b gen name 0                          * (nothing; covers the blob)
 //	b gen name 0 0x01                       Staging: what is known of the uncommitted blocks
 //	b gen name 0 0x01 block-id              an uncommitted block
-//	b gen name 0 0x02 stamp kind            Blob: a past state; stamp: its time in eight bytes, kind: a blob.PastKind
+//	b gen name 0 0x02 id kind               Blob: a revision; id: its time in eight bytes, kind: a blob.RevisionKind
 //	b gen name 0 0x03 list end              PageExtent; end: offset behind its last byte
 //	b gen name 0 0x04 list object           how often extents of the list lie in the object
 //	b gen name 0 0xFF                       Blob: the current one
@@ -29,9 +29,9 @@
 //	                                        nothing if that may grow
 //	t gen key 0 value 0 name 0              a current blob that has this tag
 //	t gen key 0 value 0 name 0 version      a previous version that has it; version: its ID in eight bytes
-//	w due key                               Reminder: what key, a declared one, covers is looked after when it is due
+//	w due key                               Deadline: everything under key, a declared one, is revisited then
 //	x gen                                 * a deleted container whose blobs are still to be removed
-//	y expiry key                            Reminder: the current blob of key, a declared one, expires then
+//	y expiry key                            Deadline: the current blob of key, a declared one, expires then
 //
 // What belongs to a blob sorts before its record, so that a listing that meets
 // such a key passes it by one seek, and one that wants it meets it in the order in
@@ -61,11 +61,11 @@ const (
 	tagDead      = 'x'
 	tagExpiry    = 'y'
 
-	subStaged  = 0x01
-	subPast    = 0x02
-	subExtents = 0x03
-	subObjects = 0x04
-	subCurrent = 0xFF
+	subStaged   = 0x01
+	subRevision = 0x02
+	subExtents  = 0x03
+	subObjects  = 0x04
+	subCurrent  = 0xFF
 )
 
 func named(tag byte, parts ...string) []byte {
@@ -111,10 +111,10 @@ func DeadKey(gen uint64) kv.Key { return generation(tagDead, gen, 0) }
 
 func currentKey(gen uint64, name string) []byte { return append(BlobKey(gen, name), subCurrent) }
 
-func pastPrefix(gen uint64, name string) []byte { return append(BlobKey(gen, name), subPast) }
+func revisionPrefix(gen uint64, name string) []byte { return append(BlobKey(gen, name), subRevision) }
 
-func pastKey(gen uint64, name string, p blob.Past) []byte {
-	return append(binary.BigEndian.AppendUint64(pastPrefix(gen, name), uint64(p.Stamp)), byte(p.Kind))
+func revisionKey(gen uint64, name string, p blob.Revision) []byte {
+	return append(binary.BigEndian.AppendUint64(revisionPrefix(gen, name), uint64(p.ID)), byte(p.Kind))
 }
 
 func stagingKey(gen uint64, name string) []byte { return append(BlobKey(gen, name), subStaged) }

@@ -75,7 +75,7 @@ type Staging struct {
 	Count    int       `cbor:"1,keyasint"`
 	IDLength int       `cbor:"2,keyasint"` // bytes, the same for all of them
 	Last     blob.Time `cbor:"3,keyasint"` // when the last block was staged
-	Due      blob.Time `cbor:"4,keyasint"` // when the sweeper looks after them, see Remind
+	Due      blob.Time `cbor:"4,keyasint"` // when the sweeper looks after them, see Schedule
 	// KeyHash is the SHA-256 of the customer's key that all of them are encrypted with,
 	// Scope the encryption scope that they have.
 	KeyHash []byte `cbor:"5,keyasint,omitempty"`

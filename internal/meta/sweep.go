@@ -303,7 +303,7 @@ func (b *deadBlobs) add(p kv.Pair) error {
 	b.last = append(b.last[:0], p.Key...)
 	name := bytes.IndexByte(p.Key[9:], 0) + 9
 	switch sub := p.Key[name+1:]; {
-	case sub[0] == subCurrent, sub[0] == subPast:
+	case sub[0] == subCurrent, sub[0] == subRevision:
 		record, err := newBlob(p.Key, p.Value)
 		if err != nil {
 			return err

@@ -11,10 +11,10 @@ import (
 // Entry is one state of a blob met by WalkBlobs or WalkStates. It is valid until the
 // walk goes on.
 type Entry struct {
-	Name []byte
-	Past blob.Past // zero for the current state
-	rest []byte    // of the key, behind what all entries of the container share
-	raw  []byte
+	Name     []byte
+	Revision blob.Revision // zero for the current state
+	rest     []byte        // of the key, behind what all entries of the container share
+	raw      []byte
 }
 
 // Decode returns the record.
@@ -28,9 +28,9 @@ func (e *Entry) DecodeProperties(b *blob.Blob) error { return decodeProperties(e
 // Position is where a walk has to start so that the entry is the first it meets.
 func (e *Entry) Position() []byte { return e.rest }
 
-// BehindPast returns where a walk has to start to meet the current state of a blob and
+// BehindRevisions returns where a walk has to start to meet the current state of a blob and
 // none of its past ones. No entry has this position.
-func BehindPast(name string) string { return name + "\x00" + string(rune(subPast+1)) }
+func BehindRevisions(name string) string { return name + "\x00" + string(rune(subRevision+1)) }
 
 // Visit is called for each entry. It returns Skip together with the name or position to
 // go on from, which costs one seek however many entries lie between.
@@ -95,12 +95,12 @@ func (w walk) from(r kv.Reader, base int, from, end []byte) ([]byte, error) {
 		sub := base + zero + 1
 		switch kind := p.Key[sub]; {
 		case kind == subCurrent:
-		case kind == subPast && w.past:
-			if e.Past, err = parsePast(p.Key[sub:]); err != nil {
+		case kind == subRevision && w.past:
+			if e.Revision, err = parseRevision(p.Key[sub:]); err != nil {
 				return nil, err
 			}
-		case w.past && kind < subPast:
-			return append(bytes.Clone(p.Key[:sub]), subPast), nil
+		case w.past && kind < subRevision:
+			return append(bytes.Clone(p.Key[:sub]), subRevision), nil
 		default:
 			return append(bytes.Clone(p.Key[:sub]), subCurrent), nil
 		}

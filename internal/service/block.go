@@ -215,7 +215,7 @@ func (s *scope) blockLists() (committed, staged []blob.Block, err error) {
 			return nil, nil, err
 		}
 	}
-	if !s.past.IsZero() {
+	if !s.revision.IsZero() {
 		return committed, nil, nil
 	}
 	staged, err = meta.AllStagedBlocks(s.r, s.container.Generation, s.req.Blob)

@@ -315,10 +315,10 @@ func (s *scope) copyDone(from *source, size int64) *blob.Copy {
 // shareContent lets b have the same stored bytes as the source, which the transaction has
 // locked, and releases what b had.
 func (s *scope) shareContent(b *blob.Blob, from *source) error {
-	stored, self := s.blob, from.at.gen == s.container.Generation && from.at.name == s.req.Blob && from.at.past.IsZero()
+	stored, self := s.blob, from.at.gen == s.container.Generation && from.at.name == s.req.Blob && from.at.revision.IsZero()
 	if !self {
 		var err error
-		if stored, err = readState(s.r, from.at.gen, from.at.name, from.at.past); err != nil {
+		if stored, err = readState(s.r, from.at.gen, from.at.name, from.at.revision); err != nil {
 			return err
 		}
 	}
@@ -334,7 +334,7 @@ func (s *scope) shareContent(b *blob.Blob, from *source) error {
 		err = from.at.keep(s.tx, stored, kept)
 	case s.kept != nil:
 		s.kept.record.Content = kept
-		err = s.putPast(s.kept.at, s.kept.record)
+		err = s.putRevision(s.kept.at, s.kept.record)
 	default:
 		b.Content = kept
 	}
@@ -354,10 +354,10 @@ func (p *place) keep(tx kv.Tx, b *blob.Blob, c blob.Content) error {
 		return nil
 	}
 	b.Content = c
-	if p.past.IsZero() {
+	if p.revision.IsZero() {
 		return meta.PutBlob(tx, p.gen, p.name, b)
 	}
-	return meta.PutPast(tx, p.gen, p.name, p.past, b)
+	return meta.PutRevision(tx, p.gen, p.name, p.revision, b)
 }
 
 // storeCopy gives b the bytes that were read from the source, in blocks like those of

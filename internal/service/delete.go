@@ -45,7 +45,7 @@ func (a *deleteBlob) checkForm() error {
 	switch {
 	case a.Type != "" && !strings.EqualFold(a.Type, "permanent"):
 		return fault.InvalidQuery("deletetype", a.Type, "")
-	case a.Snapshots != refuseSnapshots && !a.address().past.IsZero():
+	case a.Snapshots != refuseSnapshots && !a.address().revision.IsZero():
 		return fault.InvalidOperation
 	}
 	return nil
@@ -67,12 +67,12 @@ func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
 		return nil, err
 	}
 	switch {
-	case a.Version != 0 && s.past.IsZero():
+	case a.Version != 0 && s.revision.IsZero():
 		return nil, &fault.Error{Code: fault.OperationNotAllowedOnRootBlob, Status: http.StatusForbidden}
 	case a.Type != "":
 		return s.purge()
-	case !s.past.IsZero():
-		permanent, err := s.remove(s.past, s.blob)
+	case !s.revision.IsZero():
+		permanent, err := s.remove(s.revision, s.blob)
 		return &deletedBlob{permanent}, err
 	}
 	if err := s.dropSnapshots(a.Snapshots); err != nil {
@@ -107,7 +107,7 @@ func (s *scope) deleteBase() (*deletedBlob, error) {
 // dropSnapshots deletes the snapshots of the blob, or refuses if there are any and
 // nothing was said about them. Those that are soft-deleted don't count.
 func (s *scope) dropSnapshots(how deleteSnapshots) error {
-	for e, err := range meta.AllPast(s.r, s.container.Generation, s.req.Blob) {
+	for e, err := range meta.Revisions(s.r, s.container.Generation, s.req.Blob) {
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (s *scope) dropSnapshots(how deleteSnapshots) error {
 		if how == refuseSnapshots {
 			return fault.SnapshotsPresent
 		}
-		if _, err := s.remove(e.Past, b); err != nil {
+		if _, err := s.remove(e.Revision, b); err != nil {
 			return err
 		}
 	}
@@ -134,10 +134,10 @@ func (s *scope) dropSnapshots(how deleteSnapshots) error {
 // purge deletes for good a snapshot or version that is soft-deleted.
 func (s *scope) purge() (*deletedBlob, error) {
 	switch {
-	case !s.properties.AllowsPermanentDelete(), s.past.IsZero():
+	case !s.properties.AllowsPermanentDelete(), s.revision.IsZero():
 		return nil, fault.BlobOperationNotSupported
 	case s.blob.Deleted == 0:
 		return nil, fault.BlobSnapshotNotSoftDeleted
 	}
-	return &deletedBlob{true}, s.erase(s.past, s.blob)
+	return &deletedBlob{true}, s.erase(s.revision, s.blob)
 }

@@ -135,8 +135,8 @@ func (f *finder) load(c *blob.Container, t *meta.Tagged) (*blob.Blob, error) {
 	case t.Version == 0:
 		b, err = meta.Blob(f.r, c.Generation, t.Name)
 	case f.versions:
-		at := blob.Past{Kind: blob.PreviousVersion, Stamp: t.Version}
-		b, err = meta.Past(f.r, c.Generation, t.Name, at)
+		at := blob.Revision{Kind: blob.PreviousVersion, ID: t.Version}
+		b, err = meta.Revision(f.r, c.Generation, t.Name, at)
 	}
 	if b == nil || b.Deleted != 0 || b.Expired(f.now) {
 		return nil, err

@@ -104,7 +104,7 @@ func blobHeadersOf(s *scope) blobHeaders {
 		Type:           b.Type,
 		Encrypted:      true,
 	}
-	if s.past.IsZero() {
+	if s.revision.IsZero() {
 		h.leaseState, h.CurrentVersion = leaseStateOf(b.Lease, s.r.Now()), b.VersionID != 0
 	}
 	h.Scope = b.Scope

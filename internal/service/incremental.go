@@ -91,14 +91,14 @@ func doCopyIncremental(s *scope, _ *copyIncremental, from *source) (*copiedIncre
 	}
 	b.Copy = s.copyDone(from, b.Size)
 	b.Incremental = &blob.Incremental{
-		Gen: from.at.gen, Name: from.at.name, Origin: from.record.Origin, Copied: from.at.past.Stamp, Snapshot: s.now,
+		Gen: from.at.gen, Name: from.at.name, Origin: from.record.Origin, Copied: from.at.revision.ID, Snapshot: s.now,
 	}
 	taken, err := s.freeze(b)
 	if err != nil {
 		return nil, err
 	}
 	taken.VersionID = 0
-	if err := s.putPast(blob.Past{Kind: blob.Snapshot, Stamp: s.now}, taken); err != nil {
+	if err := s.putRevision(blob.Revision{Kind: blob.Snapshot, ID: s.now}, taken); err != nil {
 		return nil, err
 	}
 	// The answer to a start always says pending; reads tell the end.

@@ -35,8 +35,8 @@ func BenchmarkLargestTransactions(b *testing.B) {
 	snapshots := func(tx kv.Tx, gen uint64, n int) error {
 		for i := range n {
 			content := blob.Content{Holder: object(), Shared: true, Blocks: []blob.Block{{Chunk: blob.Chunk{Object: object(), Length: 1 << 20}}}}
-			past := blob.Past{Kind: blob.Snapshot, Stamp: blob.Time(i + 1)}
-			if err := meta.PutPast(tx, gen, "large", past, &blob.Blob{Type: blob.BlockBlob, Content: content}); err != nil {
+			past := blob.Revision{Kind: blob.Snapshot, ID: blob.Time(i + 1)}
+			if err := meta.PutRevision(tx, gen, "large", past, &blob.Blob{Type: blob.BlockBlob, Content: content}); err != nil {
 				return err
 			}
 		}

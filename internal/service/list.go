@@ -346,7 +346,7 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 	if with.tags && !l.tagged {
 		return nil, fault.AuthorizationPermissionMismatch
 	}
-	l.usual = l.appendProperties(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
+	l.usual = l.appendProperties(nil, blob.Revision{}, &blob.Blob{Type: blob.BlockBlob})
 	l.xml = append(s.begin(&a.page, "Delimiter", a.Delimiter), "<Blobs>"...)
 	if err := l.walk(a.names(s.req.Header["Accept"])); err != nil {
 		return nil, err
@@ -366,7 +366,7 @@ func (l *blobLister) full(position []byte) bool {
 
 // add adds an entry to the page: a state of a blob, or the prefix that it shares with
 // others up to the delimiter, which are passed by one seek.
-func (l *blobLister) add(position, name []byte, past blob.Past, r *blob.Blob) (meta.Step, string) {
+func (l *blobLister) add(position, name []byte, past blob.Revision, r *blob.Blob) (meta.Step, string) {
 	if l.full(position) {
 		return meta.Stop, ""
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // addBlob adds the entry of a state of a blob.
-func (l *blobLister) addBlob(name []byte, past blob.Past, r *blob.Blob) {
+func (l *blobLister) addBlob(name []byte, past blob.Revision, r *blob.Blob) {
 	b := wire.AppendXMLName(append(l.xml, "<Blob>"...), name, l.req.Version)
 	b = l.appendState(b, past, r)
 	if r.Uncommitted {
@@ -34,7 +34,7 @@ func (l *blobLister) addBlob(name []byte, past blob.Past, r *blob.Blob) {
 // common tells whether the properties of an entry end, from the type of the blob on, like
 // those of most blobs: of block blobs about which nothing was ever said but what comes
 // before, and perhaps metadata. It looks at all that appendProperties does.
-func (l *blobLister) common(past blob.Past, r *blob.Blob) bool {
+func (l *blobLister) common(past blob.Revision, r *blob.Blob) bool {
 	return r.Type == blob.BlockBlob && past.IsZero() && !r.Uncommitted && r.Lease.Kind == lease.None && r.Access == blob.TierState{} &&
 		len(r.Tags) == 0 && r.KeyHash == nil && r.Scope == "" && r.Copy == nil && r.Incremental == nil &&
 		!r.Sealed && r.Expires == 0 && r.Policy.Until == 0 && !r.LegalHold && r.Deleted == 0
@@ -56,7 +56,7 @@ func (l *blobLister) appendEnd(b []byte, r *blob.Blob) []byte {
 }
 
 // appendProperties appends the properties behind the headers.
-func (l *blobLister) appendProperties(b []byte, past blob.Past, r *blob.Blob) []byte {
+func (l *blobLister) appendProperties(b []byte, past blob.Revision, r *blob.Blob) []byte {
 	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
 	if !r.Uncommitted {
 		b = appendTier(b, r, l.now)

@@ -52,10 +52,10 @@ func TestCommonEntries(t *testing.T) {
 	all := inclusions{true, true, true, true, true, true, true, true, true, true}
 	for _, with := range []inclusions{{}, all} {
 		l := &blobLister{scope: &scope{call: &call{req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: blob.TimeOf(noon{}.Now())}, with: with, tagged: true}
-		l.usual = l.appendProperties(nil, blob.Past{}, &blob.Blob{Type: blob.BlockBlob})
+		l.usual = l.appendProperties(nil, blob.Revision{}, &blob.Blob{Type: blob.BlockBlob})
 		record := &blob.Blob{Type: blob.BlockBlob}
 		check := func(path string) {
-			for _, past := range []blob.Past{{}, {Kind: blob.Snapshot, Stamp: 1}} {
+			for _, past := range []blob.Revision{{}, {Kind: blob.Snapshot, ID: 1}} {
 				l.xml = nil
 				l.addBlob([]byte("name"), past, record)
 				if want := l.appendEnd(l.appendProperties(nil, past, record), record); !bytes.HasSuffix(l.xml, want) {
@@ -64,7 +64,7 @@ func TestCommonEntries(t *testing.T) {
 			}
 		}
 		check("nothing")
-		if !l.common(blob.Past{}, record) {
+		if !l.common(blob.Revision{}, record) {
 			t.Error("no entry is common")
 		}
 		eachField(reflect.ValueOf(record).Elem(), "Blob", check)
@@ -97,7 +97,7 @@ func TestRepeatedText(t *testing.T) {
 		want = wire.AppendXMLElement(want, "Cache-Control", r.HTTP.CacheControl)
 		want = wire.AppendXMLElement(want, "Content-Disposition", r.HTTP.ContentDisposition)
 		l.xml = nil
-		if l.addBlob([]byte("name"), blob.Past{}, r); !bytes.Contains(l.xml, want) {
+		if l.addBlob([]byte("name"), blob.Revision{}, r); !bytes.Contains(l.xml, want) {
 			t.Fatalf("the entry is\n%s\nand should have\n%s", l.xml, want)
 		}
 	}

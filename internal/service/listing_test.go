@@ -19,9 +19,9 @@ import (
 
 // stored is a state of a blob to be put into a store as it is.
 type stored struct {
-	name   string
-	past   blob.Past
-	record blob.Blob
+	name     string
+	revision blob.Revision
+	record   blob.Blob
 }
 
 // entries are states with everything that a listing tells.
@@ -57,13 +57,13 @@ func entries(now time.Time) []stored {
 			b.Created -= 400 * blob.Day
 		})},
 		{name: "headers/etag", record: with(func(b *blob.Blob) { b.ETag = 0xFEDC_BA98_7654_3210 })},
-		{name: "history", past: blob.Past{Kind: blob.PreviousVersion, Stamp: at - 9}, record: with(func(b *blob.Blob) { b.VersionID = at - 9 })},
-		{name: "history", past: blob.Past{Kind: blob.Snapshot, Stamp: at - 8}, record: plain},
-		{name: "history", past: blob.Past{Kind: blob.Snapshot, Stamp: at - 7}, record: with(func(b *blob.Blob) {
+		{name: "history", revision: blob.Revision{Kind: blob.PreviousVersion, ID: at - 9}, record: with(func(b *blob.Blob) { b.VersionID = at - 9 })},
+		{name: "history", revision: blob.Revision{Kind: blob.Snapshot, ID: at - 8}, record: plain},
+		{name: "history", revision: blob.Revision{Kind: blob.Snapshot, ID: at - 7}, record: with(func(b *blob.Blob) {
 			b.Deleted, b.Retained = at-blob.Day, at+5*blob.Day
 		})},
 		{name: "history", record: with(func(b *blob.Blob) { b.VersionID = at - 5 })},
-		{name: "increment", past: blob.Past{Kind: blob.Snapshot, Stamp: at - 8}, record: with(func(b *blob.Blob) {
+		{name: "increment", revision: blob.Revision{Kind: blob.Snapshot, ID: at - 8}, record: with(func(b *blob.Blob) {
 			b.Type, b.Copy, b.Incremental = blob.PageBlob, &blob.Copy{Source: "https://example.com/a?snapshot=b"}, &blob.Incremental{Snapshot: at - 8}
 		})},
 		{name: "increment", record: with(func(b *blob.Blob) {
@@ -88,7 +88,7 @@ func entries(now time.Time) []stored {
 			b.Access = blob.TierState{Tier: blob.TierArchive, Changed: at - 11, Target: blob.TierCool, Done: at + 99, Urgent: true}
 		})},
 		{name: "uncommitted", record: blob.Blob{Type: blob.BlockBlob, Uncommitted: true, Created: at}},
-		{name: "vanished", past: blob.Past{Kind: blob.PreviousVersion, Stamp: at - 9}, record: with(func(b *blob.Blob) {
+		{name: "vanished", revision: blob.Revision{Kind: blob.PreviousVersion, ID: at - 9}, record: with(func(b *blob.Blob) {
 			b.VersionID, b.Metadata = at-9, blob.Metadata{{Name: "of", Value: "a version"}}
 		})},
 		{name: "worm", record: with(func(b *blob.Blob) {
@@ -110,10 +110,10 @@ func TestListingText(t *testing.T) {
 			return err
 		}
 		for _, e := range entries(c.Now()) {
-			if e.past.IsZero() {
+			if e.revision.IsZero() {
 				err = meta.PutBlob(tx, box.Generation, e.name, &e.record)
 			} else {
-				err = meta.PutPast(tx, box.Generation, e.name, e.past, &e.record)
+				err = meta.PutRevision(tx, box.Generation, e.name, e.revision, &e.record)
 			}
 			if err != nil {
 				return err

@@ -26,7 +26,7 @@ func (l *blobLister) walk(names meta.Names) error {
 	if !l.with.past() {
 		return meta.WalkBlobs(l.r, gen, names, l.visit)
 	}
-	if name, _, ok := strings.Cut(names.Start, "\x00"); ok && names.Start == meta.BehindPast(name) {
+	if name, _, ok := strings.Cut(names.Start, "\x00"); ok && names.Start == meta.BehindRevisions(name) {
 		if err := l.raise(name); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 		return meta.Stop, "", nil
 	}
 	l.skipped++ // unless it is shown
-	if !l.wanted(e.Past.Kind) {
+	if !l.wanted(e.Revision.Kind) {
 		return meta.Next, "", nil
 	}
 	if err := e.DecodeProperties(&l.record); err != nil {
@@ -57,7 +57,7 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 		return meta.Next, "", err
 	}
 	l.skipped--
-	step, to := l.add(e.Position(), e.Name, e.Past, &l.record)
+	step, to := l.add(e.Position(), e.Name, e.Revision, &l.record)
 	return step, to, nil
 }
 
@@ -65,7 +65,7 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 // with e. Between the newest version of a blob and its current state it would forget the
 // ghost.
 func (l *blobLister) spent(e *meta.Entry) bool {
-	if l.skipped < maxSkipped || l.ghost.name == string(e.Name) && e.Past.Kind != blob.PreviousVersion {
+	if l.skipped < maxSkipped || l.ghost.name == string(e.Name) && e.Revision.Kind != blob.PreviousVersion {
 		return false
 	}
 	l.next = marker(e.Position())
@@ -73,7 +73,7 @@ func (l *blobLister) spent(e *meta.Entry) bool {
 }
 
 // wanted tells whether states of a kind matter at all.
-func (l *blobLister) wanted(k blob.PastKind) bool {
+func (l *blobLister) wanted(k blob.RevisionKind) bool {
 	switch k {
 	case blob.Snapshot:
 		return l.with.snapshots
@@ -90,7 +90,7 @@ func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 	switch {
 	case l.record.Gone(l.now):
 		return false, nil
-	case e.Past.Kind == blob.PreviousVersion:
+	case e.Revision.Kind == blob.PreviousVersion:
 		if l.with.ghosts {
 			version, err := e.Decode() // to outlive the walk's next step
 			if err != nil {
@@ -99,7 +99,7 @@ func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 			l.ghost = ghost{string(e.Name), *version}
 		}
 		return l.with.versions && (l.record.Deleted == 0 || l.with.deleted), nil
-	case e.Past.Kind != 0:
+	case e.Revision.Kind != 0:
 		return l.record.Deleted == 0 || l.with.deleted, nil
 	case l.record.Expired(l.now), l.record.Uncommitted && !l.with.uncommitted:
 		return false, nil
@@ -116,12 +116,12 @@ func (l *blobLister) flush(next []byte) (meta.Step, string) {
 	}
 	name := g.name
 	g.name = ""
-	return l.add([]byte(meta.BehindPast(name)), []byte(name), blob.Past{}, &g.version)
+	return l.add([]byte(meta.BehindRevisions(name)), []byte(name), blob.Revision{}, &g.version)
 }
 
 // raise prepares the ghost of a blob whose versions were on the page before.
 func (l *blobLister) raise(name string) error {
-	for e, err := range meta.AllPast(l.r, l.container.Generation, name) {
+	for e, err := range meta.Revisions(l.r, l.container.Generation, name) {
 		if err != nil {
 			return err
 		}
@@ -138,12 +138,12 @@ func (l *blobLister) raise(name string) error {
 }
 
 // appendState appends what tells the states of a blob apart.
-func (l *blobLister) appendState(b []byte, past blob.Past, r *blob.Blob) []byte {
+func (l *blobLister) appendState(b []byte, past blob.Revision, r *blob.Blob) []byte {
 	switch {
 	case r == &l.ghost.version:
 		b = append(b, "<HasVersionsOnly>true</HasVersionsOnly>"...)
 	case past.Kind == blob.Snapshot:
-		b = wire.AppendXMLElement(b, "Snapshot", past.Stamp.Stamp())
+		b = wire.AppendXMLElement(b, "Snapshot", past.ID.Stamp())
 	case r.VersionID != 0 && l.with.versions:
 		b = wire.AppendXMLElement(b, "VersionId", r.VersionID.Stamp())
 		if past.IsZero() {

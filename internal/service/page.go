@@ -340,8 +340,8 @@ func doGetPageDiff(s *scope, a *getPageDiff) (*pageRanges, error) {
 		return nil, err
 	}
 	gen := s.container.Generation
-	at := blob.Past{Kind: blob.Snapshot, Stamp: blob.Time(a.Previous)}
-	before, err := meta.Past(s.r, gen, s.req.Blob, at)
+	at := blob.Revision{Kind: blob.Snapshot, ID: blob.Time(a.Previous)}
+	before, err := meta.Revision(s.r, gen, s.req.Blob, at)
 	switch {
 	case err != nil:
 		return nil, err

@@ -34,16 +34,16 @@ type addressed struct {
 
 // address is which state of a blob a request is for.
 type address struct {
-	past    blob.Past
-	deleted bool // a soft-deleted one is meant, and no other
+	revision blob.Revision
+	deleted  bool // a soft-deleted one is meant, and no other
 }
 
 func (a *addressed) address() address {
 	switch {
 	case a.Snapshot != 0:
-		return address{past: blob.Past{Kind: blob.Snapshot, Stamp: blob.Time(a.Snapshot)}}
+		return address{revision: blob.Revision{Kind: blob.Snapshot, ID: blob.Time(a.Snapshot)}}
 	case a.Version != 0:
-		return address{past: blob.Past{Kind: blob.PreviousVersion, Stamp: blob.Time(a.Version)}}
+		return address{revision: blob.Revision{Kind: blob.PreviousVersion, ID: blob.Time(a.Version)}}
 	}
 	return address{}
 }
@@ -79,14 +79,14 @@ func (c *call) checkAddress(args any) error {
 	return nil
 }
 
-// enterPast loads the state that a request names, and judges the conditions against it.
+// enterRevision loads the state that a request names, and judges the conditions against it.
 // The lease of the base blob has no say (docs/reference/leases.md 4.2).
-func (s *scope) enterPast(at address, args any) (err error) {
-	if at.past.Kind == blob.PreviousVersion && s.blob != nil && s.blob.VersionID == at.past.Stamp {
+func (s *scope) enterRevision(at address, args any) (err error) {
+	if at.revision.Kind == blob.PreviousVersion && s.blob != nil && s.blob.VersionID == at.revision.ID {
 		return s.enterBlob(args)
 	}
-	s.past = at.past
-	if s.blob, err = meta.Past(s.r, s.container.Generation, s.req.Blob, at.past); err != nil {
+	s.revision = at.revision
+	if s.blob, err = meta.Revision(s.r, s.container.Generation, s.req.Blob, at.revision); err != nil {
 		return err
 	}
 	s.noteTags()

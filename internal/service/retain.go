@@ -18,21 +18,21 @@ import (
 
 // kept is a past state that has taken over the content of the state that was current.
 type kept struct {
-	at     blob.Past
+	at     blob.Revision
 	record *blob.Blob
 }
 
-func (s *scope) putPast(p blob.Past, b *blob.Blob) error {
-	return meta.PutPast(s.tx, s.container.Generation, s.req.Blob, p, b)
+func (s *scope) putRevision(p blob.Revision, b *blob.Blob) error {
+	return meta.PutRevision(s.tx, s.container.Generation, s.req.Blob, p, b)
 }
 
 // remind has the sweeper look after the blob at a time.
 func (s *scope) remind(at blob.Time) error {
-	return meta.Remind(s.tx, at, meta.BlobKey(s.container.Generation, s.req.Blob), s.where())
+	return meta.Schedule(s.tx, at, meta.BlobKey(s.container.Generation, s.req.Blob), s.where())
 }
 
-func (s *scope) where() meta.Reminder {
-	return meta.Reminder{Account: s.req.Account, Container: s.req.Container}
+func (s *scope) where() meta.Deadline {
+	return meta.Deadline{Account: s.req.Account, Container: s.req.Container}
 }
 
 // newVersion returns the ID of the version that is being written; 0 for none.
@@ -48,16 +48,16 @@ func (s *scope) keepsVersion(b *blob.Blob) bool { return b.VersionID != 0 || s.n
 
 // keep keeps the state b, which is to be current no more, with its content. soft says
 // what it is if soft delete keeps it. It tells whether it is kept at all.
-func (s *scope) keep(b *blob.Blob, soft blob.PastKind) (bool, error) {
-	past := b.AsPast()
-	at := blob.Past{Kind: soft, Stamp: s.now}
+func (s *scope) keep(b *blob.Blob, soft blob.RevisionKind) (bool, error) {
+	past := b.AsRevision()
+	at := blob.Revision{Kind: soft, ID: s.now}
 	switch retained := s.properties.Retained(s.now); {
 	case s.keepsVersion(b):
 		var err error
 		if at, err = s.versionOf(b); err != nil {
 			return false, err
 		}
-		past.VersionID = at.Stamp
+		past.VersionID = at.ID
 	case retained != 0:
 		past.Deleted, past.Retained = s.now, retained
 		if err := s.remind(retained); err != nil {
@@ -67,20 +67,20 @@ func (s *scope) keep(b *blob.Blob, soft blob.PastKind) (bool, error) {
 		return false, nil
 	}
 	s.kept = &kept{at, past}
-	return true, s.putPast(at, past)
+	return true, s.putRevision(at, past)
 }
 
 // versionOf names b as a previous version. One that was written while versioning was off
 // gets the time of its creation, or of its last change if that is taken.
-func (s *scope) versionOf(b *blob.Blob) (blob.Past, error) {
-	at := blob.Past{Kind: blob.PreviousVersion, Stamp: b.VersionID}
+func (s *scope) versionOf(b *blob.Blob) (blob.Revision, error) {
+	at := blob.Revision{Kind: blob.PreviousVersion, ID: b.VersionID}
 	if b.VersionID != 0 {
 		return at, nil
 	}
-	at.Stamp = b.Created
-	taken, err := meta.Past(s.r, s.container.Generation, s.req.Blob, at)
+	at.ID = b.Created
+	taken, err := meta.Revision(s.r, s.container.Generation, s.req.Blob, at)
 	if taken != nil {
-		at.Stamp = b.ETag.Time()
+		at.ID = b.ETag.Time()
 	}
 	return at, err
 }
@@ -93,7 +93,7 @@ func (s *scope) reuse(committed, blocks []blob.Block, holder blob.ObjectID) (boo
 		return shared, err
 	}
 	s.kept.record.Content.Shared = true
-	return true, s.putPast(s.kept.at, s.kept.record)
+	return true, s.putRevision(s.kept.at, s.kept.record)
 }
 
 // branch keeps the present state of b as a previous version, if versions are kept, and
@@ -110,8 +110,8 @@ func (s *scope) branch(b *blob.Blob) error {
 	if err != nil {
 		return err
 	}
-	past.VersionID, b.VersionID = at.Stamp, s.newVersion()
-	return s.putPast(at, past)
+	past.VersionID, b.VersionID = at.ID, s.newVersion()
+	return s.putRevision(at, past)
 }
 
 // succeed makes way for a new blob of type t where none is current: a soft-deleted base
@@ -119,7 +119,7 @@ func (s *scope) branch(b *blob.Blob) error {
 // are deleted for good in time go at once if theirs is another, the rest refuses.
 func (s *scope) succeed(t blob.Type) error {
 	first, other := true, false
-	for e, err := range meta.AllPast(s.r, s.container.Generation, s.req.Blob) {
+	for e, err := range meta.Revisions(s.r, s.container.Generation, s.req.Blob) {
 		if err != nil {
 			return err
 		}
@@ -135,9 +135,9 @@ func (s *scope) succeed(t blob.Type) error {
 		case other && (b.Deleted == 0 || e.Kind == blob.PreviousVersion):
 			return fault.InvalidBlobType
 		case other:
-			err = s.erase(e.Past, b)
+			err = s.erase(e.Revision, b)
 		case e.Kind == blob.DeletedBase:
-			err = s.move(e.Past, blob.Past{Kind: blob.Snapshot, Stamp: e.Stamp}, b)
+			err = s.move(e.Revision, blob.Revision{Kind: blob.Snapshot, ID: e.ID}, b)
 		}
 		if err != nil {
 			return err
@@ -147,16 +147,16 @@ func (s *scope) succeed(t blob.Type) error {
 }
 
 // move makes another kind of past state of one.
-func (s *scope) move(from, to blob.Past, b *blob.Blob) error {
-	if err := meta.DeletePast(s.tx, s.container.Generation, s.req.Blob, from, b); err != nil {
+func (s *scope) move(from, to blob.Revision, b *blob.Blob) error {
+	if err := meta.DeleteRevision(s.tx, s.container.Generation, s.req.Blob, from, b); err != nil {
 		return err
 	}
-	return s.putPast(to, b)
+	return s.putRevision(to, b)
 }
 
 // remove deletes a past state, softly if soft delete is on. It tells whether it is gone
 // for good.
-func (s *scope) remove(p blob.Past, b *blob.Blob) (permanent bool, err error) {
+func (s *scope) remove(p blob.Revision, b *blob.Blob) (permanent bool, err error) {
 	b.Deleted, b.Retained = s.now, s.properties.Retained(s.now)
 	if b.Retained == 0 {
 		return true, s.erase(p, b)
@@ -164,16 +164,16 @@ func (s *scope) remove(p blob.Past, b *blob.Blob) (permanent bool, err error) {
 	if err := s.remind(b.Retained); err != nil {
 		return false, err
 	}
-	return false, s.putPast(p, b)
+	return false, s.putRevision(p, b)
 }
 
 // erase deletes a past state for good.
-func (s *scope) erase(p blob.Past, b *blob.Blob) error {
+func (s *scope) erase(p blob.Revision, b *blob.Blob) error {
 	gen := s.container.Generation
 	if err := meta.Release(s.tx, gen, s.now, b.Content); err != nil {
 		return err
 	}
-	return meta.DeletePast(s.tx, gen, s.req.Blob, p, b)
+	return meta.DeleteRevision(s.tx, gen, s.req.Blob, p, b)
 }
 
 // undeleteBlob restores all that is soft-deleted of a blob.
@@ -181,7 +181,7 @@ type undeleteBlob struct{}
 
 func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
 	found := s.blob != nil
-	for e, err := range meta.AllPast(s.r, s.container.Generation, s.req.Blob) {
+	for e, err := range meta.Revisions(s.r, s.container.Generation, s.req.Blob) {
 		if err != nil {
 			return nil, err
 		}
@@ -197,9 +197,9 @@ func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
 		}
 		b.Deleted, b.Retained = 0, 0
 		if e.Kind == blob.DeletedBase {
-			err = s.restore(e.Past, b)
+			err = s.restore(e.Revision, b)
 		} else {
-			err = s.putPast(e.Past, b)
+			err = s.putRevision(e.Revision, b)
 		}
 		if err != nil {
 			return nil, err
@@ -214,12 +214,12 @@ func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
 // restore makes a soft-deleted base current again. Its lease does not come back
 // (docs/reference/leases.md 4.4); that of a blob that exists only as uncommitted blocks, which
 // stay, goes on.
-func (s *scope) restore(p blob.Past, b *blob.Blob) error {
+func (s *scope) restore(p blob.Revision, b *blob.Blob) error {
 	b.Staged = s.blob != nil
 	if s.blob != nil {
 		b.Lease = s.blob.Lease
 	}
-	if err := meta.DeletePast(s.tx, s.container.Generation, s.req.Blob, p, b); err != nil {
+	if err := meta.DeleteRevision(s.tx, s.container.Generation, s.req.Blob, p, b); err != nil {
 		return err
 	}
 	return s.putBlob(b)

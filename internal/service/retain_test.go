@@ -445,14 +445,14 @@ func TestTooManySnapshotsAtOnce(t *testing.T) {
 	large := blob.Metadata{{Name: "k", Value: strings.Repeat("v", kv.MaxValue-1000)}}
 	var names []string
 	for i := range kv.MaxUpdate/kv.MaxValue + 2 { // an engine may take some more than it has to
-		at := blob.Past{Kind: blob.Snapshot, Stamp: blob.TimeOf(s.clock.Now().Add(-time.Duration(i+1) * time.Hour))}
-		names = append(names, at.Stamp.Stamp())
+		at := blob.Revision{Kind: blob.Snapshot, ID: blob.TimeOf(s.clock.Now().Add(-time.Duration(i+1) * time.Hour))}
+		names = append(names, at.ID.Stamp())
 		err := db.Update(t.Context(), []kv.Key{meta.ContainerKey(account, "box")}, func(tx kv.Tx) error {
 			box, err := meta.Container(tx, account, "box")
 			if err != nil {
 				return err
 			}
-			return meta.PutPast(tx, box.Generation, "a", at, &blob.Blob{Type: blob.BlockBlob, Metadata: large})
+			return meta.PutRevision(tx, box.Generation, "a", at, &blob.Blob{Type: blob.BlockBlob, Metadata: large})
 		})
 		if err != nil {
 			t.Fatal(err)

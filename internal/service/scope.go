@@ -54,7 +54,7 @@ type scope struct {
 	tx        kv.Tx           // nil where nothing can be written
 	container *blob.Container // nil at the level of the service, or when missing
 	blob      *blob.Blob      // nil above the level of blobs, or when missing
-	past      blob.Past       // which state of the blob this is; zero for the current one
+	revision  blob.Revision   // which state of the blob this is; zero for the current one
 	leased    bool            // the stored record of the resource has a lease
 	expires   blob.Time       // of the stored record of the blob; zero for never
 	indexed   indexedTags     // of the stored record of the blob
@@ -178,8 +178,8 @@ func (s *scope) enter(args any) (err error) {
 		if err := s.expire(); err != nil {
 			return err
 		}
-		if at := addressOf(args); !at.past.IsZero() {
-			return s.enterPast(at, args)
+		if at := addressOf(args); !at.revision.IsZero() {
+			return s.enterRevision(at, args)
 		}
 		return s.enterBlob(args)
 	}
@@ -275,8 +275,8 @@ func (s *scope) putBlob(b *blob.Blob) error {
 	if err := s.indexTags(b.Tags); err != nil {
 		return err
 	}
-	if !s.past.IsZero() {
-		return meta.PutPast(s.tx, s.container.Generation, s.req.Blob, s.past, b)
+	if !s.revision.IsZero() {
+		return meta.PutRevision(s.tx, s.container.Generation, s.req.Blob, s.revision, b)
 	}
 	if err := s.indexExpiry(b.Expires); err != nil {
 		return err

@@ -93,8 +93,8 @@ func TestListingsPassOverSoMuch(t *testing.T) {
 			if err := meta.PutBlob(tx, gen, fmt.Sprintf("m%05d", i), b); err != nil {
 				return err
 			}
-			past := blob.Past{Kind: blob.PreviousVersion, Stamp: at - hidden + blob.Time(i)}
-			if err := meta.PutPast(tx, gen, "old", past, &blob.Blob{Type: blob.BlockBlob, VersionID: past.Stamp}); err != nil {
+			past := blob.Revision{Kind: blob.PreviousVersion, ID: at - hidden + blob.Time(i)}
+			if err := meta.PutRevision(tx, gen, "old", past, &blob.Blob{Type: blob.BlockBlob, VersionID: past.ID}); err != nil {
 				return err
 			}
 			gone := &blob.Container{Generation: gen + uint64(i) + 1, Deleted: at - blob.Time(i), Retained: at + blob.Day}

@@ -64,8 +64,8 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 		taken.Metadata = m
 		taken.Touch(s.now)
 	}
-	at := blob.Past{Kind: blob.Snapshot, Stamp: s.now}
-	if err := meta.PutPast(s.tx, s.container.Generation, s.req.Blob, at, taken); err != nil {
+	at := blob.Revision{Kind: blob.Snapshot, ID: s.now}
+	if err := meta.PutRevision(s.tx, s.container.Generation, s.req.Blob, at, taken); err != nil {
 		return nil, err
 	}
 	if s.newVersion() != 0 {
@@ -82,7 +82,7 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 // freeze returns the record of the present state of b, to be kept while b goes on.
 // Both share the content.
 func (s *scope) freeze(b *blob.Blob) (*blob.Blob, error) {
-	past := b.AsPast()
+	past := b.AsRevision()
 	var err error
 	b.Content, past.Content, err = meta.Freeze(s.tx, s.container.Generation, b.Content, b.Size, s.newObject())
 	return past, err

@@ -117,9 +117,9 @@ type source struct {
 
 // place is where in this store a source is.
 type place struct {
-	gen  uint64
-	name string
-	past blob.Past // zero also for a version that is the current state
+	gen      uint64
+	name     string
+	revision blob.Revision // zero also for a version that is the current state
 }
 
 // openSource finds the source that a request names, judges whether the request may read
@@ -207,7 +207,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 	}
 	var out *source
 	err = c.readSource(t, past, w.key, func(s *scope) error {
-		found := &source{wanted: w, record: *s.blob, at: &place{s.container.Generation, t.Blob, s.past}}
+		found := &source{wanted: w, record: *s.blob, at: &place{s.container.Generation, t.Blob, s.revision}}
 		if err := found.judge(s.now); err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 }
 
 // pastOf returns the state of the blob that the query of a source names.
-func pastOf(q url.Values) (past blob.Past, err error) {
+func pastOf(q url.Values) (past blob.Revision, err error) {
 	var at addressed
 	for name, into := range map[string]*stamp{"snapshot": &at.Snapshot, "versionid": &at.Version} {
 		if v := q.Get(name); v != "" {
@@ -230,7 +230,7 @@ func pastOf(q url.Values) (past blob.Past, err error) {
 			}
 		}
 	}
-	return at.address().past, nil
+	return at.address().revision, nil
 }
 
 // sourceGrant returns what the request may do with the source.
@@ -267,16 +267,16 @@ func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 }
 
 // readSource runs fn on a snapshot with the source loaded, which is read with the key.
-func (c *call) readSource(t wire.Target, past blob.Past, key *encryption.Key, fn func(*scope) error) error {
+func (c *call) readSource(t wire.Target, past blob.Revision, key *encryption.Key, fn func(*scope) error) error {
 	return c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
-		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), past: past, key: key}
+		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), revision: past, key: key}
 		if s.container, err = meta.Container(r, t.Account, t.Container); err != nil {
 			return err
 		}
 		if s.container == nil {
 			return refusedSource(fault.ContainerNotFound)
 		}
-		if s.past, s.blob, err = findState(r, s.container.Generation, t.Blob, past); err != nil {
+		if s.revision, s.blob, err = findState(r, s.container.Generation, t.Blob, past); err != nil {
 			return err
 		}
 		if s.blob == nil {
@@ -288,10 +288,10 @@ func (c *call) readSource(t wire.Target, past blob.Past, key *encryption.Key, fn
 
 // findState finds the state of a blob that is named, nil when there is none that can be
 // read, and which one it is: a version may be the current state.
-func findState(r kv.Reader, gen uint64, name string, past blob.Past) (blob.Past, *blob.Blob, error) {
+func findState(r kv.Reader, gen uint64, name string, past blob.Revision) (blob.Revision, *blob.Blob, error) {
 	if past.Kind == blob.PreviousVersion {
-		if b, err := readState(r, gen, name, blob.Past{}); err != nil || b != nil && b.VersionID == past.Stamp {
-			return blob.Past{}, b, err
+		if b, err := readState(r, gen, name, blob.Revision{}); err != nil || b != nil && b.VersionID == past.ID {
+			return blob.Revision{}, b, err
 		}
 	}
 	b, err := readState(r, gen, name, past)
@@ -299,11 +299,11 @@ func findState(r kv.Reader, gen uint64, name string, past blob.Past) (blob.Past,
 }
 
 // readState returns a state of a blob, nil when there is none that can be read.
-func readState(r kv.Reader, gen uint64, name string, past blob.Past) (b *blob.Blob, err error) {
+func readState(r kv.Reader, gen uint64, name string, past blob.Revision) (b *blob.Blob, err error) {
 	if past.IsZero() {
 		b, err = meta.Blob(r, gen, name)
 	} else {
-		b, err = meta.Past(r, gen, name, past)
+		b, err = meta.Revision(r, gen, name, past)
 	}
 	if b != nil && (b.Uncommitted || b.Deleted != 0 || past.IsZero() && b.Expired(blob.TimeOf(r.Now()))) {
 		b = nil
@@ -316,7 +316,7 @@ func (f *source) judge(now blob.Time) error {
 	if err := (encryption.Use{KeyHash: f.record.KeyHash}).Check(encryption.Use{KeyHash: f.key.Hash()}); err != nil {
 		return refusedSource(err)
 	}
-	if f.record.Incremental != nil && f.at.past.IsZero() {
+	if f.record.Incremental != nil && f.at.revision.IsZero() {
 		return refusedSource(fault.OperationNotAllowedOnIncrementalCopyBlob)
 	}
 	f.record.Access = f.record.Access.At(now)
@@ -421,13 +421,13 @@ func (f *source) copiedLast(s *scope) ([]blob.PageExtent, error) {
 		return nil, nil
 	case last.Gen != f.at.gen || last.Name != f.at.name || last.Origin != f.record.Origin:
 		return nil, fault.IncrementalCopyBlobMismatch
-	case f.at.past.Stamp > last.Copied:
+	case f.at.revision.ID > last.Copied:
 	case s.req.Version.AtLeast("2026-04-06"):
 		return nil, fault.IncrementalCopyOfEarlierSnapshotNotAllowed
 	default:
 		return nil, fault.IncrementalCopyOfEralierVersionSnapshotNotAllowed
 	}
-	b, err := readState(s.r, f.at.gen, f.at.name, blob.Past{Kind: blob.Snapshot, Stamp: last.Copied})
+	b, err := readState(s.r, f.at.gen, f.at.name, blob.Revision{Kind: blob.Snapshot, ID: last.Copied})
 	if err != nil {
 		return nil, err
 	}

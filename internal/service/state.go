@@ -43,7 +43,7 @@ func (s *scope) checkState(args any) error {
 	if s.blob == nil || s.blob.Uncommitted || s.op.Use == useNothing {
 		return nil
 	}
-	if s.blob.Incremental != nil && s.past.IsZero() && !onIncremental[s.op.Name] {
+	if s.blob.Incremental != nil && s.revision.IsZero() && !onIncremental[s.op.Name] {
 		return fault.OperationNotAllowedOnIncrementalCopyBlob
 	}
 	if strings.HasSuffix(s.op.Name, "Lease") {

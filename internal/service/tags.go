@@ -19,13 +19,13 @@ func tagOperations() []Operation {
 
 // indexedTags are the tags by which a state of a blob is found.
 type indexedTags struct {
-	past blob.Past
-	tags blob.Tags
+	revision blob.Revision
+	tags     blob.Tags
 }
 
 // noteTags notes those of the record that was loaded.
 func (s *scope) noteTags() {
-	s.indexed = indexedTags{past: s.past}
+	s.indexed = indexedTags{revision: s.revision}
 	if s.blob != nil {
 		s.indexed.tags = s.blob.Tags
 	}
@@ -34,15 +34,15 @@ func (s *scope) noteTags() {
 // indexTags keeps the index of tags when the record of the state that is worked on is
 // written with tags. Snapshots and what is soft-deleted are not indexed.
 func (s *scope) indexTags(tags blob.Tags) error {
-	if !s.past.IsZero() && s.past.Kind != blob.PreviousVersion {
+	if !s.revision.IsZero() && s.revision.Kind != blob.PreviousVersion {
 		return nil
 	}
-	if s.indexed.past != s.past {
-		s.indexed = indexedTags{past: s.past}
+	if s.indexed.revision != s.revision {
+		s.indexed = indexedTags{revision: s.revision}
 	}
 	old := s.indexed.tags
 	s.indexed.tags = tags
-	return meta.IndexTags(s.tx, s.container.Generation, s.req.Blob, s.past.Stamp, old, tags)
+	return meta.IndexTags(s.tx, s.container.Generation, s.req.Blob, s.revision.ID, old, tags)
 }
 
 // tagCondition is an expression over tags that a request depends on.

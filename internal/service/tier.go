@@ -74,7 +74,7 @@ func doSetTier(s *scope, a *setTier) (*tierSet, error) {
 	case state.Target != 0 && state.Target != tier:
 		return nil, fault.BlobBeingRehydrated
 	case state.Target == 0 && state.Tier == tier:
-	case state.Tier == blob.TierArchive && !s.past.IsZero():
+	case state.Tier == blob.TierArchive && !s.revision.IsZero():
 		return nil, fault.BlobArchived
 	case state.Tier == blob.TierArchive:
 		answer.Status = 202

@@ -9,49 +9,49 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 )
 
-// Past returns the record of a past state of a blob, nil when there is none.
-func Past(r kv.Reader, gen uint64, name string, p blob.Past) (*blob.Blob, error) {
-	return getBlob(r, pastKey(gen, name, p))
+// Revision returns the record of a revision of a blob, nil when there is none.
+func Revision(r kv.Reader, gen uint64, name string, p blob.Revision) (*blob.Blob, error) {
+	return getBlob(r, revisionKey(gen, name, p))
 }
 
-// PutPast stores the record of a past state, and indexes the tags of a version.
-func PutPast(tx kv.Tx, gen uint64, name string, p blob.Past, b *blob.Blob) error {
+// PutRevision stores the record of a revision, and indexes the tags of a version.
+func PutRevision(tx kv.Tx, gen uint64, name string, p blob.Revision, b *blob.Blob) error {
 	if p.Kind == blob.PreviousVersion {
-		if err := IndexTags(tx, gen, name, p.Stamp, nil, b.Tags); err != nil {
+		if err := IndexTags(tx, gen, name, p.ID, nil, b.Tags); err != nil {
 			return err
 		}
 	}
-	return put(tx, pastKey(gen, name, p), b)
+	return put(tx, revisionKey(gen, name, p), b)
 }
 
-// DeletePast removes b, the record of a past state, and its tags from the index.
-func DeletePast(tx kv.Tx, gen uint64, name string, p blob.Past, b *blob.Blob) error {
+// DeleteRevision removes b, the record of a revision, and its tags from the index.
+func DeleteRevision(tx kv.Tx, gen uint64, name string, p blob.Revision, b *blob.Blob) error {
 	if p.Kind == blob.PreviousVersion {
-		if err := IndexTags(tx, gen, name, p.Stamp, b.Tags, nil); err != nil {
+		if err := IndexTags(tx, gen, name, p.ID, b.Tags, nil); err != nil {
 			return err
 		}
 	}
-	return tx.Delete(pastKey(gen, name, p))
+	return tx.Delete(revisionKey(gen, name, p))
 }
 
-// PastEntry is one past state of a blob met by AllPast. It is valid until the
+// RevisionEntry is one revision of a blob, as met by Revisions. It is valid until the
 // iteration goes on.
-type PastEntry struct {
-	blob.Past
+type RevisionEntry struct {
+	blob.Revision
 	pair kv.Pair
 }
 
 // Decode returns the record.
-func (e *PastEntry) Decode() (*blob.Blob, error) { return newBlob(e.pair.Key, e.pair.Value) }
+func (e *RevisionEntry) Decode() (*blob.Blob, error) { return newBlob(e.pair.Key, e.pair.Value) }
 
-// AllPast yields the past states of a blob, oldest first.
-func AllPast(r kv.Reader, gen uint64, name string) iter.Seq2[*PastEntry, error] {
-	return func(yield func(*PastEntry, error) bool) {
-		prefix := pastPrefix(gen, name)
+// Revisions yields the revisions of a blob, oldest first.
+func Revisions(r kv.Reader, gen uint64, name string) iter.Seq2[*RevisionEntry, error] {
+	return func(yield func(*RevisionEntry, error) bool) {
+		prefix := revisionPrefix(gen, name)
 		for p, err := range r.Scan(prefix, kv.PrefixEnd(prefix)) {
-			e := &PastEntry{pair: p}
+			e := &RevisionEntry{pair: p}
 			if err == nil {
-				e.Past, err = parsePast(p.Key[len(prefix)-1:])
+				e.Revision, err = parseRevision(p.Key[len(prefix)-1:])
 			}
 			if !yield(e, err) || err != nil {
 				return
@@ -60,12 +60,12 @@ func AllPast(r kv.Reader, gen uint64, name string) iter.Seq2[*PastEntry, error] 
 	}
 }
 
-// parsePast reads what follows the name in the key of a past state.
-func parsePast(sub []byte) (blob.Past, error) {
-	if len(sub) != 10 || sub[0] != subPast {
-		return blob.Past{}, fmt.Errorf("%w: past state %x", ErrDamaged, sub)
+// parseRevision reads what follows the name in the key of a revision.
+func parseRevision(sub []byte) (blob.Revision, error) {
+	if len(sub) != 10 || sub[0] != subRevision {
+		return blob.Revision{}, fmt.Errorf("%w: revision %x", ErrDamaged, sub)
 	}
-	return blob.Past{Kind: blob.PastKind(sub[9]), Stamp: blob.Time(binary.BigEndian.Uint64(sub[1:9]))}, nil
+	return blob.Revision{Kind: blob.RevisionKind(sub[9]), ID: blob.Time(binary.BigEndian.Uint64(sub[1:9]))}, nil
 }
 
 // Freeze lets a second record, whose claims are in the name of holder, hold the content
