@@ -68,9 +68,10 @@ func TestCopyCredentials(t *testing.T) {
 			{private, bearer, way.ok},
 			{private, nil, 401},
 		} {
-			own := name == "async" && c.from == private // the request's own credentials count for the source
 			for kind, headers := range map[string][]string{"key": nil, "token": {"Authorization", token}} {
 				want, code := c.status, ""
+				// The request's own credentials count for the source.
+				own := c.from == private && (name == "async" || kind == "token" && name != "sync")
 				if own {
 					want = way.ok
 				}
@@ -93,6 +94,16 @@ func TestCopyCredentials(t *testing.T) {
 	s.asked(202, "", "PUT", write, nil, "x-ms-copy-source", account, "Content-Length", "0")
 	// A token is not taken for the source over plain HTTP.
 	s.copy(403, "CannotVerifyCopySource", "/box/dest", private, append(bearer, "x-ms-requires-sync", "true")...)
+	// A source that a token may read, and that is not there.
+	for _, way := range ways {
+		if way.ok != 201 {
+			continue
+		}
+		a := s.ask("PUT", way.target, nil, append([]string{"Authorization", token, "x-ms-copy-source", here + "/box/none", "Content-Length", "0"}, way.headers...)...)
+		if a.status != 404 || a.code() != "CannotVerifyCopySource" || a.get("x-ms-copy-source-error-code") != "BlobNotFound" {
+			t.Errorf("missing source by token to %s: %d %v", way.target, a.status, a.header)
+		}
+	}
 	trust.Access = nil
 	s.copy(409, "BlobAlreadyExists", "/box/dest", private, "If-None-Match", "*")
 	if a := s.ask("PUT", "/box/dest", nil, "Authorization", token, "x-ms-copy-source", private, "Content-Length", "0"); a.code() != "AuthorizationPermissionMismatch" {

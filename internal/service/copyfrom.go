@@ -71,7 +71,7 @@ type pulling struct {
 
 func (a *pulling) wants() *wanted {
 	w := a.copyFrom.wants()
-	w.bearer = a.Authorization
+	w.bearer, w.ownToken = a.Authorization, true
 	return w
 }
 

@@ -118,25 +118,35 @@ func (m *metadata) record() blob.Metadata {
 	return out
 }
 
-// properties are the standard headers that a request stores with a blob.
-type properties struct {
-	ContentType        string  `header:"x-ms-blob-content-type"`
-	ContentEncoding    string  `header:"x-ms-blob-content-encoding"`
-	ContentLanguage    string  `header:"x-ms-blob-content-language"`
-	ContentDisposition string  `header:"x-ms-blob-content-disposition"`
-	CacheControl       string  `header:"x-ms-blob-cache-control"`
-	ContentMD5         md5Hash `header:"x-ms-blob-content-md5"`
+// textProperties are the standard headers that a request stores with a blob, but for the MD5.
+type textProperties struct {
+	ContentType        string `header:"x-ms-blob-content-type"`
+	ContentEncoding    string `header:"x-ms-blob-content-encoding"`
+	ContentLanguage    string `header:"x-ms-blob-content-language"`
+	ContentDisposition string `header:"x-ms-blob-content-disposition"`
+	CacheControl       string `header:"x-ms-blob-cache-control"`
 }
 
-func (p *properties) record() blob.HTTPHeaders {
+func (p *textProperties) record() blob.HTTPHeaders {
 	return blob.HTTPHeaders{
 		ContentType:        p.ContentType,
 		ContentEncoding:    p.ContentEncoding,
 		ContentLanguage:    p.ContentLanguage,
 		ContentDisposition: p.ContentDisposition,
 		CacheControl:       p.CacheControl,
-		ContentMD5:         p.ContentMD5,
 	}
+}
+
+// properties are the standard headers that a request which makes a blob stores with it.
+type properties struct {
+	textProperties
+	ContentMD5 md5Hash `header:"x-ms-blob-content-md5"`
+}
+
+func (p *properties) record() blob.HTTPHeaders {
+	h := p.textProperties.record()
+	h.ContentMD5 = p.ContentMD5
+	return h
 }
 
 // orPlain fills what the x-ms-blob-* headers left open from the standard headers of

@@ -144,7 +144,7 @@ func (l *blobLister) appendState(b []byte, past blob.Revision, r *blob.Blob) []b
 		b = append(b, "<HasVersionsOnly>true</HasVersionsOnly>"...)
 	case past.Kind == blob.Snapshot:
 		b = wire.AppendXMLElement(b, "Snapshot", past.ID.Stamp())
-	case r.VersionID != 0 && l.with.versions:
+	case r.VersionID != 0 && (l.with.versions || past.IsZero() && l.req.Version.AtLeast(versionsSince)):
 		b = wire.AppendXMLElement(b, "VersionId", r.VersionID.Stamp())
 		if past.IsZero() {
 			b = append(b, "<IsCurrentVersion>true</IsCurrentVersion>"...)

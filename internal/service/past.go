@@ -20,6 +20,9 @@ func (s *stamp) UnmarshalText(text []byte) error {
 // MarshalText writes an ID.
 func (s stamp) MarshalText() ([]byte, error) { return []byte(blob.Time(s).Stamp()), nil }
 
+// versionsSince is the first version of the protocol that knows versions of blobs.
+const versionsSince wire.Version = "2019-12-12"
+
 // versionID names the version that a write made or that a read found.
 type versionID struct {
 	VersionID stamp `header:"x-ms-version-id,since=2019-12-12"`

@@ -47,11 +47,19 @@ func (*putBlob) limit(v wire.Version) int64 {
 	return bySize(v, maxPutBlob, maxPutBlob2016, maxPutBlobOld)
 }
 
+// checkForm lets x-ms-blob-content-md5 guard the body as Content-MD5 does, and in its place where
+// both are sent (docs/reference/conditions-and-errors.md 4.1).
 func (a *putBlob) checkForm() error {
 	if a.ContentLength != "" {
 		return fault.UnsupportedHeaderNamed("x-ms-blob-content-length", a.ContentLength)
 	}
-	return a.checked.checkForm()
+	if err := a.checked.checkForm(); err != nil {
+		return err
+	}
+	if a.ContentMD5 != nil {
+		a.MD5 = a.ContentMD5
+	}
+	return nil
 }
 
 // writtenBlob is the answer to the operations that write content.
@@ -157,7 +165,10 @@ type setProperties struct {
 	guarded
 	keyed
 	scoped
-	properties
+	textProperties
+	// ContentMD5 is stored as it comes, even if it is too short or too long to be an MD5
+	// (docs/reference/conditions-and-errors.md 4.1).
+	ContentMD5     []byte `header:"x-ms-blob-content-md5"`
 	Size           *int64 `header:"x-ms-blob-content-length"`
 	SequenceAction string `header:"x-ms-sequence-number-action"`
 	Sequence       *int64 `header:"x-ms-blob-sequence-number"`
@@ -177,6 +188,12 @@ func (a *setProperties) checkForm() error {
 	return nil
 }
 
+func (a *setProperties) record() blob.HTTPHeaders {
+	h := a.textProperties.record()
+	h.ContentMD5 = a.ContentMD5
+	return h
+}
+
 // leavesContent tells that the request needs neither key nor scope: only a new size
 // touches what is encrypted.
 func (a *setProperties) leavesContent() bool {
@@ -186,7 +203,7 @@ func (a *setProperties) leavesContent() bool {
 // replaces tells whether the standard headers are to be replaced: when one is given,
 // and when nothing else is asked for.
 func (a *setProperties) replaces() bool {
-	h := a.properties.record()
+	h := a.record()
 	empty := h.ContentType+h.ContentEncoding+h.ContentLanguage+h.ContentDisposition+h.CacheControl == "" && h.ContentMD5 == nil
 	return !empty || a.Size == nil && a.SequenceAction == ""
 }
@@ -199,7 +216,7 @@ type setBlob struct {
 func doSetProperties(s *scope, a *setProperties) (*setBlob, error) {
 	b := s.blob
 	if a.replaces() {
-		b.HTTP = a.properties.record()
+		b.HTTP = a.record()
 		b.HTTP.Untyped = b.HTTP.ContentType == ""
 	}
 	if a.Size != nil {

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -221,7 +222,15 @@ func TestVersions(t *testing.T) {
 		}
 	}
 	s.wantList("include=versions&delimiter=/", list)
-	s.wantList("", "a:base:3")
+	// Every current blob names its version, whatever is asked for (docs/reference/operations.md 6).
+	for _, query := range []string{"", "delimiter=/", "include=metadata"} {
+		if items := s.wantList(query, "a:current:3"); items[0].VersionID != meta {
+			t.Errorf("%q: version %q, want %q", query, items[0].VersionID, meta)
+		}
+	}
+	if old := s.want(200, "", "GET", "/box?restype=container&comp=list", nil, "x-ms-version", "2019-07-07"); bytes.Contains(old.body, []byte("VersionId")) {
+		t.Errorf("versions are told to a client that does not know them: %s", old.body)
+	}
 	got := s.want(200, "", "GET", "/box/a?versionid="+versions[1], nil)
 	if string(got.body) != "xx" || got.get("x-ms-version-id") != versions[1] || got.get("x-ms-is-current-version") != "" || got.get("x-ms-lease-state") != "" {
 		t.Errorf("version: %q %v", got.body, got.header)
@@ -299,19 +308,19 @@ func TestGhosts(t *testing.T) {
 		s.put(name, 1)
 		s.put(name, 2)
 	}
-	s.wantList("include=deletedwithversions", "a:base:2 b/1:base:2 b/2:base:2 c:base:2")
+	s.wantList("include=deletedwithversions", "a:current:2 b/1:current:2 b/2:current:2 c:current:2")
 	for _, name := range []string{"a", "b/1", "c"} {
 		s.want(202, "", "DELETE", "/box/"+name, nil)
 	}
 	s.want(201, "", "PUT", "/box/c?comp=block&blockid="+base64ID("b"), []byte("bbb"))
-	s.wantList("", "b/2:base:2")
-	items := s.wantList("include=deletedwithversions", "a:ghost:2 b/1:ghost:2 b/2:base:2 c:ghost:2")
+	s.wantList("", "b/2:current:2")
+	items := s.wantList("include=deletedwithversions", "a:ghost:2 b/1:ghost:2 b/2:current:2 c:ghost:2")
 	if items[0].LeaseState != "available" {
 		t.Errorf("a ghost is %q", items[0].LeaseState)
 	}
 	s.wantList("include=deletedwithversions,versions",
 		"a:version:1 a:version:2 a:ghost:2 b/1:version:1 b/1:version:2 b/1:ghost:2 b/2:version:1 b/2:current:2 c:version:1 c:version:2 c:ghost:2")
-	s.wantList("include=deletedwithversions,uncommittedblobs", "a:ghost:2 b/1:ghost:2 b/2:base:2 c:base:0")
+	s.wantList("include=deletedwithversions,uncommittedblobs", "a:ghost:2 b/1:ghost:2 b/2:current:2 c:base:0")
 	s.wantList("include=deletedwithversions&delimiter=/", "a:ghost:2 c:ghost:2 b/:base:0")
 	s.want(202, "", "DELETE", "/box/b/2", nil)
 	s.wantList("include=deletedwithversions&delimiter=/", "a:ghost:2 c:ghost:2 b/:base:0")

@@ -93,6 +93,7 @@ type wanted struct {
 	guard      checked // hashes of the range
 	into       uint64  // generation of the container that a whole copy goes to
 	ownGrant   bool    // what the request itself is granted counts for a source in the same account
+	ownToken   bool    // the same, but of a request by key nothing counts (docs/reference/authorization.md 4.7)
 	archived   bool    // it may be in the archive
 	whole      bool    // the blob is copied as such: an unmet condition is one code, whatever the condition
 	// incremental tells that a snapshot of a page blob is wanted, and last, unless it is nil,
@@ -236,10 +237,16 @@ func pastOf(q url.Values) (past blob.Revision, err error) {
 // sourceGrant returns what the request may do with the source.
 func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 	q := w.url.Query()
-	if w.ownGrant && t.Account == c.req.Account && !q.Has("sig") {
+	if t.Account == c.req.Account && !q.Has("sig") && w.bearer == "" {
 		switch c.grant.Principal.Kind {
-		case auth.KindKey, auth.KindBearer:
-			return c.grant, nil
+		case auth.KindKey:
+			if w.ownGrant {
+				return c.grant, nil
+			}
+		case auth.KindBearer:
+			if w.ownGrant || w.ownToken {
+				return c.grant, nil
+			}
 		}
 	}
 	facts := &auth.Request{
