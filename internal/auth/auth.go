@@ -30,7 +30,8 @@ type Request struct {
 
 	Account   string // account the target names, without "-secondary"
 	Container string // "" for the account itself; "$root" is written out
-	Blob      string // decoded; "" for a container or the account
+	Blob      string // decoded, with its dots resolved; "" for a container or the account
+	SentBlob  string // Blob as the path has it, if that is not the same; else ""
 	Secondary bool   // the target is the secondary endpoint
 	PathStyle bool   // the account is the first segment of RawPath
 }
