@@ -37,7 +37,9 @@ against its checksum, every record, all that records refer to, and the indexes.
 
 Each finding is a line. "damage" is something that is lost or wrong: restore the folder
 from a backup. "garbage" is what nothing refers to; it does no harm, and a server
-removes it in time. The folder is not changed.
+removes it in time. "unreachable" is a blob whose name no request can have, which an
+earlier version stored: to be rid of it, copy what else is in its container and delete
+the container. The folder is not changed.
 
 The exit status is 0 if there is no damage, 1 if there is, 70 if it can't be told.`,
 		Example: `  leasehold check --data ./store`,
@@ -90,6 +92,7 @@ func takeFolder(path string) (*folder, error) {
 type checkReport struct {
 	out, progress   io.Writer
 	damage, garbage int
+	unreachable     int
 	last            time.Time // of a word on progress
 }
 
@@ -97,6 +100,8 @@ func (r *checkReport) found(f meta.Finding) {
 	count, word := &r.damage, "damage"
 	if f.Garbage {
 		count, word = &r.garbage, "garbage"
+	} else if f.Unreachable {
+		count, word = &r.unreachable, "unreachable"
 	}
 	switch *count++; {
 	case *count <= maxFindings:

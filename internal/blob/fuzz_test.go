@@ -34,7 +34,7 @@ func FuzzParseBlockID(f *testing.F) {
 }
 
 func FuzzNames(f *testing.F) {
-	for _, name := range []string{"a", "a/b", "$root", "a--b", "-a", "\u0081", "\xff", "", "x\x00"} {
+	for _, name := range []string{"a", "a/b", "$root", "a--b", "-a", "\u0081", "\xff", "", "x\x00", "a./b", "\u007f", "\uf003"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -46,7 +46,7 @@ func FuzzNames(f *testing.F) {
 		for _, container := range []string{"box", RootContainer} {
 			if err := CheckBlobName(container, name); err != nil {
 				refused(t, name, err)
-			} else if name == "" || len(name) > 4*maxBlobName || !utf8.ValidString(name) {
+			} else if name == "" || len(name) > 4*maxBlobName || !utf8.ValidString(name) || Dotted(name) {
 				t.Errorf("%q can be a blob", name)
 			}
 		}

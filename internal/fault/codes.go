@@ -11,6 +11,7 @@ const (
 	AccountBeingCreated                           Code = "AccountBeingCreated"
 	AccountIsDisabled                             Code = "AccountIsDisabled"
 	AccountRequiresHTTPS                          Code = "AccountRequiresHttps"
+	AllBatchSubRequestsShouldBeSameAPI            Code = "AllBatchSubRequestsShouldBeSameApi"
 	AppendPositionConditionNotMet                 Code = "AppendPositionConditionNotMet"
 	AuthenticationFailed                          Code = "AuthenticationFailed"
 	AuthorizationFailure                          Code = "AuthorizationFailure"
@@ -165,6 +166,7 @@ var table = [...]entry{
 	{AccountBeingCreated, http.StatusConflict, "The specified account is in the process of being created."},
 	{AccountIsDisabled, http.StatusForbidden, "The specified account is disabled."},
 	{AccountRequiresHTTPS, http.StatusBadRequest, "The account being accessed does not support http."},
+	{AllBatchSubRequestsShouldBeSameAPI, http.StatusBadRequest, "All batch subrequests should be the same api."},
 	{AppendPositionConditionNotMet, http.StatusPreconditionFailed, "The append position condition specified was not met."},
 	{AuthenticationFailed, http.StatusForbidden, "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature."},
 	{AuthorizationFailure, http.StatusForbidden, "This request is not authorized to perform this operation."},

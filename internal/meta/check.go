@@ -31,13 +31,16 @@ type Finding struct {
 	// Garbage tells that nothing refers to it: it takes space and does no harm. All else is
 	// damage.
 	Garbage bool
-	Text    string // a line
+	// Unreachable tells that a blob is whole, but has a name that no request can have.
+	Unreachable bool
+	Text        string // a line
 }
 
 // Checked is what a check has seen.
 type Checked struct {
 	Containers, Blobs, Segments int // blobs: states of blobs
 	Damage, Garbage             int // findings
+	Unreachable                 int // blobs
 }
 
 // Run checks the store. Damage is no error: the error is that of ctx, or tells why the store
@@ -133,6 +136,11 @@ func (k *checking) garbage(format string, args ...any) {
 	}
 	k.sum.Garbage++
 	k.Report(Finding{Garbage: true, Text: fmt.Sprintf(format, args...)})
+}
+
+func (k *checking) unreachable(format string, args ...any) {
+	k.sum.Unreachable++
+	k.Report(Finding{Unreachable: true, Text: fmt.Sprintf(format, args...)})
 }
 
 // scan visits the keys of a range. A range that can't be read to its end is damage.
@@ -308,6 +316,9 @@ func (k *checking) allBlobs() {
 			prefix = append(prefix[:0], p.Key[:zero+1]...)
 			c := k.containers[gen]
 			name := string(p.Key[9:zero])
+			if blob.Dotted(name) && !c.dead {
+				k.unreachable("%s/%s/%s: a segment of the name ends in a dot", c.account, c.name, name)
+			}
 			k.blob = &checkedBlob{where: c.account + "/" + c.name + "/" + name, gen: gen, name: name, gone: c.dead}
 		}
 		k.blobKey(k.blob, p, p.Key[zero+1:])

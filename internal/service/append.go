@@ -44,9 +44,6 @@ func (a *createEmpty) checkForm() error {
 
 // createBlob makes the record of a blob without content, in place of what there was.
 func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
-	if err := s.admitName(); err != nil {
-		return nil, err
-	}
 	b, err := s.newBlob(t)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -48,7 +49,7 @@ func submitBatch() handler {
 		if err != nil {
 			return err
 		}
-		next := make(chan *wire.Request)
+		next := make(chan *batched)
 		var workers sync.WaitGroup
 		for range min(batchWorkers, len(requests)) {
 			workers.Go(func() {
@@ -57,8 +58,8 @@ func submitBatch() handler {
 				}
 			})
 		}
-		for _, r := range requests {
-			next <- r.Request
+		for i := range requests {
+			next <- &requests[i]
 		}
 		close(next)
 		workers.Wait()
@@ -71,34 +72,40 @@ func submitBatch() handler {
 			}
 			text = r.answer.Append(text, boundary, r.id, reason)
 		}
-		text = fmt.Appendf(text, "--%s--\r\n", boundary)
+		text = fmt.Appendf(text, "--%s--", boundary)
 		return results.Write(c.req, c.op.Status, &batchAnswers{"multipart/mixed; boundary=" + boundary, &document{text}})
 	})
 }
 
 // serveAlone serves one request of a batch; a mistake in the program fails it alone.
-func (c *call) serveAlone(r *wire.Request) {
+func (c *call) serveAlone(r *batched) {
 	start := c.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			wire.WriteError(r, fmt.Errorf("panic: %v", p))
+			wire.WriteError(r.Request, fmt.Errorf("panic: %v", p))
 		}
 		if c.req.NotePart != nil {
-			c.req.NotePart(r, c.Now().Sub(start))
+			c.req.NotePart(r.Request, c.Now().Sub(start))
 		}
 	}()
-	c.Serve(r)
+	if r.refused != nil {
+		wire.WriteError(r.Request, r.refused)
+		return
+	}
+	c.Serve(r.Request)
 }
 
 // batched is one request of a batch.
 type batched struct {
 	*wire.Request
-	id     string
-	answer *wire.BatchAnswer
+	id      string
+	answer  *wire.BatchAnswer
+	refused error // its answer, if it names nothing
 }
 
 // readBatch reads the body. All requests must be of one kind, either deletions or changes
-// of tier, and within what the batch was sent to.
+// of tier, and within what the batch was sent to. A batch without requests, and one with
+// both kinds, has a single answer, which says so.
 func (c *call) readBatch(a *batch) ([]batched, error) {
 	if a.Body.Length > wire.MaxBatch {
 		return nil, fault.BodyTooLarge(wire.MaxBatch)
@@ -114,19 +121,38 @@ func (c *call) readBatch(a *batch) ([]batched, error) {
 	if err != nil {
 		return nil, err
 	}
-	requests, kind := make([]batched, len(parts)), ""
+	requests, kind, mixed := make([]batched, len(parts)), "", false
 	for i, p := range parts {
 		r, err := c.inner(p)
 		if err != nil {
 			return nil, &fault.Error{Code: fault.InvalidInput, Cause: err}
 		}
+		requests[i] = r
+		if r.refused != nil {
+			continue
+		}
 		op, err := c.table.Match(r.Request)
-		if err != nil || op.Name != "Blob_Delete" && op.Name != "Blob_SetTier" || kind != "" && kind != op.Name {
+		if err != nil || op.Name != "Blob_Delete" && op.Name != "Blob_SetTier" {
 			return nil, fault.InvalidInput
 		}
-		kind, requests[i] = op.Name, r
+		mixed = mixed || kind != "" && kind != op.Name
+		kind = op.Name
+	}
+	switch {
+	case mixed:
+		return c.refuseAll(fault.AllBatchSubRequestsShouldBeSameAPI), nil
+	case len(parts) == 0:
+		return c.refuseAll(fault.InvalidInput), nil
 	}
 	return requests, nil
+}
+
+// refuseAll returns the only answer of a batch of which nothing is done.
+func (c *call) refuseAll(err error) []batched {
+	none := &wire.Request{Request: &http.Request{Header: http.Header{}}, ID: c.req.ID, Received: c.req.Received, Version: c.req.Version, PartOf: c.req}
+	answer := wire.NewBatchAnswer()
+	none.Writer = answer
+	return []batched{{Request: none, answer: answer, refused: err}}
 }
 
 // inner makes a part a request that came the way of the batch. Some clients leave the
@@ -144,14 +170,14 @@ func (c *call) inner(p wire.BatchPart) (batched, error) {
 	}
 	answer := wire.NewBatchAnswer()
 	in, err := wire.NewRequest(answer, r, outer.Received, c.Addressing)
-	if err != nil {
-		return batched{}, err
+	if err == nil {
+		err = p.Refused
 	}
 	sent := r.Header.Get("X-Ms-Version")
 	within := in.Account == outer.Account && in.Secondary == outer.Secondary && cmp.Or(outer.Container, in.Container) == in.Container
-	if !within || sent != "" && sent != string(outer.Version) {
+	if err == nil && !within || sent != "" && sent != string(outer.Version) {
 		return batched{}, fmt.Errorf("a request for %q, version %q", in.Container, sent)
 	}
 	in.Version, in.Unversioned, in.PartOf = outer.Version, outer.Unversioned, outer
-	return batched{in, p.ID, answer}, nil
+	return batched{in, p.ID, answer, err}, nil
 }

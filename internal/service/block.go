@@ -83,9 +83,6 @@ func (s *scope) stage(args any, blockID string, in *body) error {
 func (s *scope) enterStaging() error {
 	switch {
 	case s.blob == nil:
-		if err := s.admitName(); err != nil {
-			return err
-		}
 		s.blob = &blob.Blob{Type: blob.BlockBlob, Created: s.now, Uncommitted: true}
 		s.blob.Touch(s.now)
 	case s.blob.Type != blob.BlockBlob:
@@ -170,9 +167,6 @@ func (l *blockListXML) refs() ([]blob.BlockRef, error) {
 func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	refs, err := a.List.refs()
 	if err != nil {
-		return nil, err
-	}
-	if err := s.admitName(); err != nil {
 		return nil, err
 	}
 	b, err := s.newBlob(blob.BlockBlob)

@@ -21,7 +21,7 @@ func findings(t testing.TB, db kv.DB, bodies segment.Store) (damage, garbage []s
 	c := meta.Checker{DB: db, Segments: bodies, Report: func(f meta.Finding) {
 		if f.Garbage {
 			garbage = append(garbage, f.Text)
-		} else {
+		} else if !f.Unreachable {
 			damage = append(damage, f.Text)
 		}
 	}}

@@ -87,14 +87,6 @@ func copies[A, R any, P interface {
 	}))
 }
 
-// admitName refuses names that no blob can be created under.
-func (s *scope) admitName() error {
-	if s.blob != nil {
-		return nil
-	}
-	return blob.CheckBlobName(s.req.Container, s.req.Blob)
-}
-
 // enterCopy judges what a copy would replace, and tells the source what it depends on.
 func (s *scope) enterCopy(w *wanted) (err error) {
 	w.into = s.container.Generation
@@ -102,7 +94,7 @@ func (s *scope) enterCopy(w *wanted) (err error) {
 		w.last, err = s.lastIncremental()
 		return err
 	}
-	return s.admitName()
+	return nil
 }
 
 // copy judges the destination, finds the source, and runs fn in the transaction that
@@ -268,9 +260,6 @@ func (o tagOption) check(a *attributes) error {
 
 // copyOf returns the record of a copy, as yet with the content of what is overwritten.
 func (s *scope) copyOf(from *source, given *metadata, more *attributes) (*blob.Blob, error) {
-	if err := s.admitName(); err != nil {
-		return nil, err
-	}
 	b, err := s.newBlob(from.record.Type)
 	if err != nil {
 		return nil, err

@@ -114,9 +114,6 @@ func (*putBlobFromURL) sourceLimit(v wire.Version) int64 {
 }
 
 func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, error) {
-	if err := s.admitName(); err != nil {
-		return nil, err
-	}
 	b, err := s.newBlob(blob.BlockBlob)
 	if err != nil {
 		return nil, err

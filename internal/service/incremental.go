@@ -67,7 +67,7 @@ type copiedIncremental struct {
 func (s *scope) lastIncremental() (*blob.Incremental, error) {
 	switch b := s.blob; {
 	case b == nil || b.Uncommitted:
-		return nil, s.admitName()
+		return nil, nil
 	case b.Type != blob.PageBlob:
 		return nil, fault.InvalidBlobType
 	case b.Incremental == nil:

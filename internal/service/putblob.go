@@ -98,9 +98,6 @@ func (s *scope) newBlob(t blob.Type) (*blob.Blob, error) {
 }
 
 func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
-	if err := s.admitName(); err != nil {
-		return nil, err
-	}
 	b, err := s.newBlob(blob.BlockBlob)
 	if err != nil {
 		return nil, err

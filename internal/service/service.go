@@ -143,6 +143,11 @@ func (c *call) serve() (err error) {
 	if err := c.grant.Allow(c.need(), c.resource()); err != nil {
 		return err
 	}
+	if c.req.Level == wire.LevelBlob && !c.req.Website && !c.op.On.AnyLevel {
+		if err := blob.CheckBlobName(c.req.Container, c.req.Blob); err != nil {
+			return err
+		}
+	}
 	for _, name := range c.op.run.unread {
 		if c.req.Header.Get(name) != "" {
 			return fault.ConditionHeadersNotSupported
@@ -166,6 +171,7 @@ func (s *Service) authenticate(r *wire.Request) (auth.Grant, error) {
 		Account:       r.Account,
 		Container:     r.Container,
 		Blob:          r.Blob,
+		SentBlob:      r.SentBlob,
 		Secondary:     r.Secondary,
 		PathStyle:     r.PathStyle,
 	}

@@ -206,6 +206,9 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 	if (w.tags || w.conditions.IfTags != nil) && !grant.MayReadTags(where) {
 		return nil, refusedSource(fault.AuthorizationPermissionMismatch)
 	}
+	if blob.CheckBlobName(t.Container, t.Blob) != nil {
+		return nil, fault.InvalidHeader(copySource, w.url.shown())
+	}
 	var out *source
 	err = c.readSource(t, past, w.key, func(s *scope) error {
 		found := &source{wanted: w, record: *s.blob, at: &place{s.container.Generation, t.Blob, s.revision}}
@@ -260,6 +263,7 @@ func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 		Account:   t.Account,
 		Container: t.Container,
 		Blob:      t.Blob,
+		SentBlob:  t.SentBlob,
 		Secondary: t.Secondary,
 		PathStyle: t.PathStyle,
 	}

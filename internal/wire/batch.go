@@ -9,8 +9,10 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/leasehold/leasehold/internal/fault"
 )
@@ -29,6 +31,8 @@ type BatchPart struct {
 	// Request has the method, path, query and header of the part; it has no body. Its RequestURI begins with a slash and is
 	// exactly what was sent.
 	Request *http.Request
+	// Refused is why the path can't be read: [fault.InvalidURI]. The path of Request is then that of the account.
+	Refused error
 }
 
 // boundaryOf returns the boundary of a multipart/mixed body, "" if there is none. The object_store crate sends boundaries in
@@ -47,8 +51,8 @@ func boundaryOf(contentType string) string {
 	return value
 }
 
-// ParseBatch reads the requests of a batch from its body, whose lines may end in CRLF or in LF. What has another form, no
-// part or too many, and a request with a body or a host in its path, is [fault.InvalidInput] for the batch as a whole.
+// ParseBatch reads the requests of a batch from its body, whose lines may end in CRLF or in LF. What has another form, too many
+// parts, and a request with a body or a host in its path, is [fault.InvalidInput] for the batch as a whole.
 func ParseBatch(contentType string, body []byte) ([]BatchPart, error) {
 	boundary := boundaryOf(contentType)
 	if boundary == "" {
@@ -73,9 +77,6 @@ func ParseBatch(contentType string, body []byte) ([]BatchPart, error) {
 		}
 		parts = append(parts, p)
 	}
-	if len(parts) == 0 {
-		return nil, invalidBatch(errors.New("no requests"))
-	}
 	return parts, nil
 }
 
@@ -89,8 +90,16 @@ func parsePart(raw *multipart.Part) (BatchPart, error) {
 		return p, errors.New("not application/http")
 	}
 	// The line end before the next boundary belongs to the boundary, so the empty line that ends a header may be missing.
-	text := io.MultiReader(raw, strings.NewReader("\r\n\r\n"))
-	r, err := http.ReadRequest(bufio.NewReader(text))
+	text := bufio.NewReader(io.MultiReader(raw, strings.NewReader("\r\n\r\n")))
+	line, err := text.ReadString('\n')
+	if err != nil {
+		return p, err
+	}
+	method, rest, _ := strings.Cut(line, " ")
+	if path, protocol, ok := strings.Cut(rest, " "); ok && strings.HasPrefix(path, "/") && !readablePath(path) {
+		line, p.Refused = method+" / "+protocol, fault.InvalidURI
+	}
+	r, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(line), text)))
 	switch {
 	case err != nil:
 		return p, err
@@ -102,6 +111,17 @@ func parsePart(raw *multipart.Part) (BatchPart, error) {
 	r.Body = http.NoBody
 	p.Request = r
 	return p, nil
+}
+
+// readablePath reports whether a path and query stand as they have to in the first line of a request: in ASCII, and escaped.
+func readablePath(path string) bool {
+	for i := range len(path) {
+		if path[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	_, err := url.ParseRequestURI(path)
+	return err == nil
 }
 
 // BatchAnswer takes the answer to one request of a batch. It is an http.ResponseWriter.
@@ -123,11 +143,15 @@ func (a *BatchAnswer) WriteHeader(status int) { a.status = status }
 // Write adds to the body. It never fails.
 func (a *BatchAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
-// unbatched are header fields that the answer to the batch carries for all.
-var unbatched = []string{"Server", "Date", "Connection"}
+// unbatched are header fields that the answer to the batch carries for all, or that stand behind the others.
+var unbatched = []string{"Server", "Date", "Connection", "Content-Length", "Content-Type"}
+
+// batchServer is the value of the Server header of a part.
+const batchServer = "Windows-Azure-Blob/1.0"
 
 // Append appends the answer as the part of a multipart body: the boundary in front, then the Content-ID unless it is "", then
-// the answer as it would stand on a connection. Reason follows the status; "" stands for its usual text.
+// the answer, in the form that the service gives it (docs/facts/batch.md). Reason follows the status; "" stands for its usual
+// text.
 func (a *BatchAnswer) Append(dst []byte, boundary, id, reason string) []byte {
 	dst = fmt.Appendf(dst, "--%s\r\nContent-Type: application/http\r\n", boundary)
 	if id != "" {
@@ -149,6 +173,12 @@ func (a *BatchAnswer) Append(dst []byte, boundary, id, reason string) []byte {
 			dst = fmt.Appendf(dst, "%s: %s\r\n", name, value)
 		}
 	}
-	dst = append(append(dst, "\r\n"...), a.body.Bytes()...)
-	return append(dst, "\r\n"...)
+	if a.body.Len() > 0 {
+		dst = fmt.Appendf(dst, "Content-Length: %d\r\nContent-Type: %s\r\n", a.body.Len(), strings.Join(a.header["Content-Type"], ", "))
+	}
+	dst = append(dst, "Server: "+batchServer+"\r\n\r\n"...)
+	if a.body.Len() == 0 {
+		return dst // the line end before the boundary ends the header too
+	}
+	return append(append(dst, a.body.Bytes()...), "\r\n"...)
 }

@@ -37,7 +37,8 @@ type Target struct {
 	Account   string
 	Secondary bool // the account's secondary endpoint
 	Container string
-	Blob      string
+	Blob      string // dots resolved, see resolveDots
+	SentBlob  string // Blob as the path has it, if its dots had to be resolved; else ""
 	Level     Level
 	PathStyle bool // the account was the first segment of the path, not of the host
 	Website   bool // the endpoint that shows the blobs of $web to browsers
@@ -62,8 +63,9 @@ type Addressing struct {
 }
 
 // ParseTarget tells what a request names from its Host header and its path as sent (percent-encoded). A host that is an IP
-// literal, a single label, or of unknown suffix is path style. The path is decoded once and never cleaned. A single segment
-// is reported as a container; whether it is a blob of the root container instead depends on the query ([Target.InRoot]).
+// literal, a single label, or of unknown suffix is path style. The path is decoded once, then the dots of the blob's name are
+// resolved (docs/reference/operations.md 2.1); doubled slashes stay. A single segment is reported as a container; whether it
+// is a blob of the root container instead depends on the query ([Target.InRoot]).
 // What names nothing is [fault.InvalidURI]. o may be nil.
 func ParseTarget(host, escapedPath string, o *Addressing) (Target, error) {
 	var t Target
@@ -96,9 +98,10 @@ func ParseTarget(host, escapedPath string, o *Addressing) (Target, error) {
 		return t, nil
 	}
 	t.Level = LevelBlob
-	t.Blob, err = decodeName(blob)
-	t.Blob = strings.ReplaceAll(t.Blob, `\`, "/")
-	return t, err
+	if t.Blob, err = decodeName(blob); err != nil {
+		return t, err
+	}
+	return t, t.resolve()
 }
 
 // InRoot returns a container target as the blob of that name in the root container, which is what a single segment means
@@ -108,7 +111,48 @@ func (t Target) InRoot() (Target, error) {
 	if strings.ContainsAny(t.Blob, `/\`) {
 		return t, fault.InvalidURI
 	}
-	return t, nil
+	return t, t.resolve()
+}
+
+// resolve turns the blob's name as it was sent into the name that it stands for.
+func (t *Target) resolve() error {
+	t.Blob = strings.ReplaceAll(t.Blob, `\`, "/")
+	name, ok := resolveDots(t.Blob)
+	if !ok {
+		return fault.InvalidURI
+	}
+	if name != t.Blob {
+		t.Blob, t.SentBlob = name, t.Blob
+	}
+	return nil
+}
+
+// resolveDots returns the name that the service stores for a name: segments "." are left out, ".." takes the segment before
+// it away, and dots at the end of a segment are dropped. ok is false for a name that leaves its container or becomes empty.
+func resolveDots(name string) (resolved string, ok bool) {
+	if !strings.HasSuffix(name, ".") && !strings.Contains(name, "./") {
+		return name, true
+	}
+	var kept []string
+	for segment, rest, more := "", name, true; more; {
+		segment, rest, more = strings.Cut(rest, "/")
+		switch segment {
+		case ".":
+		case "..":
+			if len(kept) == 0 {
+				return "", false
+			}
+			kept = kept[:len(kept)-1]
+		default:
+			kept = append(kept, strings.TrimRight(segment, "."))
+			continue
+		}
+		if !more {
+			kept = append(kept, "") // what is left is the folder, with its slash
+		}
+	}
+	resolved = strings.Join(kept, "/")
+	return resolved, resolved != ""
 }
 
 // accountOf returns the account that a host carries; ok is false if the host carries none.

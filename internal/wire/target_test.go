@@ -31,7 +31,6 @@ func TestParseTarget(t *testing.T) {
 		{"localhost", "/a-secondary/c/b", Target{Account: "a", Secondary: true, Container: "c", Blob: "b", Level: LevelBlob, PathStyle: true}},
 		{"[::1]:10000", "/a/c", Target{Account: "a", Container: "c", Level: LevelContainer, PathStyle: true}},
 		{"[::1]", "/a/c", Target{Account: "a", Container: "c", Level: LevelContainer, PathStyle: true}},
-		{"localhost", "/a/c/x//../.", Target{Account: "a", Container: "c", Blob: "x//../.", Level: LevelBlob, PathStyle: true}},
 		{"localhost", "/a/c//x/", Target{Account: "a", Container: "c", Blob: "/x/", Level: LevelBlob, PathStyle: true}},
 		{"localhost", "/a/c/d%2Fe+f%20g", Target{Account: "a", Container: "c", Blob: "d/e+f g", Level: LevelBlob, PathStyle: true}},
 		{"localhost", `/a/c/d%5Ce\f`, Target{Account: "a", Container: "c", Blob: "d/e/f", Level: LevelBlob, PathStyle: true}},
@@ -59,6 +58,48 @@ func TestParseTarget(t *testing.T) {
 	for _, path := range []string{"", "/", "//c", "/a//b", "/a/c/", "/a/c/%", "/a/c/%4", "/a/c/%zz", "/a/c/%FF", "/a%2Fb/c", "*", "/-secondary/c"} {
 		if got, err := ParseTarget("localhost", path, nil); !errors.Is(err, fault.InvalidURI) {
 			t.Errorf("%q: got %+v, %v", path, got, err)
+		}
+	}
+}
+
+// TestDotsOfNamesAreResolved: a name with a dot segment, or with dots at the end of a segment, stands for another one, however
+// the path is encoded.
+func TestDotsOfNamesAreResolved(t *testing.T) {
+	for path, want := range map[string]string{
+		"./key": "key", "a/./b": "a/b", "a/b/../c": "a/c", "a/b/../../c": "c", "folder/file.": "folder/file", "a./b../c...": "a/b/c",
+		"a/.": "a/", "a/b/..": "a/", "x//../y": "x/y", "/../x": "x", "a/.../b": "a//b", "/x/": "/x/",
+		"%2E/key": "key", "a%2F%2e%2E%2Fb": "b", "a/.%2E/b": "b", `a\..\b`: "b", "a%5C.%5Cb": "a/b", "a%2F.": "a/",
+		".hidden": ".hidden", "..a/b": "..a/b", "a.b/c.d": "a.b/c.d", "%252e/x": "%2e/x", "a./": "a/",
+	} {
+		got, err := ParseTarget("localhost", "/a/c/"+path, nil)
+		if err != nil || got.Blob != want || got.Container != "c" {
+			t.Errorf("%s: %+v, %v; want %q", path, got, err, want)
+		}
+		if plain, ok := unescape(path, false); !ok || strings.ReplaceAll(plain, `\`, "/") != want && got.SentBlob != strings.ReplaceAll(plain, `\`, "/") {
+			t.Errorf("%s was sent as %q", path, got.SentBlob)
+		}
+		if site, err := ParseTarget("acct.web.localhost", "/"+path, nil); err != nil || site.Blob != want {
+			t.Errorf("%s of a website: %+v, %v", path, site, err)
+		}
+	}
+	for _, path := range []string{
+		".", "..", "...", "../x", "a/../../x", "foo/../../../bar.txt", "a/..", "%2e%2e/x", "%2E", `..\x`, "a%2f..%2f..%2fx", "./", "a/../.",
+	} {
+		if got, err := ParseTarget("localhost", "/a/c/"+path, nil); !errors.Is(err, fault.InvalidURI) {
+			t.Errorf("%s: %+v, %v", path, got, err)
+		}
+	}
+	root := Target{Account: "a", Level: LevelContainer}
+	for name, want := range map[string]string{"b.": "b", ".b": ".b", "b..": "b"} {
+		root.Container = name
+		if got, err := root.InRoot(); err != nil || got.Blob != want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{".", "..", "...."} {
+		root.Container = name
+		if got, err := root.InRoot(); !errors.Is(err, fault.InvalidURI) {
+			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 }
@@ -177,6 +218,7 @@ func FuzzParseTarget(f *testing.F) {
 	f.Add("acct.blob.core.windows.net", "/c/..//x%5C")
 	f.Add("[::1]:1", "/a-secondary")
 	f.Add("1.2.3.4", "//")
+	f.Add("localhost", "/a/c/b/..%2f./c.")
 	f.Add("acct.z6.web.core.windows.net", "/dir/%5C")
 	f.Fuzz(func(t *testing.T, host, path string) {
 		got, err := ParseTarget(host, path, nil)
@@ -197,6 +239,9 @@ func FuzzParseTarget(f *testing.F) {
 		}
 		if !utf8.ValidString(got.Container+got.Blob) || strings.Contains(got.Blob, `\`) {
 			t.Fatalf("%+v", got)
+		}
+		if again, ok := resolveDots(got.Blob); got.Level == LevelBlob && (!ok || again != got.Blob) {
+			t.Fatalf("%+v is not resolved: %q", got, again)
 		}
 	})
 }

@@ -60,9 +60,11 @@ func parseSite(account, escapedPath string) (Target, error) {
 	if path == "" {
 		return t, nil
 	}
-	name, err := decodeName(path)
-	t.Blob = strings.ReplaceAll(name, `\`, "/")
-	return t, err
+	var err error
+	if t.Blob, err = decodeName(path); err != nil {
+		return t, err
+	}
+	return t, t.resolve()
 }
 
 // appendErrorPage appends the body of a failure as the website endpoint shows it, for people.
