@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(envConnection, "DefaultEndpointsProtocol=http;AccountName="+devAccount+";AccountKey="+devKey+
 				";BlobEndpoint="+url+"/"+devAccount+";")
 			env.Setenv("BOX_URL", url+"/"+devAccount+"/box")
+			env.Setenv("ACCOUNT_URL", url+"/"+devAccount)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "killed": killed, "until": until, "certificate": makeCertificate},
