@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/kv/pebble"
 	"github.com/leasehold/leasehold/internal/meta"
@@ -72,7 +73,7 @@ const (
 
 // sweep removes what is no longer referred to, until ctx ends.
 func (s *store) sweep(ctx context.Context, log *slog.Logger) {
-	w := &meta.Sweeper{DB: s.db, Segments: s.segments, Grace: sweepGrace, OrphanGrace: orphanGrace}
+	w := &catalog.Sweeper{DB: s.db, Segments: s.segments, Grace: sweepGrace, OrphanGrace: orphanGrace}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	orphans := time.NewTicker(orphanEvery)

@@ -40,9 +40,22 @@ func (b *Blob) CheckMutable(now Time) error {
 	return nil
 }
 
-// Gone tells whether the retention of what was soft-deleted has ended: nothing brings it
-// back, although the sweeper may not have come yet.
+// Gone reports whether the retention of a soft-deleted state has ended: nothing brings it back,
+// although the sweeper may not have come yet.
 func (b *Blob) Gone(now Time) bool { return b.Deleted != 0 && b.Retained <= now }
 
-// Expired tells whether the time of a blob is over: it is not there any more.
-func (b *Blob) Expired(now Time) bool { return b.Expires != 0 && b.Expires <= now }
+// Ends returns when the blob expires, as far as is known now; zero for never. Protection wins over an
+// expiry time: the blob expires when its policy ends, and never while a legal hold is on it
+// (docs/decisions/immutability.md).
+func (b *Blob) Ends() Time {
+	if b.Expires == 0 || b.LegalHold {
+		return 0
+	}
+	return max(b.Expires, b.Policy.Until)
+}
+
+// Expired reports whether the time of a blob is over: it is absent from then on.
+func (b *Blob) Expired(now Time) bool {
+	end := b.Ends()
+	return end != 0 && end <= now
+}

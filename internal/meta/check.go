@@ -15,7 +15,7 @@ import (
 
 // Checker holds a whole store against the key layout: every record decodes; all that a
 // record refers to is there and whole; indexes and claims agree with the records. It
-// changes nothing, works on one snapshot, and may run beside requests and a Sweeper. It
+// changes nothing, works on one snapshot, and may run beside requests and the sweeper. It
 // takes some 50 bytes of memory for each stored object.
 type Checker struct {
 	DB       kv.DB
@@ -66,7 +66,7 @@ func (c *Checker) Run(ctx context.Context) (Checked, error) {
 		}
 		for _, step := range []func(){
 			k.foreign, k.services, k.allContainers, k.allGarbage, k.allBlobs, k.allLists,
-			k.claims, k.objects, k.leaseIndex, k.tagIndex, k.reminders, k.expiries,
+			k.claims, k.objects, k.leaseIndex, k.tagIndex, k.deadlines, k.expiries,
 		} {
 			if step(); k.err != nil {
 				return k.err
@@ -354,7 +354,7 @@ func (k *checking) blobKey(b *checkedBlob, p kv.Pair, sub []byte) {
 	case sub[0] == subCurrent && len(sub) == 1:
 		b.found = true
 		if record := read[blob.Blob](k, p); record != nil {
-			if at := record.Expires; at != 0 && !b.gone && k.get(timedKey(tagExpiry, at, p.Key[:len(p.Key)-1])) == nil {
+			if at := record.Ends(); at != 0 && !b.gone && k.get(timedKey(tagExpiry, at, p.Key[:len(p.Key)-1])) == nil {
 				k.damage("%s: the index of expiry times lacks it", b.where)
 			}
 			k.record(b, blob.Revision{}, record)

@@ -234,8 +234,8 @@ func (k *checking) tagIndex() {
 	})
 }
 
-func (k *checking) reminders() {
-	k.each("reminders", tagDue, func(p kv.Pair) {
+func (k *checking) deadlines() {
+	k.each("deadlines", tagDue, func(p kv.Pair) {
 		if read[Deadline](k, p); len(p.Key) < 10 || binary.BigEndian.Uint64(p.Key[1:9]) == 0 {
 			k.damage("malformed key %q", p.Key)
 		}
@@ -255,7 +255,7 @@ func (k *checking) expiries() {
 			return
 		}
 		if raw := k.get(key); raw != nil {
-			if r := read[blob.Blob](k, kv.Pair{Key: key, Value: raw}); r == nil || r.Expires == at {
+			if r := read[blob.Blob](k, kv.Pair{Key: key, Value: raw}); r == nil || r.Ends() == at {
 				return
 			}
 		}

@@ -64,6 +64,31 @@ func RestoreContainer(tx kv.Tx, account, container string, c *blob.Container) er
 	return PutContainer(tx, account, container, c)
 }
 
+// RetireContainers gives up the soft-deleted containers of a name whose retention has ended. The
+// transaction must have declared the key of the container.
+func RetireContainers(tx kv.Tx, account, container string) error {
+	now, key := blob.TimeOf(tx.Now()), ContainerKey(account, container)
+	for p, err := range tx.Scan(append(bytes.Clone(key), 0), kv.PrefixEnd(key)) {
+		if err != nil {
+			return err
+		}
+		c, err := decode[blob.Container](p.Key, p.Value)
+		if err != nil {
+			return err
+		}
+		if c.Retained > now {
+			continue
+		}
+		if err := bury(tx, now, account, container, c); err != nil {
+			return err
+		}
+		if err := tx.Delete(p.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WalkContainers visits the containers of an account whose name begins with prefix,
 // from the name start on, in order, until visit returns Stop.
 func WalkContainers(r kv.Reader, account, prefix, start string, visit func(name string, c *blob.Container) (Step, error)) error {

@@ -216,7 +216,7 @@ func pageBlock(object blob.ObjectID, use *objectUse) blob.Block {
 
 // removePages removes one batch of the objects and, with the last, the extents of a
 // content that has lost its record.
-func (w *Sweeper) removePages(ctx context.Context, q *queued) (more bool, err error) {
+func (w *Collector) removePages(ctx context.Context, q *queued) (more bool, err error) {
 	var batch []blob.Block
 	err = w.DB.View(ctx, func(r kv.Reader) error {
 		batch = batch[:0]

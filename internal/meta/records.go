@@ -75,7 +75,7 @@ type Staging struct {
 	Count    int       `cbor:"1,keyasint"`
 	IDLength int       `cbor:"2,keyasint"` // bytes, the same for all of them
 	Last     blob.Time `cbor:"3,keyasint"` // when the last block was staged
-	Due      blob.Time `cbor:"4,keyasint"` // when the sweeper looks after them, see Schedule
+	Due      blob.Time `cbor:"4,keyasint"` // when the sweeper revisits them, see Schedule
 	// KeyHash is the SHA-256 of the customer's key that all of them are encrypted with,
 	// Scope the encryption scope that they have.
 	KeyHash []byte `cbor:"5,keyasint,omitempty"`
@@ -90,6 +90,11 @@ const StagedFor = 7 * blob.Day
 // none.
 func StagedBlocks(r kv.Reader, gen uint64, name string) (*Staging, error) {
 	return get[Staging](r, stagingKey(gen, name))
+}
+
+// PutStaging stores what is known of the uncommitted blocks of a blob.
+func PutStaging(tx kv.Tx, gen uint64, name string, all *Staging) error {
+	return put(tx, stagingKey(gen, name), all)
 }
 
 // StagedBlock returns one uncommitted block, nil when it is not there.

@@ -17,9 +17,9 @@ const (
 	deadBatch  = 1000 // keys of a deleted container
 )
 
-// Sweeper removes behind the scenes what transactions have let go of. Any number of
-// sweepers may work on one store.
-type Sweeper struct {
+// Collector removes behind the scenes what transactions have let go of. Any number of
+// collectors may work on one store.
+type Collector struct {
 	DB       kv.DB
 	Segments segment.Store
 	// Grace is how long what was let go of stays, for readers that still send it and for
@@ -30,9 +30,9 @@ type Sweeper struct {
 	OrphanGrace time.Duration
 }
 
-// Run sweeps until nothing is due.
-func (w *Sweeper) Run(ctx context.Context) error {
-	for _, step := range []func(context.Context) (int, error){w.expired, w.due, w.garbage, w.dead} {
+// Run collects until nothing is left that is old enough.
+func (w *Collector) Run(ctx context.Context) error {
+	for _, step := range []func(context.Context) (int, error){w.garbage, w.dead} {
 		for {
 			n, err := step(ctx)
 			if err != nil {
@@ -54,7 +54,7 @@ type queued struct {
 }
 
 // garbage removes one batch of the queue and tells how much it did.
-func (w *Sweeper) garbage(ctx context.Context) (int, error) {
+func (w *Collector) garbage(ctx context.Context) (int, error) {
 	var due []queued
 	err := w.DB.View(ctx, func(r kv.Reader) error {
 		due = due[:0]
@@ -84,7 +84,7 @@ func (w *Sweeper) garbage(ctx context.Context) (int, error) {
 	return len(due), w.remove(ctx, due)
 }
 
-func (w *Sweeper) remove(ctx context.Context, due []queued) error {
+func (w *Collector) remove(ctx context.Context, due []queued) error {
 	var segments []segment.ID
 	var keys []kv.Key
 	for i := range due {
@@ -118,7 +118,7 @@ func (w *Sweeper) remove(ctx context.Context, due []queued) error {
 
 // removeContent removes a content that has lost its record: its claims on shared
 // objects, and the objects that nobody claims any more.
-func (w *Sweeper) removeContent(ctx context.Context, q *queued) error {
+func (w *Collector) removeContent(ctx context.Context, q *queued) error {
 	c := q.Content
 	if c.Paged {
 		for more := true; more; {
@@ -145,7 +145,7 @@ func (w *Sweeper) removeContent(ctx context.Context, q *queued) error {
 
 // unlist gives up the claim on a stored list, and returns how many of its bytes others
 // hold.
-func (w *Sweeper) unlist(ctx context.Context, q *queued) (kept int64, err error) {
+func (w *Collector) unlist(ctx context.Context, q *queued) (kept int64, err error) {
 	c := q.Content
 	if !c.Shared {
 		return 0, nil
@@ -178,7 +178,7 @@ func holds(r kv.Reader, claims []byte) (bool, error) {
 
 // removePage removes one page of a stored list, of those that end behind an offset, and
 // what its blocks hold.
-func (w *Sweeper) removePage(ctx context.Context, q *queued, behind int64) (more bool, err error) {
+func (w *Collector) removePage(ctx context.Context, q *queued, behind int64) (more bool, err error) {
 	prefix := objectKey(tagList, q.Content.List)
 	var key []byte
 	var page []blob.Block
@@ -205,7 +205,7 @@ func (w *Sweeper) removePage(ctx context.Context, q *queued, behind int64) (more
 
 // removeBlocks gives up the claims of a content on the chunks of blocks, and removes
 // those that nobody claims any more. also, if any, is done in the same step.
-func (w *Sweeper) removeBlocks(ctx context.Context, q *queued, blocks []blob.Block, also func(kv.Tx) error) error {
+func (w *Collector) removeBlocks(ctx context.Context, q *queued, blocks []blob.Block, also func(kv.Tx) error) error {
 	keys := []kv.Key{q.key}
 	for i := range blocks {
 		keys = append(keys, objectKey(tagHolder, blocks[i].Chunk.Object))
@@ -236,7 +236,7 @@ func (w *Sweeper) removeBlocks(ctx context.Context, q *queued, blocks []blob.Blo
 }
 
 // dead removes one batch of what deleted containers left.
-func (w *Sweeper) dead(ctx context.Context) (int, error) {
+func (w *Collector) dead(ctx context.Context) (int, error) {
 	var gen uint64
 	var b deadBlobs
 	found := false
@@ -311,8 +311,8 @@ func (b *deadBlobs) add(p kv.Pair) error {
 		if !record.Content.Paged {
 			b.contents = append(b.contents, record.Content)
 		}
-		if sub[0] == subCurrent && record.Expires != 0 {
-			b.outside = append(b.outside, timedKey(tagExpiry, record.Expires, p.Key[:name+1]))
+		if sub[0] == subCurrent && record.Ends() != 0 {
+			b.outside = append(b.outside, timedKey(tagExpiry, record.Ends(), p.Key[:name+1]))
 		}
 	case sub[0] == subStaged && len(sub) > 1:
 		block, err := decode[blob.Block](p.Key, p.Value)
@@ -362,7 +362,7 @@ func (b *deadBlobs) remove(tx kv.Tx, gen uint64) error {
 
 // Orphans removes the segments that nothing refers to: what is left of uploads that
 // a crash cut off between the segment and its record. It tells how many there were.
-func (w *Sweeper) Orphans(ctx context.Context, now time.Time) (removed int, err error) {
+func (w *Collector) Orphans(ctx context.Context, now time.Time) (removed int, err error) {
 	for info, err := range w.Segments.List(ctx) {
 		if err != nil {
 			return removed, err

@@ -53,7 +53,7 @@ func (f *fixture) segment(id string) blob.Block {
 func (f *fixture) sweep() {
 	f.Helper()
 	f.clock = f.clock.Add(time.Hour)
-	w := meta.Sweeper{DB: f.db, Segments: f.segs, Grace: time.Minute, OrphanGrace: time.Minute}
+	w := meta.Collector{DB: f.db, Segments: f.segs, Grace: time.Minute, OrphanGrace: time.Minute}
 	if err := w.Run(f.Context()); err != nil {
 		f.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestDeletedContainerIsEmptiedInSteps(t *testing.T) {
 			t.Fatal("no end in sight")
 		}
 		db.updates = 1
-		w := meta.Sweeper{DB: db, Segments: f.segs, Grace: time.Minute, OrphanGrace: time.Minute}
+		w := meta.Collector{DB: db, Segments: f.segs, Grace: time.Minute, OrphanGrace: time.Minute}
 		if err := w.Run(t.Context()); err == nil {
 			break
 		} else if !errors.Is(err, errStopped) {
@@ -229,7 +229,7 @@ func TestOrphansAreSweptAfterTheGrace(t *testing.T) {
 	if _, err := f.segs.Write(t.Context(), bytes.NewReader([]byte("orphan"))); err != nil {
 		t.Fatal(err)
 	}
-	w := meta.Sweeper{DB: f.db, Segments: f.segs, OrphanGrace: time.Minute}
+	w := meta.Collector{DB: f.db, Segments: f.segs, OrphanGrace: time.Minute}
 	if n, err := w.Orphans(t.Context(), time.Now()); n != 0 || err != nil {
 		t.Fatalf("young orphans: removed %d, %v", n, err)
 	}

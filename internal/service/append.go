@@ -44,7 +44,7 @@ func (a *createEmpty) checkForm() error {
 
 // createBlob makes the record of a blob without content, in place of what there was.
 func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
-	b, err := s.newBlob(t)
+	b, err := s.entry.Replace(t)
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +55,11 @@ func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 	if err := s.encrypt(b, a); err != nil {
 		return nil, err
 	}
-	if err := s.setContent(b, nil); err != nil {
+	if err := s.entry.SetContent(b, nil); err != nil {
 		return nil, err
 	}
 	b.Content.List, b.Content.Listed = b.Content.Holder, true
-	if err := s.dropStaged(s.blob, nil); err != nil {
+	if err := s.entry.DropStaged(nil); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)

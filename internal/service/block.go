@@ -87,7 +87,7 @@ func (s *scope) enterStaging() error {
 		s.blob.Touch(s.now)
 	case s.blob.Type != blob.BlockBlob:
 		return fault.InvalidBlobType
-	case s.blob.Staged && s.leased == present(s.blob.Lease):
+	case s.blob.Staged && s.entry.Leased() == present(s.blob.Lease):
 		return nil
 	}
 	s.blob.Staged = true
@@ -104,7 +104,7 @@ func (s *scope) admitBlock(id string) (*meta.Staging, error) {
 	}
 	if all == nil {
 		all = &meta.Staging{Count: 1, IDLength: len(id), Last: s.now, Due: s.now + meta.StagedFor}
-		return all, s.remind(all.Due)
+		return all, s.entry.Schedule(all.Due)
 	}
 	if all.IDLength != len(id) {
 		return nil, fault.InvalidBlobOrBlock
@@ -169,7 +169,7 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.newBlob(blob.BlockBlob)
+	b, err := s.entry.Replace(blob.BlockBlob)
 	if err != nil {
 		return nil, err
 	}
@@ -191,10 +191,10 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	if err := s.checkBlocks(b, staged, blocks); err != nil {
 		return nil, err
 	}
-	if err := s.recommit(b, committed, blocks); err != nil {
+	if err := s.entry.Recommit(b, committed, blocks); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(s.blob, blocks); err != nil {
+	if err := s.entry.DropStaged(blocks); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)

@@ -14,54 +14,7 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// setContent gives b the content that is made of blocks, none of which it had before,
-// and releases what it had.
-func (s *scope) setContent(b *blob.Blob, blocks []blob.Block) error {
-	if err := meta.Release(s.tx, s.container.Generation, s.now, b.Content); err != nil {
-		return err
-	}
-	content, err := meta.StoreBlocks(s.tx, s.newObject(), blocks)
-	if err != nil {
-		return err
-	}
-	b.Content, b.Size = content, blob.BlocksSize(blocks)
-	return nil
-}
-
 func (s *scope) newObject() blob.ObjectID { return blob.ObjectID(s.NewGUID()) }
-
-// recommit gives b the content that is made of blocks, some of which may be among
-// its committed ones.
-func (s *scope) recommit(b *blob.Blob, committed, blocks []blob.Block) error {
-	holder := s.newObject()
-	var shared bool
-	var err error
-	if s.kept != nil {
-		shared, err = s.reuse(committed, blocks, holder)
-	} else {
-		shared, err = meta.Recommit(s.tx, s.container.Generation, s.now, b.Content, committed, blocks, holder)
-	}
-	if err != nil {
-		return err
-	}
-	content, err := meta.StoreBlocks(s.tx, holder, blocks)
-	if err != nil {
-		return err
-	}
-	content.Shared = shared
-	b.Content, b.Size = content, blob.BlocksSize(blocks)
-	return nil
-}
-
-// dropStaged forgets the uncommitted blocks that the blob's stored record, old, tells of, and
-// releases their bytes, except those that are in used. Most writes find that there are none,
-// and don't have to look for them.
-func (s *scope) dropStaged(old *blob.Blob, used []blob.Block) error {
-	if old == nil || !old.Uncommitted && !old.Staged {
-		return nil
-	}
-	return meta.DropStagedBlocks(s.tx, s.container.Generation, s.req.Blob, s.now, used)
-}
 
 // stream is the bytes of a blob on their way to a client: a range of its content.
 type stream struct {

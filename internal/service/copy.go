@@ -9,9 +9,9 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/lease"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -114,7 +114,7 @@ func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
 	}
 	run := func(s *scope) error { return fn(s, from) }
 	if from.shared {
-		return c.changeWith(c.ctx(), args, run, meta.BlobKey(from.at.gen, from.at.name))
+		return c.changeWith(c.ctx(), args, run, meta.BlobKey(from.at.Generation, from.at.Blob))
 	}
 	if err := c.change(c.ctx(), args, run); err != nil {
 		c.discard(b)
@@ -260,7 +260,7 @@ func (o tagOption) check(a *attributes) error {
 
 // copyOf returns the record of a copy, as yet with the content of what is overwritten.
 func (s *scope) copyOf(from *source, given *metadata, more *attributes) (*blob.Blob, error) {
-	b, err := s.newBlob(from.record.Type)
+	b, err := s.entry.Replace(from.record.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +284,7 @@ func (s *scope) finishCopy(b *blob.Blob, from *source) (*copied, error) {
 	if err := place(b, from); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(s.blob, nil); err != nil {
+	if err := s.entry.DropStaged(nil); err != nil {
 		return nil, err
 	}
 	b.Copy = s.copyDone(from, b.Size)
@@ -302,51 +302,13 @@ func (s *scope) copyDone(from *source, size int64) *blob.Copy {
 }
 
 // shareContent lets b have the same stored bytes as the source, which the transaction has
-// locked, and releases what b had.
+// declared.
 func (s *scope) shareContent(b *blob.Blob, from *source) error {
-	stored, self := s.blob, from.at.gen == s.container.Generation && from.at.name == s.req.Blob && from.at.revision.IsZero()
-	if !self {
-		var err error
-		if stored, err = readState(s.r, from.at.gen, from.at.name, from.at.revision); err != nil {
-			return err
-		}
+	err := s.entry.Share(b, *from.at, from.record.ETag)
+	if errors.Is(err, catalog.ErrChanged) {
+		err = errSourceChanged
 	}
-	if stored == nil || stored.ETag != from.record.ETag {
-		return errSourceChanged
-	}
-	kept, shared, err := meta.Freeze(s.tx, from.at.gen, stored.Content, stored.Size, s.newObject())
-	if err != nil {
-		return err
-	}
-	switch {
-	case !self:
-		err = from.at.keep(s.tx, stored, kept)
-	case s.kept != nil:
-		s.kept.record.Content = kept
-		err = s.putRevision(s.kept.at, s.kept.record)
-	default:
-		b.Content = kept
-	}
-	if err != nil {
-		return err
-	}
-	if err := meta.Release(s.tx, s.container.Generation, s.now, b.Content); err != nil {
-		return err
-	}
-	b.Content, b.Size = shared, stored.Size
-	return nil
-}
-
-// keep stores that the source shares its content from now on.
-func (p *place) keep(tx kv.Tx, b *blob.Blob, c blob.Content) error {
-	if b.Content.Shared {
-		return nil
-	}
-	b.Content = c
-	if p.revision.IsZero() {
-		return meta.PutBlob(tx, p.gen, p.name, b)
-	}
-	return meta.PutRevision(tx, p.gen, p.name, p.revision, b)
+	return err
 }
 
 // storeCopy gives b the bytes that were read from the source, in blocks like those of
@@ -373,13 +335,13 @@ func (s *scope) storeCopy(b *blob.Blob, from *source) error {
 	if len(blocks) == 0 && chunk.Length > 0 {
 		blocks = []blob.Block{{Chunk: chunk}}
 	}
-	return s.setContent(b, blocks)
+	return s.entry.SetContent(b, blocks)
 }
 
 // storeAppended makes b an append blob of one block that counts as many as the source
 // has.
 func (s *scope) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) error {
-	if err := s.setContent(b, nil); err != nil {
+	if err := s.entry.SetContent(b, nil); err != nil {
 		return err
 	}
 	b.Content.List, b.Content.Listed = b.Content.Holder, true
@@ -392,7 +354,7 @@ func (s *scope) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) erro
 
 // storePages makes b a page blob with the same pages written as the source.
 func (s *scope) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
-	if err := s.setContent(b, nil); err != nil {
+	if err := s.entry.SetContent(b, nil); err != nil {
 		return err
 	}
 	b.Content.List, b.Content.Paged, b.Content.Name = b.Content.Holder, true, s.req.Blob

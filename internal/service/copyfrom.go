@@ -114,7 +114,7 @@ func (*putBlobFromURL) sourceLimit(v wire.Version) int64 {
 }
 
 func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, error) {
-	b, err := s.newBlob(blob.BlockBlob)
+	b, err := s.entry.Replace(blob.BlockBlob)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +138,10 @@ func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.setContent(b, blocks); err != nil {
+	if err := s.entry.SetContent(b, blocks); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(s.blob, nil); err != nil {
+	if err := s.entry.DropStaged(nil); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)

@@ -4,9 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/meta"
 )
 
 // deleteBlob removes a blob, its snapshots, both, or one snapshot or version.
@@ -72,63 +70,22 @@ func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
 	case a.Type != "":
 		return s.purge()
 	case !s.revision.IsZero():
-		permanent, err := s.remove(s.revision, s.blob)
-		return &deletedBlob{permanent}, err
-	}
-	if err := s.dropSnapshots(a.Snapshots); err != nil {
-		return nil, err
+		kept, err := s.entry.DeleteRevision(s.revision, s.blob)
+		return &deletedBlob{!kept}, err
+	case a.Snapshots == refuseSnapshots:
+		if err := s.entry.CheckNoSnapshots(); err != nil {
+			return nil, err
+		}
+	default:
+		if err := s.entry.DeleteSnapshots(); err != nil {
+			return nil, err
+		}
 	}
 	if a.Snapshots == onlySnapshots {
-		return &deletedBlob{s.properties.Retained(s.now) == 0}, s.putBlob(s.blob)
+		return &deletedBlob{s.entry.Retained == 0}, s.putBlob(s.blob)
 	}
-	return s.deleteBase()
-}
-
-// deleteBase ends the current state of the blob.
-func (s *scope) deleteBase() (*deletedBlob, error) {
-	if err := s.dropStaged(s.blob, nil); err != nil {
-		return nil, err
-	}
-	kept := false
-	if !s.blob.Uncommitted {
-		var err error
-		if kept, err = s.keep(s.blob, blob.DeletedBase); err != nil {
-			return nil, err
-		}
-	}
-	if !kept {
-		if err := meta.Release(s.tx, s.container.Generation, s.now, s.blob.Content); err != nil {
-			return nil, err
-		}
-	}
-	return &deletedBlob{!kept}, s.deleteBlob()
-}
-
-// dropSnapshots deletes the snapshots of the blob, or refuses if there are any and
-// nothing was said about them. Those that are soft-deleted don't count.
-func (s *scope) dropSnapshots(how deleteSnapshots) error {
-	for e, err := range meta.Revisions(s.r, s.container.Generation, s.req.Blob) {
-		if err != nil {
-			return err
-		}
-		if e.Kind != blob.Snapshot {
-			continue
-		}
-		b, err := e.Decode()
-		if err != nil {
-			return err
-		}
-		if b.Deleted != 0 {
-			continue
-		}
-		if how == refuseSnapshots {
-			return fault.SnapshotsPresent
-		}
-		if _, err := s.remove(e.Revision, b); err != nil {
-			return err
-		}
-	}
-	return nil
+	kept, err := s.entry.Delete()
+	return &deletedBlob{!kept}, err
 }
 
 // purge deletes for good a snapshot or version that is soft-deleted.
@@ -139,5 +96,16 @@ func (s *scope) purge() (*deletedBlob, error) {
 	case s.blob.Deleted == 0:
 		return nil, fault.BlobSnapshotNotSoftDeleted
 	}
-	return &deletedBlob{true}, s.erase(s.revision, s.blob)
+	return &deletedBlob{true}, s.entry.Erase(s.revision, s.blob)
+}
+
+// undeleteBlob restores all that is soft-deleted of a blob.
+type undeleteBlob struct{}
+
+func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
+	found, err := s.entry.Undelete()
+	if err == nil && !found {
+		err = fault.BlobNotFound
+	}
+	return &nothing{}, err
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/meta"
 )
 
 func expiryOperations() []Operation {
@@ -83,24 +82,4 @@ func (a *setExpiry) badTime() error {
 		return fault.MissingHeader(expiryTime)
 	}
 	return fault.InvalidHeader(expiryTime, a.Time)
-}
-
-// expire lets a blob whose time is over not be there. Whatever changes the name then
-// removes what is left of it.
-func (s *scope) expire() error {
-	if s.blob == nil || !s.blob.Expired(s.now) {
-		return nil
-	}
-	old := s.blob
-	s.blob, s.leased = nil, present(old.Lease)
-	if s.tx == nil {
-		return nil
-	}
-	if err := meta.Release(s.tx, s.container.Generation, s.now, old.Content); err != nil {
-		return err
-	}
-	if err := s.dropStaged(old, nil); err != nil {
-		return err
-	}
-	return s.deleteBlob()
 }

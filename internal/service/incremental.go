@@ -91,14 +91,9 @@ func doCopyIncremental(s *scope, _ *copyIncremental, from *source) (*copiedIncre
 	}
 	b.Copy = s.copyDone(from, b.Size)
 	b.Incremental = &blob.Incremental{
-		Gen: from.at.gen, Name: from.at.name, Origin: from.record.Origin, Copied: from.at.revision.ID, Snapshot: s.now,
+		Gen: from.at.Generation, Name: from.at.Blob, Origin: from.record.Origin, Copied: from.at.Revision.ID, Snapshot: s.now,
 	}
-	taken, err := s.freeze(b)
-	if err != nil {
-		return nil, err
-	}
-	taken.VersionID = 0
-	if err := s.putRevision(blob.Revision{Kind: blob.Snapshot, ID: s.now}, taken); err != nil {
+	if _, err := s.entry.Snapshot(b, nil); err != nil {
 		return nil, err
 	}
 	// The answer to a start always says pending; reads tell the end.
@@ -126,7 +121,7 @@ func (s *scope) takeDifference(from *source) (*blob.Blob, error) {
 	}
 	b.Touch(s.now)
 	b.Origin = b.ETag
-	return b, s.dropStaged(s.blob, nil)
+	return b, s.entry.DropStaged(nil)
 }
 
 // incrementalCopy are the headers by which Get Blob Properties tells of incremental copies.

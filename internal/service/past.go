@@ -3,7 +3,6 @@ package service
 import (
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -89,10 +88,9 @@ func (s *scope) enterRevision(at address, args any) (err error) {
 		return s.enterBlob(args)
 	}
 	s.revision = at.revision
-	if s.blob, err = meta.Revision(s.r, s.container.Generation, s.req.Blob, at.revision); err != nil {
+	if s.blob, err = s.entry.Revision(at.revision); err != nil {
 		return err
 	}
-	s.noteTags()
 	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 || s.blob.Gone(s.now) {
 		return fault.BlobNotFound
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/meta"
 )
 
 // item is one entry of a listing, as far as the tests look at it.
@@ -297,7 +297,7 @@ func (s *store) sweep() {
 func (s *store) sweepAfter(d time.Duration) {
 	s.t.Helper()
 	s.step(d)
-	w := meta.Sweeper{DB: s.DB, Segments: s.Segments, Grace: time.Minute}
+	w := catalog.Sweeper{DB: s.DB, Segments: s.Segments, Grace: time.Minute}
 	if err := w.Run(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}

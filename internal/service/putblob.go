@@ -74,31 +74,8 @@ func writtenOf(b *blob.Blob) writtenBlob {
 	return writtenBlob{version: versionOf(b.Version()), versionID: versionID{stamp(b.VersionID)}, Encrypted: true}
 }
 
-// newBlob returns the record to write in place of the current one: of the given
-// type, with its lease, its time of creation, and its content unless that is kept as
-// a past state.
-func (s *scope) newBlob(t blob.Type) (*blob.Blob, error) {
-	b := &blob.Blob{Type: t, Created: s.now, VersionID: s.newVersion()}
-	old := s.blob
-	if old != nil {
-		b.Lease, b.ETag = old.Lease, old.ETag
-	}
-	if old == nil || old.Uncommitted {
-		return b, s.succeed(t)
-	}
-	if old.Type != t {
-		return nil, fault.InvalidBlobType
-	}
-	b.Created = old.Created
-	kept, err := s.keep(old, blob.Snapshot)
-	if !kept {
-		b.Content = old.Content
-	}
-	return b, err
-}
-
 func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
-	b, err := s.newBlob(blob.BlockBlob)
+	b, err := s.entry.Replace(blob.BlockBlob)
 	if err != nil {
 		return nil, err
 	}
@@ -116,10 +93,10 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.setContent(b, blocks); err != nil {
+	if err := s.entry.SetContent(b, blocks); err != nil {
 		return nil, err
 	}
-	if err := s.dropStaged(s.blob, nil); err != nil {
+	if err := s.entry.DropStaged(nil); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)
@@ -147,7 +124,7 @@ type changedBlob struct {
 }
 
 func doSetMetadata(s *scope, a *setMetadata) (*changedBlob, error) {
-	if err := s.branch(s.blob); err != nil {
+	if err := s.entry.Branch(); err != nil {
 		return nil, err
 	}
 	s.blob.Metadata, s.blob.Copy = a.record(), nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/kv"
@@ -55,11 +56,9 @@ type scope struct {
 	container *blob.Container // nil at the level of the service, or when missing
 	blob      *blob.Blob      // nil above the level of blobs, or when missing
 	revision  blob.Revision   // which state of the blob this is; zero for the current one
-	leased    bool            // the stored record of the resource has a lease
-	expires   blob.Time       // of the stored record of the blob; zero for never
-	indexed   indexedTags     // of the stored record of the blob
+	entry     *catalog.Entry  // all that is stored under the name of the blob; nil above the level of blobs
+	leased    bool            // the stored record of the container has a lease
 	key       *encryption.Key // that the blob's bytes are read with; nil if they are not encrypted
-	kept      *kept           // the past state that has taken over the content of blob; nil for none
 }
 
 // view runs fn on one snapshot, with the resource loaded and the preconditions
@@ -168,14 +167,7 @@ func (s *scope) enter(args any) (err error) {
 		if s.container == nil {
 			return fault.ContainerNotFound
 		}
-		if s.blob, err = meta.Blob(s.r, s.container.Generation, s.req.Blob); err != nil {
-			return err
-		}
-		s.noteTags()
-		if s.blob != nil {
-			s.expires = s.blob.Expires
-		}
-		if err := s.expire(); err != nil {
+		if err := s.load(); err != nil {
 			return err
 		}
 		if at := addressOf(args); !at.revision.IsZero() {
@@ -184,6 +176,25 @@ func (s *scope) enter(args any) (err error) {
 		return s.enterBlob(args)
 	}
 	return nil
+}
+
+// load loads what is stored under the name of the blob.
+func (s *scope) load() (err error) {
+	name := catalog.Name{
+		Account: s.req.Account, Container: s.req.Container, Generation: s.container.Generation, Blob: s.req.Blob,
+	}
+	var rules catalog.Rules
+	if s.tx != nil {
+		rules = catalog.Rules{
+			Versioning: s.Features(s.req.Account).Versioning,
+			Retained:   s.properties.Retained(s.now),
+			NewID:      s.newObject,
+		}
+	}
+	if s.entry, err = catalog.Open(s.r, s.tx, name, rules); err == nil {
+		s.blob = s.entry.Current
+	}
+	return err
 }
 
 func (s *scope) enterContainer(args any) error {
@@ -210,7 +221,6 @@ func (s *scope) enterBlob(args any) error {
 	if s.blob != nil {
 		held = &s.blob.Lease
 	}
-	s.leased = held.Kind != lease.None
 	if err := s.mayOverwrite(); err != nil {
 		return err
 	}
@@ -269,36 +279,12 @@ func tellVersion(err error, v blob.Version) error {
 	return e
 }
 
-// putBlob stores b as the state of the blob that was loaded, and keeps the index of
-// leases and that of tags.
+// putBlob stores b as the state of the blob that was loaded.
 func (s *scope) putBlob(b *blob.Blob) error {
-	if err := s.indexTags(b.Tags); err != nil {
-		return err
+	if s.revision.IsZero() {
+		return s.entry.Put(b)
 	}
-	if !s.revision.IsZero() {
-		return meta.PutRevision(s.tx, s.container.Generation, s.req.Blob, s.revision, b)
-	}
-	if err := s.indexExpiry(b.Expires); err != nil {
-		return err
-	}
-	if err := meta.PutBlob(s.tx, s.container.Generation, s.req.Blob, b); err != nil {
-		return err
-	}
-	return s.indexLease(b.Lease.Kind != lease.None)
-}
-
-// deleteBlob removes the current record.
-func (s *scope) deleteBlob() error {
-	if err := meta.DeleteBlob(s.tx, s.container.Generation, s.req.Blob); err != nil {
-		return err
-	}
-	if err := s.indexTags(nil); err != nil {
-		return err
-	}
-	if err := s.indexExpiry(0); err != nil {
-		return err
-	}
-	return s.indexLease(false)
+	return s.entry.PutRevision(s.revision, b)
 }
 
 // putContainer stores the container's record, and keeps the index of leases.
@@ -309,13 +295,7 @@ func (s *scope) putContainer(c *blob.Container) error {
 	return s.indexLease(c.Lease.Kind != lease.None)
 }
 
-// indexExpiry keeps the index of expiry times when the current record is to say next.
-func (s *scope) indexExpiry(next blob.Time) error {
-	old := s.expires
-	s.expires = next
-	return meta.IndexExpiry(s.tx, old, next, meta.BlobKey(s.container.Generation, s.req.Blob), s.where())
-}
-
+// indexLease keeps the index of leases when the container is to be leased, or not.
 func (s *scope) indexLease(leased bool) error {
 	if leased == s.leased {
 		return nil
@@ -324,5 +304,5 @@ func (s *scope) indexLease(leased bool) error {
 	if s.container != nil {
 		gen = s.container.Generation
 	}
-	return meta.IndexLease(s.tx, s.req.Account, s.req.Container, gen, s.req.Blob, leased)
+	return meta.IndexLease(s.tx, s.req.Account, s.req.Container, gen, "", leased)
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/meta"
 )
 
 // useSnapshot is that of Snapshot Blob: it changes the blob, if at all, in a way that
@@ -55,21 +54,17 @@ type snapshotted struct {
 }
 
 func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
-	taken, err := s.freeze(s.blob)
+	taken, err := s.entry.Snapshot(s.blob, func(b *blob.Blob) {
+		if m := a.metadata.record(); m != nil {
+			b.Metadata = m
+			b.Touch(s.now)
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	taken.VersionID = 0
-	if m := a.metadata.record(); m != nil {
-		taken.Metadata = m
-		taken.Touch(s.now)
-	}
-	at := blob.Revision{Kind: blob.Snapshot, ID: s.now}
-	if err := meta.PutRevision(s.tx, s.container.Generation, s.req.Blob, at, taken); err != nil {
-		return nil, err
-	}
-	if s.newVersion() != 0 {
-		if err := s.branch(s.blob); err != nil {
+	if s.entry.NewVersion() != 0 {
+		if err := s.entry.Branch(); err != nil {
 			return nil, err
 		}
 	}
@@ -77,13 +72,4 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 	answer.Encrypted = s.blob.KeyHash == nil && s.blob.Scope == ""
 	answer.VersionID = stamp(s.blob.VersionID)
 	return answer, s.putBlob(s.blob)
-}
-
-// freeze returns the record of the present state of b, to be kept while b goes on.
-// Both share the content.
-func (s *scope) freeze(b *blob.Blob) (*blob.Blob, error) {
-	past := b.AsRevision()
-	var err error
-	b.Content, past.Content, err = meta.Freeze(s.tx, s.container.Generation, b.Content, b.Size, s.newObject())
-	return past, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/fetch"
@@ -109,18 +110,11 @@ type source struct {
 	content io.ReadCloser    // the wanted range; nil if it need not be read
 	shared  bool             // the copy can have the same stored bytes
 	length  int64            // of content; -1 if it is not known
-	at      *place           // nil if it is not in this store
+	at      *catalog.State   // nil if it is not in this store
 	body    *body            // the content once it was read; nil if it is shared
 	pages   []blob.PageRange // that content fills, where the source is a page blob of this store wanted as a whole
 	cleared []blob.PageRange // that are zero, and were not in what was copied last
 	blocks  []blob.Block     // all of them, where the source is in this store and wanted as a whole
-}
-
-// place is where in this store a source is.
-type place struct {
-	gen      uint64
-	name     string
-	revision blob.Revision // zero also for a version that is the current state
 }
 
 // openSource finds the source that a request names, judges whether the request may read
@@ -211,7 +205,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 	}
 	var out *source
 	err = c.readSource(t, past, w.key, func(s *scope) error {
-		found := &source{wanted: w, record: *s.blob, at: &place{s.container.Generation, t.Blob, s.revision}}
+		found := &source{wanted: w, record: *s.blob, at: &catalog.State{Generation: s.container.Generation, Blob: t.Blob, Revision: s.revision}}
 		if err := found.judge(s.now); err != nil {
 			return err
 		}
@@ -287,9 +281,11 @@ func (c *call) readSource(t wire.Target, past blob.Revision, key *encryption.Key
 		if s.container == nil {
 			return refusedSource(fault.ContainerNotFound)
 		}
-		if s.revision, s.blob, err = findState(r, s.container.Generation, t.Blob, past); err != nil {
+		at := catalog.State{Generation: s.container.Generation, Blob: t.Blob, Revision: past}
+		if s.blob, err = at.Find(r); err != nil {
 			return err
 		}
+		s.revision = at.Revision
 		if s.blob == nil {
 			return refusedSource(fault.BlobNotFound)
 		}
@@ -297,37 +293,12 @@ func (c *call) readSource(t wire.Target, past blob.Revision, key *encryption.Key
 	})
 }
 
-// findState finds the state of a blob that is named, nil when there is none that can be
-// read, and which one it is: a version may be the current state.
-func findState(r kv.Reader, gen uint64, name string, past blob.Revision) (blob.Revision, *blob.Blob, error) {
-	if past.Kind == blob.PreviousVersion {
-		if b, err := readState(r, gen, name, blob.Revision{}); err != nil || b != nil && b.VersionID == past.ID {
-			return blob.Revision{}, b, err
-		}
-	}
-	b, err := readState(r, gen, name, past)
-	return past, b, err
-}
-
-// readState returns a state of a blob, nil when there is none that can be read.
-func readState(r kv.Reader, gen uint64, name string, past blob.Revision) (b *blob.Blob, err error) {
-	if past.IsZero() {
-		b, err = meta.Blob(r, gen, name)
-	} else {
-		b, err = meta.Revision(r, gen, name, past)
-	}
-	if b != nil && (b.Uncommitted || b.Deleted != 0 || past.IsZero() && b.Expired(blob.TimeOf(r.Now()))) {
-		b = nil
-	}
-	return b, err
-}
-
 // judge holds what is known of a source against what is demanded of it.
 func (f *source) judge(now blob.Time) error {
 	if err := (encryption.Use{KeyHash: f.record.KeyHash}).Check(encryption.Use{KeyHash: f.key.Hash()}); err != nil {
 		return refusedSource(err)
 	}
-	if f.record.Incremental != nil && f.at.revision.IsZero() {
+	if f.record.Incremental != nil && f.at.Revision.IsZero() {
 		return refusedSource(fault.OperationNotAllowedOnIncrementalCopyBlob)
 	}
 	f.record.Access = f.record.Access.At(now)
@@ -430,22 +401,23 @@ func (f *source) copiedLast(s *scope) ([]blob.PageExtent, error) {
 	switch {
 	case last == nil:
 		return nil, nil
-	case last.Gen != f.at.gen || last.Name != f.at.name || last.Origin != f.record.Origin:
+	case last.Gen != f.at.Generation || last.Name != f.at.Blob || last.Origin != f.record.Origin:
 		return nil, fault.IncrementalCopyBlobMismatch
-	case f.at.revision.ID > last.Copied:
+	case f.at.Revision.ID > last.Copied:
 	case s.req.Version.AtLeast("2026-04-06"):
 		return nil, fault.IncrementalCopyOfEarlierSnapshotNotAllowed
 	default:
 		return nil, fault.IncrementalCopyOfEralierVersionSnapshotNotAllowed
 	}
-	b, err := readState(s.r, f.at.gen, f.at.name, blob.Revision{Kind: blob.Snapshot, ID: last.Copied})
+	was := catalog.State{Generation: last.Gen, Blob: last.Name, Revision: blob.Revision{Kind: blob.Snapshot, ID: last.Copied}}
+	b, err := was.Readable(s.r)
 	if err != nil {
 		return nil, err
 	}
 	if b == nil {
 		return nil, fault.PreviousSnapshotNotFound
 	}
-	return meta.ExtentsIn(s.r, f.at.gen, b.Content, blob.PageRange{End: b.Size})
+	return meta.ExtentsIn(s.r, f.at.Generation, b.Content, blob.PageRange{End: b.Size})
 }
 
 // admit refuses what is too long to be copied.
@@ -468,7 +440,7 @@ func (f *source) shareable() bool {
 		return false
 	}
 	inline := func(b blob.Block) bool { return b.Chunk.Inline && b.Chunk.Length > 0 }
-	return f.at.gen == f.into || !slices.ContainsFunc(f.blocks, inline)
+	return f.at.Generation == f.into || !slices.ContainsFunc(f.blocks, inline)
 }
 
 // refusedSource wraps the failure of the read of a source as it is answered. What is the

@@ -4,7 +4,6 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -15,34 +14,6 @@ func tagOperations() []Operation {
 		{"Service_FilterBlobs", onService("GET", "", "blobs"), auth.PermFindBlobs, useNothing, 200, false, view(doFindBlobs)},
 		{"Container_FilterBlobs", onContainer("GET", "blobs"), auth.PermFindContainerBlobs, useUnguarded, 200, false, view(doFindBlobs)},
 	}
-}
-
-// indexedTags are the tags by which a state of a blob is found.
-type indexedTags struct {
-	revision blob.Revision
-	tags     blob.Tags
-}
-
-// noteTags notes those of the record that was loaded.
-func (s *scope) noteTags() {
-	s.indexed = indexedTags{revision: s.revision}
-	if s.blob != nil {
-		s.indexed.tags = s.blob.Tags
-	}
-}
-
-// indexTags keeps the index of tags when the record of the state that is worked on is
-// written with tags. Snapshots and what is soft-deleted are not indexed.
-func (s *scope) indexTags(tags blob.Tags) error {
-	if !s.revision.IsZero() && s.revision.Kind != blob.PreviousVersion {
-		return nil
-	}
-	if s.indexed.revision != s.revision {
-		s.indexed = indexedTags{revision: s.revision}
-	}
-	old := s.indexed.tags
-	s.indexed.tags = tags
-	return meta.IndexTags(s.tx, s.container.Generation, s.req.Blob, s.revision.ID, old, tags)
 }
 
 // tagCondition is an expression over tags that a request depends on.

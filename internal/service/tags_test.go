@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/meta"
 )
 
 func tagsXML(pairs ...string) []byte {
@@ -243,7 +243,7 @@ func TestTheIndexOfTagsFollows(t *testing.T) {
 			t.Errorf("%s: found %q", c.name, found)
 		}
 	}
-	w := meta.Sweeper{DB: s.DB, Segments: s.Segments}
+	w := catalog.Sweeper{DB: s.DB, Segments: s.Segments}
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,10 @@ var layers = []layer{
 		external: []string{"github.com/fxamacker/cbor/"},
 	},
 	{
+		dir:      "internal/catalog",
+		internal: []string{"internal/fault", "internal/blob", "internal/lease", "internal/meta", "internal/kv", "internal/segment"},
+	},
+	{
 		dir:      "internal/auth",
 		internal: []string{"internal/fault", "internal/blob"},
 		external: []string{"github.com/go-jose/go-jose/"}, // signatures of bearer tokens
@@ -44,7 +48,7 @@ var layers = []layer{
 	{
 		dir: "internal/service",
 		internal: []string{
-			"internal/fault", "internal/lease", "internal/blob", "internal/meta",
+			"internal/fault", "internal/lease", "internal/blob", "internal/meta", "internal/catalog",
 			"internal/kv", "internal/segment", "internal/auth", "internal/waiting", "internal/wire", "internal/fetch",
 			"internal/encryption", "internal/structured",
 		},
