@@ -19,7 +19,8 @@ type Selector struct {
 	AnyLevel bool // every level; Level is ignored
 	// Restype and Comp are the values of these parameters, compared without case; "" stands for absent or empty.
 	Restype, Comp string
-	// Query names parameters, in lower case, that must be present.
+	// Query names parameters, in lower case, that must be present, or that must have a value, as in "deletetype=permanent",
+	// without regard to case.
 	Query []string
 	// Header holds conditions on header fields, all of which must hold.
 	Header []HeaderIs
@@ -74,8 +75,8 @@ type candidate[T any] struct {
 
 // matches reports whether a request meets the conditions of the row.
 func (c *candidate[T]) matches(r *Request) bool {
-	for _, name := range c.query {
-		if !r.Query.Has(name) {
+	for _, q := range c.query {
+		if name, value, valued := strings.Cut(q, "="); !r.Query.Has(name) || valued && !strings.EqualFold(r.Query.Get(name), value) {
 			return false
 		}
 	}
@@ -89,8 +90,9 @@ func (c *candidate[T]) matches(r *Request) bool {
 
 // covers reports whether every request that matches d matches c as well, so that d behind c would never be reached.
 func (c *candidate[T]) covers(d *candidate[T]) bool {
-	for _, name := range c.query {
-		if !slices.Contains(d.query, name) {
+	for _, q := range c.query {
+		implied := func(e string) bool { return e == q || strings.HasPrefix(e, q+"=") }
+		if !slices.ContainsFunc(d.query, implied) {
 			return false
 		}
 	}
@@ -212,9 +214,12 @@ func (t *Table[T]) misplaced(p place, r *Request) error {
 
 // refuse tells which condition of the row a request does not meet.
 func (c *candidate[T]) refuse(r *Request) error {
-	for _, name := range c.query {
-		if !r.Query.Has(name) {
+	for _, q := range c.query {
+		switch name, value, valued := strings.Cut(q, "="); {
+		case !r.Query.Has(name):
 			return fault.MissingQuery(name)
+		case valued && !strings.EqualFold(r.Query.Get(name), value):
+			return fault.InvalidQuery(name, r.Query.Get(name), "")
 		}
 	}
 	for _, h := range c.header {

@@ -71,7 +71,7 @@ func fieldsOf(t reflect.Type) []field {
 	var all []field
 	for sf := range t.Fields() {
 		fail := func(why string) { panic(fmt.Sprintf("wire: field %s of %v: %s", sf.Name, t, why)) }
-		if sf.Anonymous && sf.Tag == "" && sf.Type.Kind() == reflect.Struct {
+		if isGroup(sf) {
 			for _, f := range fieldsOf(sf.Type) {
 				f.index = append(append([]int{}, sf.Index...), f.index...)
 				all = append(all, f)
