@@ -1,7 +1,6 @@
 package service
 
 import (
-	"strings"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/auth"
@@ -71,32 +70,13 @@ func timeOrZero(t blob.Time) (out time.Time) {
 	return out
 }
 
-// need returns the permission that a request needs: some operations need another one
-// for some values of their parameters.
-func (c *call) need() auth.Permission {
-	p := c.op.Needs
-	switch p.Name {
-	case auth.PermGetBlockList.Name:
-		if t := c.req.Query.Get("blocklisttype"); t != "" && !strings.EqualFold(t, "committed") {
-			p = auth.PermGetUncommittedBlocks
-		}
-	case auth.PermDeleteBlob.Name:
-		if strings.EqualFold(c.req.Query.Get("deletetype"), "permanent") {
-			p = auth.PermDeletePermanently
-		} else if c.req.Query.Get("versionid") != "" {
-			p = auth.PermDeleteVersion
-		}
-	}
-	return p
-}
-
 // mayOverwrite refuses to change a blob that exists, if the grant allows only to
 // create it.
 func (s *scope) mayOverwrite() error {
 	if s.blob == nil || s.blob.Uncommitted {
 		return nil
 	}
-	if s.grant.CreateOnly(s.need(), s.resource()) {
+	if s.grant.CreateOnly(s.op.Needs, s.resource()) {
 		return fault.UnauthorizedBlobOverwrite
 	}
 	return nil

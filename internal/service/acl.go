@@ -21,10 +21,24 @@ const (
 
 func accessOperations() []Operation {
 	return []Operation{
-		{"Preflight", wire.Selector{Method: "OPTIONS", AnyLevel: true}, auth.PermPreflight, useNothing, 200, false, handle[nothing, nothing]((*call).preflight)},
-		{"Service_GetUserDelegationKey", onService("POST", "service", "userdelegationkey"), auth.PermGetUserDelegationKey, useNothing, 200, false, view(doGetDelegationKey)},
-		{"Container_GetAccessPolicy", onContainer("GET,HEAD", "acl"), auth.PermGetContainerACL, useRead, 200, false, view(doGetContainerACL)},
-		{"Container_SetAccessPolicy", onContainer("PUT", "acl"), auth.PermSetContainerACL, useModify, 200, false, update(doSetContainerACL)},
+		{
+			Name: "Preflight", On: wire.Selector{Method: "OPTIONS", AnyLevel: true}, Needs: auth.PermPreflight, Status: 200,
+			Use: useNothing, Run: handle[nothing, nothing]((*call).preflight),
+		},
+		{
+			Name: "Service_GetUserDelegationKey", Status: 200,
+			On: onService("POST", "service", "userdelegationkey"), Needs: auth.PermGetUserDelegationKey,
+			Use: useNothing, Run: view(doGetDelegationKey),
+		},
+		{
+			Name: "Container_GetAccessPolicy", Status: 200,
+			On: onContainer("GET,HEAD", "acl"), Needs: auth.PermGetContainerACL,
+			Use: useRead, Run: view(doGetContainerACL),
+		},
+		{
+			Name: "Container_SetAccessPolicy", On: onContainer("PUT", "acl"), Needs: auth.PermSetContainerACL, Status: 200,
+			Use: useModify, Run: update(doSetContainerACL),
+		},
 	}
 }
 

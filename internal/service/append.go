@@ -12,9 +12,20 @@ import (
 
 func appendBlobOperations() []Operation {
 	return []Operation{
-		{"AppendBlob_Create", onBlob("PUT", "", copySource, "-", blobType, "AppendBlob"), auth.PermPutBlob, useCreate, 201, false, update(doCreateAppendBlob)},
-		{"AppendBlob_AppendBlock", onBlob("PUT", "appendblock", copySource, "-"), auth.PermAppendBlock, useWrite, 201, false, ingest(doAppendBlock)},
-		{"AppendBlob_Seal", onBlob("PUT", "seal"), auth.PermSealAppendBlob, useWrite, 200, false, update(doSeal)},
+		{
+			Name: "AppendBlob_Create", Status: 201,
+			On: onBlob("PUT", "", copySource, "-", blobType, "AppendBlob"), Needs: auth.PermPutBlob,
+			Use: useCreate, Run: update(doCreateAppendBlob),
+		},
+		{
+			Name: "AppendBlob_AppendBlock", Status: 201,
+			On: onBlob("PUT", "appendblock", copySource, "-"), Needs: auth.PermAppendBlock,
+			Use: useWrite, Run: ingest(doAppendBlock),
+		},
+		{
+			Name: "AppendBlob_Seal", On: onBlob("PUT", "seal"), Needs: auth.PermSealAppendBlob, Status: 200,
+			Use: useWrite, Run: update(doSeal),
+		},
 	}
 }
 
@@ -52,7 +63,7 @@ func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 	if err := s.setAttributes(b, &a.attributes); err != nil {
 		return nil, err
 	}
-	if err := s.encrypt(b, a); err != nil {
+	if err := s.encrypt(b); err != nil {
 		return nil, err
 	}
 	if err := s.entry.SetContent(b, nil); err != nil {
@@ -122,10 +133,7 @@ func (a *appendBlock) checkForm() error {
 	if a.Body.Length == 0 {
 		return fault.InvalidHeader("Content-Length", "0")
 	}
-	if err := a.position.checkForm(); err != nil {
-		return err
-	}
-	return a.checked.checkForm()
+	return nil
 }
 
 type appended struct {

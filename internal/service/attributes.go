@@ -13,6 +13,8 @@ type attributes struct {
 	scoped
 }
 
+func (a *attributes) note(f *form) { f.setsTags = a.setsTags() }
+
 func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
 
 // setAttributes gives b, which is to be written in place of what there was, what a

@@ -95,7 +95,6 @@ func rightsSamples() []sample {
 	return []sample{
 		{name: "Put Blob with tags", ask: onTheBlob("PUT", "", []byte("text"), "x-ms-blob-type", "BlockBlob", "x-ms-tags", "a=2")},
 		{name: "Get Blob if its tags match", ask: onTheBlob("GET", "", nil, "x-ms-if-tags", `"a"='1'`)},
-		{name: "Get Block List, committed", ask: onTheBlob("GET", "?comp=blocklist", nil)},
 	}
 }
 

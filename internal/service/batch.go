@@ -16,9 +16,18 @@ import (
 func batchOperations() []Operation {
 	return []Operation{
 		// The JavaScript client takes an account in the path for a container.
-		{"Service_SubmitBatch", onService("POST", "container", "batch"), auth.PermBatch, useNothing, 202, false, submitBatch()},
-		{"Service_SubmitBatch", onService("POST", "", "batch"), auth.PermBatch, useNothing, 202, false, submitBatch()},
-		{"Container_SubmitBatch", onContainer("POST", "batch"), auth.PermContainerBatch, useNothing, 202, false, submitBatch()},
+		{
+			Name: "Service_SubmitBatch", On: onService("POST", "container", "batch"), Needs: auth.PermBatch, Status: 202,
+			Use: useNothing, Run: submitBatch(),
+		},
+		{
+			Name: "Service_SubmitBatch", On: onService("POST", "", "batch"), Needs: auth.PermBatch, Status: 202,
+			Use: useNothing, Run: submitBatch(),
+		},
+		{
+			Name: "Container_SubmitBatch", On: onContainer("POST", "batch"), Needs: auth.PermContainerBatch, Status: 202,
+			Use: useNothing, Run: submitBatch(),
+		},
 	}
 }
 

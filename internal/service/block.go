@@ -30,10 +30,8 @@ func (a *putBlock) checkForm() error {
 	if a.Body.Length == 0 {
 		return fault.InvalidHeader("Content-Length", "0")
 	}
-	if _, err := blob.ParseBlockID("blockid", a.BlockID); err != nil {
-		return err
-	}
-	return a.checked.checkForm()
+	_, err := blob.ParseBlockID("blockid", a.BlockID)
+	return err
 }
 
 type stagedBlock struct {
@@ -42,14 +40,14 @@ type stagedBlock struct {
 }
 
 func doPutBlock(s *scope, a *putBlock, in *body) (*stagedBlock, error) {
-	if err := s.stage(a, a.BlockID, in); err != nil {
+	if err := s.stage(a.BlockID, in); err != nil {
 		return nil, err
 	}
 	return &stagedBlock{a.answered(&in.sums, s.req.Version), true}, nil
 }
 
 // stage stores an uncommitted block. All of a blob are encrypted alike.
-func (s *scope) stage(args any, blockID string, in *body) error {
+func (s *scope) stage(blockID string, in *body) error {
 	id, err := blob.ParseBlockID("blockid", blockID)
 	if err != nil {
 		return err
@@ -61,7 +59,7 @@ func (s *scope) stage(args any, blockID string, in *body) error {
 	if err != nil {
 		return err
 	}
-	use, err := s.encryptionOf(args)
+	use, err := s.encryptionOf()
 	if err != nil {
 		return err
 	}
@@ -185,7 +183,7 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	if err := s.setAttributes(b, &a.attributes); err != nil {
 		return nil, err
 	}
-	if err := s.encrypt(b, a); err != nil {
+	if err := s.encrypt(b); err != nil {
 		return nil, err
 	}
 	if err := s.checkBlocks(b, staged, blocks); err != nil {
@@ -245,9 +243,7 @@ type getBlockList struct {
 	Which  string       `query:"blocklisttype"`
 }
 
-func (a *getBlockList) conditions() blob.Conditions {
-	return blob.Conditions{IfTags: a.IfTags.TagCondition}
-}
+func (a *getBlockList) note(f *form) { f.conditions.IfTags = a.IfTags.TagCondition }
 
 func (a *getBlockList) checkForm() error {
 	if a.Which = strings.ToLower(a.Which); a.Which == "" {
@@ -293,9 +289,6 @@ func entriesOf(blocks []blob.Block) *blockEntries {
 func doGetBlockList(s *scope, a *getBlockList) (*blockLists, error) {
 	if s.blob.Type != blob.BlockBlob {
 		return nil, fault.InvalidBlobType
-	}
-	if s.blob.Uncommitted && a.Which == "committed" {
-		return nil, fault.BlobNotFound
 	}
 	committed, staged, err := s.blockLists()
 	if err != nil {

@@ -106,26 +106,24 @@ func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
 // beingDeleted is how long a deleted container counts as being deleted.
 const beingDeleted = 30 * time.Second
 
-// deletedAgain answers the deletion of a container that is being deleted as the first
+var deletionResults = wire.CompileResults[nothing]()
+
+// failedDeletion answers the deletion of a container that is being deleted as the first
 // one was answered; to everything else such a container is missing.
-func deletedAgain(h handler) handler {
-	results := wire.CompileResults[nothing]()
-	return h.around(func(c *call, serve func(*call) error) error {
-		err := serve(c)
-		if !errors.Is(err, fault.ContainerNotFound) {
-			return err
-		}
-		var again bool
-		failed := c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
-			since := blob.TimeOf(r.Now().Add(-beingDeleted))
-			again, err = meta.BeingDeleted(r, c.req.Account, c.req.Container, since)
-			return err
-		})
-		if failed != nil || !again {
-			return err
-		}
-		return results.Write(c.req, c.op.Status, &nothing{})
+func failedDeletion(c *call, err error) error {
+	if !errors.Is(err, fault.ContainerNotFound) {
+		return err
+	}
+	var again bool
+	failed := c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
+		since := blob.TimeOf(r.Now().Add(-beingDeleted))
+		again, err = meta.BeingDeleted(r, c.req.Account, c.req.Container, since)
+		return err
 	})
+	if failed != nil || !again {
+		return err
+	}
+	return deletionResults.Write(c.req, c.op.Status, &nothing{})
 }
 
 type getContainer struct {
@@ -176,8 +174,8 @@ type setContainerMetadata struct {
 	IfModifiedSince conditionDate `header:"If-Modified-Since"`
 }
 
-func (a *setContainerMetadata) conditions() blob.Conditions {
-	return blob.Conditions{IfModifiedSince: blob.Time(a.IfModifiedSince)}
+func (a *setContainerMetadata) note(f *form) {
+	f.conditions.IfModifiedSince = blob.Time(a.IfModifiedSince)
 }
 
 func doSetContainerMetadata(s *scope, a *setContainerMetadata) (*version, error) {

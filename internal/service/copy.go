@@ -14,6 +14,7 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/lease"
 	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -27,14 +28,45 @@ var useCopy = use{creates: true, lease: leaseCopies, effect: blob.Creates}
 func copyOperations() []Operation {
 	const sync = "x-ms-requires-sync"
 	return []Operation{
-		{"Blob_CopyFromURL", onBlob("PUT", "", copySource, "", sync, "true"), auth.PermCopyBlobFromURL, useCreate, 202, false, copies(doCopyFromURL)},
-		{"BlockBlob_UploadBlobFromURL", onBlob("PUT", "", copySource, "", blobType, "BlockBlob"), auth.PermPutBlobFromURL, useCreate, 201, true, pulls(doPutBlobFromURL)},
-		{"Blob_StartCopyFromURL", onBlob("PUT", "", copySource, ""), auth.PermCopyBlob, useCopy, 202, false, copies(doStartCopy)},
-		{"Blob_AbortCopyFromURL", onBlob("PUT", "copy", "x-ms-copy-action", "abort"), auth.PermAbortCopy, useWrite, 204, false, update(doAbortCopy)},
-		{"PageBlob_CopyIncremental", onBlob("PUT", "incrementalcopy"), auth.PermIncrementalCopy, useIncremental, 202, false, targeted(copies(doCopyIncremental))},
-		{"BlockBlob_StageBlockFromURL", onBlob("PUT", "block", copySource, ""), auth.PermPutBlock, useStage, 201, false, pulls(doPutBlockFromURL)},
-		{"PageBlob_UploadPagesFromURL", onBlob("PUT", "page", copySource, "", pageWrite, "update"), auth.PermPutPage, useWrite, 201, false, pulls(doPutPagesFromURL)},
-		{"AppendBlob_AppendBlockFromURL", onBlob("PUT", "appendblock", copySource, ""), auth.PermAppendBlock, useWrite, 201, false, pulls(doAppendBlockFromURL)},
+		{
+			Name: "Blob_CopyFromURL", Status: 202,
+			On: onBlob("PUT", "", copySource, "", sync, "true"), Needs: auth.PermCopyBlobFromURL,
+			Use: useCreate, Retry: segment.ErrNotFound, Run: copies(doCopyFromURL),
+		},
+		{
+			Name: "BlockBlob_UploadBlobFromURL", Status: 201,
+			On: onBlob("PUT", "", copySource, "", blobType, "BlockBlob"), Needs: auth.PermPutBlobFromURL,
+			Use: useCreate, Retry: segment.ErrNotFound, HashesMD5: true, Run: pulls(doPutBlobFromURL),
+		},
+		{
+			Name: "Blob_StartCopyFromURL", On: onBlob("PUT", "", copySource, ""), Needs: auth.PermCopyBlob, Status: 202,
+			Use: useCopy, Retry: segment.ErrNotFound, Run: copies(doStartCopy),
+		},
+		{
+			Name: "Blob_AbortCopyFromURL", Status: 204,
+			On: onBlob("PUT", "copy", "x-ms-copy-action", "abort"), Needs: auth.PermAbortCopy,
+			Use: useWrite.on(onAll), Run: update(doAbortCopy),
+		},
+		{
+			Name: "PageBlob_CopyIncremental", Status: 202,
+			On: onBlob("PUT", "incrementalcopy"), Needs: auth.PermIncrementalCopy,
+			Use: useIncremental, Failed: failedTarget, Retry: segment.ErrNotFound, Run: copies(doCopyIncremental),
+		},
+		{
+			Name: "BlockBlob_StageBlockFromURL", Status: 201,
+			On: onBlob("PUT", "block", copySource, ""), Needs: auth.PermPutBlock,
+			Use: useStage, Retry: segment.ErrNotFound, Run: pulls(doPutBlockFromURL),
+		},
+		{
+			Name: "PageBlob_UploadPagesFromURL", Status: 201,
+			On: onBlob("PUT", "page", copySource, "", pageWrite, "update"), Needs: auth.PermPutPage,
+			Use: useWrite, Retry: segment.ErrNotFound, Run: pulls(doPutPagesFromURL),
+		},
+		{
+			Name: "AppendBlob_AppendBlockFromURL", Status: 201,
+			On: onBlob("PUT", "appendblock", copySource, ""), Needs: auth.PermAppendBlock,
+			Use: useWrite, Retry: segment.ErrNotFound, Run: pulls(doAppendBlockFromURL),
+		},
 	}
 }
 
@@ -60,15 +92,15 @@ func copies[A, R any, P interface {
 	*A
 	readsSource
 }](f func(*scope, *A, *source) (*R, error)) handler {
-	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
-	return readAgain(handle[A, R](func(c *call) error {
-		a, err := decoded(c, args)
+	args, results := newReader[A](), wire.CompileResults[R]()
+	return handle[A, R](func(c *call) error {
+		a, err := args.read(c)
 		if err != nil {
 			return err
 		}
 		var result *R
 		for range maxCopyTries {
-			err = c.copy(a, P(a).wants(), func(s *scope, from *source) (err error) {
+			err = c.copy(P(a).wants(), func(s *scope, from *source) (err error) {
 				result, err = f(s, a, from)
 				return err
 			})
@@ -82,9 +114,9 @@ func copies[A, R any, P interface {
 		if err != nil {
 			return err
 		}
-		c.echoKey(a)
+		c.echoKey()
 		return results.Write(c.req, c.op.Status, result)
-	}))
+	})
 }
 
 // enterCopy judges what a copy would replace, and tells the source what it depends on.
@@ -99,9 +131,9 @@ func (s *scope) enterCopy(w *wanted) (err error) {
 
 // copy judges the destination, finds the source, and runs fn in the transaction that
 // makes the copy.
-func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
+func (c *call) copy(w *wanted, fn func(*scope, *source) error) error {
 	w.whole = true
-	if err := c.rehearse(c.ctx(), args, func(s *scope) error { return s.enterCopy(w) }); err != nil {
+	if err := c.rehearse(c.ctx(), func(s *scope) error { return s.enterCopy(w) }); err != nil {
 		return err
 	}
 	from, err := c.openSource(w)
@@ -114,9 +146,9 @@ func (c *call) copy(args any, w *wanted, fn func(*scope, *source) error) error {
 	}
 	run := func(s *scope) error { return fn(s, from) }
 	if from.shared {
-		return c.changeWith(c.ctx(), args, run, meta.BlobKey(from.at.Generation, from.at.Blob))
+		return c.changeWith(c.ctx(), run, meta.BlobKey(from.at.Generation, from.at.Blob))
 	}
-	if err := c.change(c.ctx(), args, run); err != nil {
+	if err := c.change(c.ctx(), run); err != nil {
 		c.discard(b)
 		return err
 	}
@@ -269,7 +301,7 @@ func (s *scope) copyOf(from *source, given *metadata, more *attributes) (*blob.B
 		b.Metadata = m
 	}
 	b.Sequence = from.record.Sequence
-	if err := s.encrypt(b, more); err != nil {
+	if err := s.encrypt(b); err != nil {
 		return nil, err
 	}
 	return b, s.setAttributes(b, more)

@@ -16,22 +16,16 @@ func pulls[A, R any, P interface {
 	readsSource
 	sourceLimit(wire.Version) int64
 }](f func(*scope, *A, *source) (*R, error)) handler {
-	args, results := wire.CompileArgs[A](), wire.CompileResults[R]()
-	return readAgain(handle[A, R](func(c *call) error {
-		a, err := decoded(c, args)
+	args, results := newReader[A](), wire.CompileResults[R]()
+	return handle[A, R](func(c *call) error {
+		a, err := args.read(c)
 		if err != nil {
 			return err
 		}
 		w := P(a).wants()
-		w.limit = P(a).sourceLimit(c.req.Version)
-		key, err := c.keyOf(a)
-		if err != nil {
-			return err
-		}
-		if w.key, err = c.sourceKeyOf(a); err != nil {
-			return err
-		}
-		err = c.rehearse(c.ctx(), a, func(s *scope) error {
+		w.limit, w.key = P(a).sourceLimit(c.req.Version), c.form.sourceKey
+		key := c.form.key
+		err = c.rehearse(c.ctx(), func(s *scope) error {
 			_, err := f(s, a, &source{wanted: w, body: &body{Size: -1, key: key}})
 			return err
 		})
@@ -47,7 +41,7 @@ func pulls[A, R any, P interface {
 			return err
 		}
 		var result *R
-		err = c.change(c.ctx(), a, func(s *scope) (err error) {
+		err = c.change(c.ctx(), func(s *scope) (err error) {
 			result, err = f(s, a, from)
 			return err
 		})
@@ -55,9 +49,9 @@ func pulls[A, R any, P interface {
 			c.discard(b)
 			return err
 		}
-		c.echoKey(a)
+		c.echoKey()
 		return results.Write(c.req, c.op.Status, result)
-	}))
+	})
 }
 
 // pulling are the headers of what takes bytes from a source.
@@ -103,10 +97,7 @@ func (a *putBlobFromURL) wants() *wanted {
 }
 
 func (a *putBlobFromURL) checkForm() error {
-	if err := a.CopyTags.check(&a.attributes); err != nil {
-		return err
-	}
-	return a.pulling.checkForm()
+	return a.CopyTags.check(&a.attributes)
 }
 
 func (*putBlobFromURL) sourceLimit(v wire.Version) int64 {
@@ -131,7 +122,7 @@ func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, 
 	if a.CopyTags {
 		b.Tags = from.record.Tags
 	}
-	if err := s.encrypt(b, a); err != nil {
+	if err := s.encrypt(b); err != nil {
 		return nil, err
 	}
 	blocks, err := from.body.blocks(s)
@@ -197,10 +188,7 @@ func (a *pullingRange) wants() *wanted {
 
 func (a *pullingRange) checkForm() error {
 	guard := a.guard()
-	if err := guard.checkForm(); err != nil {
-		return err
-	}
-	return a.pulling.checkForm()
+	return guard.checkForm()
 }
 
 // block returns the bytes that were read, which have to be some.
@@ -219,10 +207,8 @@ type putBlockFromURL struct {
 }
 
 func (a *putBlockFromURL) checkForm() error {
-	if _, err := blob.ParseBlockID("blockid", a.BlockID); err != nil {
-		return err
-	}
-	return a.pullingRange.checkForm()
+	_, err := blob.ParseBlockID("blockid", a.BlockID)
+	return err
 }
 
 func (*putBlockFromURL) sourceLimit(v wire.Version) int64 {
@@ -234,7 +220,7 @@ func doPutBlockFromURL(s *scope, a *putBlockFromURL, from *source) (*stagedBlock
 	if err != nil {
 		return nil, err
 	}
-	if err := s.stage(a, a.BlockID, in); err != nil {
+	if err := s.stage(a.BlockID, in); err != nil {
 		return nil, err
 	}
 	guard := a.guard()
@@ -247,13 +233,6 @@ type appendBlockFromURL struct {
 	scoped
 	position
 	pullingRange
-}
-
-func (a *appendBlockFromURL) checkForm() error {
-	if err := a.position.checkForm(); err != nil {
-		return err
-	}
-	return a.pullingRange.checkForm()
 }
 
 func (*appendBlockFromURL) sourceLimit(v wire.Version) int64 {
@@ -293,7 +272,7 @@ func (a *putPagesFromURL) checkForm() error {
 	if a.SourceRange.Len() != r.Len() {
 		return fault.InvalidPageRange
 	}
-	return a.pullingRange.checkForm()
+	return nil
 }
 
 func (*putPagesFromURL) sourceLimit(wire.Version) int64 { return blob.MaxPageWrite }

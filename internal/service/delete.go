@@ -49,12 +49,8 @@ func (a *deleteBlob) checkForm() error {
 	return nil
 }
 
-// address means what is soft-deleted if it is to be deleted for good.
-func (a *deleteBlob) address() address {
-	at := a.addressed.address()
-	at.deleted = a.Type != ""
-	return at
-}
+// note notes that what is soft-deleted is meant if it is to be deleted for good.
+func (a *deleteBlob) note(f *form) { f.state.deleted = a.Type != "" }
 
 type deletedBlob struct {
 	Permanent bool `header:"x-ms-delete-type-permanent,always,since=2017-07-29"`

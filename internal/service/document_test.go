@@ -39,6 +39,9 @@ For each operation: the requests it is for, with the permission each needs, then
 with an asterisk is required. A result with a version is sent to requests of that version or a newer one. Every answer has
 ` + "`x-ms-request-id`, `x-ms-version` and `Date`, and `x-ms-client-request-id`" + ` if the request had one.
 
+Rules: how the operation treats its container or blob. One that says nothing of the lease does not look at it; one that says nothing of
+archived or protected blobs is refused on them (409), if it would change or read them.
+
 Permissions: the letters of a service or user delegation SAS, those of an account SAS after its resource type (` + "`sco`" + ` if any type
 will do), and the actions of roles; one of each suffices. In parentheses stand those that suffice as long as nothing is
 overwritten. Account keys may do everything, except where a token is asked for.
@@ -63,7 +66,11 @@ func document() []byte {
 		}
 		last := ""
 		for i, op := range rows {
-			form := fmt.Sprintf("- Arguments: %s\n- Results: %s\n", fields(op.Arguments()), fields(op.Results()))
+			form := ""
+			if rules := op.Rules(); len(rules) > 0 {
+				form = "- Rules: " + strings.Join(rules, "; ") + "\n"
+			}
+			form += fmt.Sprintf("- Arguments: %s\n- Results: %s\n", fields(op.Arguments()), fields(op.Results()))
 			if i > 0 && form != last {
 				b.WriteString(last)
 			}

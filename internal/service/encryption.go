@@ -18,14 +18,7 @@ type keyed struct {
 	Algorithm string `header:"x-ms-encryption-algorithm"`
 }
 
-func (k *keyed) givenKey() (*encryption.Key, error) {
-	return encryption.OfBlob.Parse(k.Key, k.KeyHash, k.Algorithm)
-}
-
-// takesKey is implemented by the arguments of operations to which a blob's key may be given.
-type takesKey interface {
-	givenKey() (*encryption.Key, error)
-}
+func (k *keyed) note(f *form) { f.givenKey = k }
 
 // sourceKeyed are the headers by which a request gives the key of the blob that it copies
 // from.
@@ -35,45 +28,36 @@ type sourceKeyed struct {
 	SourceAlgorithm string `header:"x-ms-source-encryption-algorithm"`
 }
 
-func (k *sourceKeyed) givenSourceKey() (*encryption.Key, error) {
-	return encryption.OfSource.Parse(k.SourceKey, k.SourceKeyHash, k.SourceAlgorithm)
-}
+func (k *sourceKeyed) note(f *form) { f.givenSourceKey = k }
 
 // scoped is the encryption scope that a request names.
 type scoped struct {
 	Scope encryption.Scope `header:"x-ms-encryption-scope"`
 }
 
-func (a *scoped) givenScope() string { return string(a.Scope) }
+func (a *scoped) note(f *form) { f.givenScope, f.takesScope = string(a.Scope), true }
 
 // keyOf returns the key that came with a request, and refuses one that the operation does
 // not take or that anybody on the way could have read.
-func (c *call) keyOf(args any) (*encryption.Key, error) {
-	g, ok := args.(takesKey)
-	if !ok {
+func (c *call) keyOf(f *form) (*encryption.Key, error) {
+	g := f.givenKey
+	if g == nil {
 		return nil, c.takesNone(&encryption.OfBlob)
 	}
-	k, err := c.private(g.givenKey())
-	if k == nil || err != nil {
-		return nil, err
+	k, err := c.private(encryption.OfBlob.Parse(g.Key, g.KeyHash, g.Algorithm))
+	if k != nil && err == nil && f.encryptionScope != "" {
+		return nil, fault.InvalidHeader(encryption.ScopeHeader, f.encryptionScope)
 	}
-	if scope, err := c.scopeOf(args); err != nil {
-		return nil, err
-	} else if scope != "" {
-		return nil, fault.InvalidHeader(encryption.ScopeHeader, scope)
-	}
-	return k, nil
+	return k, err
 }
 
 // sourceKeyOf returns the key of the source that came with a request, by the same rules.
-func (c *call) sourceKeyOf(args any) (*encryption.Key, error) {
-	g, ok := args.(interface {
-		givenSourceKey() (*encryption.Key, error)
-	})
-	if !ok {
+func (c *call) sourceKeyOf(f *form) (*encryption.Key, error) {
+	g := f.givenSourceKey
+	if g == nil {
 		return nil, c.takesNone(&encryption.OfSource)
 	}
-	return c.private(g.givenSourceKey())
+	return c.private(encryption.OfSource.Parse(g.SourceKey, g.SourceKeyHash, g.SourceAlgorithm))
 }
 
 // takesNone refuses a key that was sent to an operation that does not take it.
@@ -94,12 +78,12 @@ func (c *call) private(k *encryption.Key, err error) (*encryption.Key, error) {
 
 // scopeOf returns the encryption scope that a write names, by its header or its
 // signature, "" if it names none. It refuses a header that is not what is signed.
-func (c *call) scopeOf(args any) (string, error) {
-	g, ok := args.(interface{ givenScope() string })
-	if !ok {
+func (c *call) scopeOf(f *form) (string, error) {
+	if !f.takesScope {
 		return "", nil
 	}
-	given, signed := g.givenScope(), c.grant.EncryptionScope()
+	given := f.givenScope
+	signed := c.grant.EncryptionScope()
 	switch {
 	case signed == "":
 		return given, nil
@@ -112,9 +96,9 @@ func (c *call) scopeOf(args any) (string, error) {
 }
 
 // echoKey tells which key and scope the request was taken with.
-func (c *call) echoKey(args any) {
+func (c *call) echoKey() {
 	h := c.req.Writer.Header()
-	if k, _ := c.keyOf(args); k != nil {
+	if k := c.form.key; k != nil {
 		h[encryption.OfBlob.Hash] = []string{k.HashText()}
 	}
 	if c.encryptionScope != "" {
@@ -125,25 +109,19 @@ func (c *call) echoKey(args any) {
 // checkKey judges whether key and scope of a request are those of the blob that it reads
 // or changes, and keeps the key for reading. Whoever replaces a blob brings new ones, and
 // a read names no scope.
-func (s *scope) checkKey(args any) error {
-	if _, ok := args.(takesKey); !ok || s.op.Use.creates {
+func (s *scope) checkKey() (err error) {
+	if s.form.givenKey == nil || s.op.Use.creates || s.form.leavesContent {
 		return nil
 	}
-	if g, ok := args.(interface{ leavesContent() bool }); ok && g.leavesContent() {
-		return nil
-	}
-	k, err := s.keyOf(args)
-	if err != nil {
-		return err
-	}
+	k := s.form.key
 	s.key = k
 	is, given := encryption.Use{KeyHash: s.blob.KeyHash}, encryption.Use{KeyHash: k.Hash()}
 	if s.tx != nil {
 		is.Scope = s.blob.Scope
-		if given, err = s.encryptionOf(args); err != nil {
+		if given, err = s.encryptionOf(); err != nil {
 			return err
 		}
-		if scope, _ := s.scopeOf(args); scope == "" && is.KeyHash != nil {
+		if s.form.encryptionScope == "" && is.KeyHash != nil {
 			given.Scope, s.encryptionScope = "", "" // that of the container is not what the request says
 		}
 	}
@@ -153,16 +131,11 @@ func (s *scope) checkKey(args any) error {
 // encryptionOf returns what a write is to be encrypted with: the customer's key, or else
 // the scope that it names, its signature demands or its container has. The answer
 // tells that scope.
-func (s *scope) encryptionOf(args any) (encryption.Use, error) {
-	k, err := s.keyOf(args)
-	if k != nil || err != nil {
-		return encryption.Use{KeyHash: k.Hash()}, err
+func (s *scope) encryptionOf() (encryption.Use, error) {
+	if k := s.form.key; k != nil {
+		return encryption.Use{KeyHash: k.Hash()}, nil
 	}
-	scope, err := s.scopeOf(args)
-	if err != nil {
-		return encryption.Use{}, err
-	}
-	c := s.container
+	scope, c := s.form.encryptionScope, s.container
 	if scope == encryption.DefaultScope && c.DefaultScope == "" {
 		scope = ""
 	}
@@ -174,8 +147,8 @@ func (s *scope) encryptionOf(args any) (encryption.Use, error) {
 }
 
 // encrypt notes on a blob that is being made what its bytes are encrypted with.
-func (s *scope) encrypt(b *blob.Blob, args any) error {
-	use, err := s.encryptionOf(args)
+func (s *scope) encrypt(b *blob.Blob) error {
+	use, err := s.encryptionOf()
 	b.KeyHash, b.Scope = use.KeyHash, use.Scope
 	return err
 }

@@ -13,7 +13,10 @@ import (
 
 func expiryOperations() []Operation {
 	return []Operation{
-		{"Blob_SetExpiry", onBlob("PUT", "expiry"), auth.PermSetExpiry, useGovern, 200, false, update(doSetExpiry)},
+		{
+			Name: "Blob_SetExpiry", On: onBlob("PUT", "expiry"), Needs: auth.PermSetExpiry, Status: 200,
+			Use: useGovern.on(onArchived), Run: update(doSetExpiry),
+		},
 	}
 }
 

@@ -101,32 +101,26 @@ func (s *scope) shown(l lease.Lease, may auth.Permission) shown {
 	}
 }
 
-// withExtensions makes the failures of a handler tell of the extensions too.
-func withExtensions(h handler) handler {
-	return h.around(func(c *call, serve func(*call) error) error {
-		err := serve(c)
-		if err == nil || !c.asks() {
-			return err
-		}
-		full, ok := fault.Of(err)
-		if !ok {
-			return err
-		}
-		told := *full
-		told.Header = append([]fault.Detail{{Name: "x-ms-leasehold", Value: offered}}, full.Header...)
-		return &told
-	})
+// offerExtensions adds the offer of the extensions to a failure, for who asks.
+func (c *call) offerExtensions(err error) error {
+	full, ok := fault.Of(err)
+	if !ok || !c.asks() {
+		return err
+	}
+	told := *full
+	told.Header = append([]fault.Detail{{Name: "x-ms-leasehold", Value: offered}}, full.Header...)
+	return &told
 }
 
 // acquireInTurn runs an acquire, after those that wait for the same lease; it may wait
 // itself.
-func (c *call) acquireInTurn(ctx context.Context, args any, fn func(*scope) error) error {
+func (c *call) acquireInTurn(ctx context.Context, fn func(*scope) error) error {
 	wait, err := c.wait()
 	if err != nil {
 		return err
 	}
 	return c.queues.Acquire(ctx, c.resourceName(), wait, func() (left time.Duration, err error) {
-		err = c.change(ctx, args, func(s *scope) error {
+		err = c.change(ctx, func(s *scope) error {
 			err := fn(s)
 			if err != nil {
 				left = s.held().Left(s.r.Now())
@@ -135,15 +129,6 @@ func (c *call) acquireInTurn(ctx context.Context, args any, fn func(*scope) erro
 		})
 		return left, err
 	})
-}
-
-// changeAndTell is change for what may set a lease free.
-func (c *call) changeAndTell(ctx context.Context, args any, fn func(*scope) error) error {
-	err := c.change(ctx, args, fn)
-	if err == nil {
-		c.queues.Changed(c.resourceName())
-	}
-	return err
 }
 
 // resourceName names the resource of the request among those that are waited for.

@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"crypto/md5"
-	"errors"
 	"io"
 
 	"github.com/minio/crc64nvme"
@@ -11,7 +10,6 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/structured"
 	"github.com/leasehold/leasehold/internal/wire"
 )
@@ -226,16 +224,4 @@ func doGetProperties(s *scope, _ *getProperties) (*gotProperties, error) {
 
 func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {
 	return &describedVersion{versionOf(s.blob.Version()), metadataOf(s.blob.Metadata)}, nil
-}
-
-// readAgain runs a read again, once, if a segment vanished between the reading of
-// the record and its opening: the blob was overwritten, and has a new record.
-func readAgain(h handler) handler {
-	return h.around(func(c *call, read func(*call) error) error {
-		err := read(c)
-		if errors.Is(err, segment.ErrNotFound) && c.req.Status == 0 {
-			err = read(c)
-		}
-		return err
-	})
 }

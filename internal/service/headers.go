@@ -21,11 +21,9 @@ type dated struct {
 	IfUnmodifiedSince conditionDate `header:"If-Unmodified-Since"`
 }
 
-func (d *dated) conditions() blob.Conditions {
-	return blob.Conditions{
-		IfModifiedSince:   blob.Time(d.IfModifiedSince),
-		IfUnmodifiedSince: blob.Time(d.IfUnmodifiedSince),
-	}
+func (d *dated) note(f *form) {
+	f.conditions.IfModifiedSince = blob.Time(d.IfModifiedSince)
+	f.conditions.IfUnmodifiedSince = blob.Time(d.IfUnmodifiedSince)
 }
 
 // conditional are the conditional headers of most operations on blobs.
@@ -37,8 +35,8 @@ type conditional struct {
 	IfTags            tagCondition  `header:"x-ms-if-tags"`
 }
 
-func (c *conditional) conditions() blob.Conditions {
-	return blob.Conditions{
+func (c *conditional) note(f *form) {
+	f.conditions = blob.Conditions{
 		IfMatch:           c.IfMatch,
 		IfNoneMatch:       c.IfNoneMatch,
 		IfModifiedSince:   blob.Time(c.IfModifiedSince),
@@ -52,7 +50,7 @@ type guarded struct {
 	LeaseID lease.OptionalID `header:"x-ms-lease-id"`
 }
 
-func (g *guarded) leaseID() lease.OptionalID { return g.LeaseID }
+func (g *guarded) note(f *form) { f.leaseID = g.LeaseID }
 
 // conditionDate is a date of a conditional header. The service ignores one that it
 // can't read (docs/reference/conditions-and-errors.md 2.1), and refuses more than one.

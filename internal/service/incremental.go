@@ -14,28 +14,15 @@ import (
 // incremental copy from the same source alone (docs/facts/incremental-copy.md).
 
 // useIncremental is that of Incremental Copy Blob, which takes no lease ID.
-var useIncremental = use{creates: true, lease: leaseWrites, effect: blob.Writes}
+var useIncremental = use{creates: true, lease: leaseWrites, effect: blob.Writes, works: onIncremental}
 
-// onIncremental are the operations that work on the destination of incremental copies. All
-// others are refused, also those on its lease, so that none forgets it.
-var onIncremental = map[string]bool{
-	"Blob_GetProperties":       true,
-	"Blob_Delete":              true,
-	"Blob_Undelete":            true,
-	"Blob_AbortCopyFromURL":    true,
-	"PageBlob_CopyIncremental": true,
-}
-
-// targeted words an unmet condition as Incremental Copy Blob does, all of whose conditions
+// failedTarget words an unmet condition as Incremental Copy Blob does, all of whose conditions
 // are ones of the destination (docs/reference/conditions-and-errors.md 2.3).
-func targeted(h handler) handler {
-	return h.around(func(c *call, inner func(*call) error) error {
-		err := inner(c)
-		if errors.Is(err, fault.ConditionNotMet) {
-			return fault.TargetConditionNotMet
-		}
-		return err
-	})
+func failedTarget(_ *call, err error) error {
+	if errors.Is(err, fault.ConditionNotMet) {
+		return fault.TargetConditionNotMet
+	}
+	return err
 }
 
 type copyIncremental struct {

@@ -136,25 +136,20 @@ func act(s *scope, a leaseAction) (lease.Outcome, version, error) {
 	return out, version{s.blob.ETag, s.blob.Modified}, s.putBlob(s.blob)
 }
 
-// leaseOperation makes the handler of one action, which runs as run says.
-func leaseOperation[A any, P interface {
+// doLease runs one action, other than a break.
+func doLease[A any, P interface {
 	*A
 	leaseAction
-}](run transaction) handler {
-	return withExtensions(single(run, func(s *scope, a *A) (*leaseAnswer, error) {
-		out, v, err := act(s, P(a))
-		return &leaseAnswer{v, s.extended(s.held()), out.ID}, err
-	}))
+}](s *scope, a *A) (*leaseAnswer, error) {
+	out, v, err := act(s, P(a))
+	return &leaseAnswer{v, s.extended(s.held()), out.ID}, err
 }
 
-// breakOperation makes the handler of a break, which answers with a time instead of
-// an ID.
-func breakOperation[A any, P interface {
+// doBreak runs a break, which answers with a time instead of an ID.
+func doBreak[A any, P interface {
 	*A
 	leaseAction
-}]() handler {
-	return withExtensions(single((*call).changeAndTell, func(s *scope, a *A) (*breakAnswer, error) {
-		out, v, err := act(s, P(a))
-		return &breakAnswer{v, extended{Offered: s.extended(s.held()).Offered}, out.Seconds}, err
-	}))
+}](s *scope, a *A) (*breakAnswer, error) {
+	out, v, err := act(s, P(a))
+	return &breakAnswer{v, extended{Offered: s.extended(s.held()).Offered}, out.Seconds}, err
 }

@@ -16,7 +16,10 @@ import (
 
 func leaseListOperations() []Operation {
 	return []Operation{
-		{"Leasehold_ListLeases", onService("GET", "", "leases"), auth.PermListContainers, useNothing, 200, false, view(doListLeases)},
+		{
+			Name: "Leasehold_ListLeases", On: onService("GET", "", "leases"), Needs: auth.PermListContainers, Status: 200,
+			Use: useNothing, Run: view(doListLeases),
+		},
 	}
 }
 

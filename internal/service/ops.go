@@ -1,46 +1,94 @@
 package service
 
 import (
+	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
 // Operation is one row of the table that drives everything: which requests it is
-// for, who may send them, how they treat their resource, and what runs.
+// for, who may send them, how they treat their resource, and what runs. What is particular to an
+// operation stands in its row, or in the function that the row runs, and nowhere else.
 type Operation struct {
 	Name   string // the operation ID of the published API description
 	On     wire.Selector
 	Needs  auth.Permission
 	Use    use
 	Status int // of success
-	// HashesMD5 tells that the MD5 of the body is always computed, because it is kept.
+	// HashesMD5 says that the MD5 of the body is always computed, because it is kept.
 	HashesMD5 bool
-	run       handler
+	// Extended says that the answer, also that to a failure, offers the extensions to who asks.
+	Extended bool
+	// Ignores lists conditional headers that the operation passes over. Others that it does not
+	// read are refused: who sends one relies on it (docs/reference/conditions-and-errors.md 2.2).
+	Ignores []string
+	// Also returns the keys, beside the resource's, that an update depends on; nil for none.
+	Also func(*call) []kv.Key
+	// Retry is the error after which the operation runs once more, if nothing has been answered.
+	Retry error
+	// Failed turns a failure into the one that this operation answers with, or answers itself
+	// and returns nil. Without it the failure is answered as it is.
+	Failed func(*call, error) error
+	// Run reads the arguments, runs the operation and writes the answer.
+	Run handler
+
+	unread []string // conditional headers that are refused
 }
 
+// etagConditions are the conditional headers that Lease Container passes over
+// (docs/reference/leases.md 2.4).
+var etagConditions = []string{"If-Match", "If-None-Match"}
+
 // Arguments describes what the operation reads from a request.
-func (op *Operation) Arguments() []wire.Field { return wire.Fields(op.run.args) }
+func (op *Operation) Arguments() []wire.Field { return wire.Fields(op.Run.args) }
 
 // Results describes what a success is answered with.
-func (op *Operation) Results() []wire.Field { return wire.Fields(op.run.results) }
+func (op *Operation) Results() []wire.Field { return wire.Fields(op.Run.results) }
 
-// unreadConditions lists the conditional headers that the operation does not read and so
-// has to refuse: who sent one relies on it (docs/reference/conditions-and-errors.md 2.2). Lease
-// Container passes over conditions on the ETag (docs/reference/leases.md 2.4).
+// Rules describes how the operation treats its container or blob, for documentation: whether it
+// must exist, what its lease demands, how conditional headers are judged, and on which blobs of
+// limited use it works.
+func (op *Operation) Rules() (rules []string) {
+	if op.On.Level < wire.LevelContainer || op.On.AnyLevel {
+		return nil
+	}
+	rules = op.Use.rules(op.On.Level == wire.LevelBlob)
+	if op.Extended {
+		rules = append(rules, "offers the extensions")
+	}
+	return rules
+}
+
+// unreadConditions lists the conditional headers that the operation refuses.
 func (op *Operation) unreadConditions() (names []string) {
 	read := op.Arguments()
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "x-ms-if-tags"} {
 		has := func(f wire.Field) bool { return f.Name == name }
-		passed := strings.HasSuffix(name, "Match") && op.On.Level == wire.LevelContainer && op.Use == useLease
-		if !slices.ContainsFunc(read, has) && !passed {
+		if !slices.ContainsFunc(read, has) && !slices.Contains(op.Ignores, name) {
 			names = append(names, http.CanonicalHeaderKey(name))
 		}
 	}
 	return names
+}
+
+// serve runs the operation for a request that may send it.
+func (op *Operation) serve(c *call) error {
+	err := op.Run.serve(c)
+	if op.Retry != nil && errors.Is(err, op.Retry) && c.req.Status == 0 {
+		err = op.Run.serve(c)
+	}
+	if err != nil && op.Failed != nil {
+		err = op.Failed(c, err)
+	}
+	if err != nil && op.Extended {
+		err = c.offerExtensions(err)
+	}
+	return err
 }
 
 // Levels and selectors, short, so that a row is a line.
@@ -97,47 +145,154 @@ func Operations() []Operation {
 func serviceOperations() []Operation {
 	anywhere := wire.Selector{Method: "GET,HEAD", AnyLevel: true, Restype: "account", Comp: "properties"}
 	return []Operation{
-		{"Service_ListContainersSegment", onService("GET", "", "list"), auth.PermListContainers, useNothing, 200, false, view(doListContainers)},
-		{"Service_GetAccountInfo", anywhere, auth.PermGetAccountInfo, useNothing, 200, false, view(doGetAccountInfo)},
+		{
+			Name: "Service_ListContainersSegment", Status: 200,
+			On: onService("GET", "", "list"), Needs: auth.PermListContainers,
+			Use: useNothing, Run: view(doListContainers),
+		},
+		{
+			Name: "Service_GetAccountInfo", On: anywhere, Needs: auth.PermGetAccountInfo, Status: 200,
+			Use: useNothing, Run: view(doGetAccountInfo),
+		},
 	}
 }
 
 func containerOperations() []Operation {
 	return []Operation{
-		{"Container_Create", onContainer("PUT", ""), auth.PermCreateContainer, useNothing, 201, false, update(doCreateContainer)},
-		{"Container_GetProperties", onContainer("GET,HEAD", ""), auth.PermGetContainerProperties, useRead, 200, false, withExtensions(view(doGetContainer))},
-		{"Container_Delete", onContainer("DELETE", ""), auth.PermDeleteContainer, useDelete, 202, false, deletedAgain(single((*call).changeAndTell, doDeleteContainer))},
-		{"Container_GetMetadata", onContainer("GET,HEAD", "metadata"), auth.PermGetContainerProperties, useRead, 200, false, view(doGetContainerMetadata)},
-		{"Container_SetMetadata", onContainer("PUT", "metadata"), auth.PermSetContainerMetadata, useModify, 200, false, update(doSetContainerMetadata)},
-		{"Container_ListBlobs", onContainer("GET", "list"), auth.PermListBlobs, useUnguarded, 200, false, view(doListBlobs)},
-		{"Container_AcquireLease", onContainer("PUT", "lease", actionHeader, "acquire"), auth.PermLeaseContainer, useLease, 201, false, leaseOperation[acquireContainer]((*call).acquireInTurn)},
-		{"Container_RenewLease", onContainer("PUT", "lease", actionHeader, "renew"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[renewContainer]((*call).change)},
-		{"Container_ChangeLease", onContainer("PUT", "lease", actionHeader, "change"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[changeContainer]((*call).change)},
-		{"Container_ReleaseLease", onContainer("PUT", "lease", actionHeader, "release"), auth.PermLeaseContainer, useLease, 200, false, leaseOperation[releaseContainer]((*call).changeAndTell)},
-		{"Container_BreakLease", onContainer("PUT", "lease", actionHeader, "break"), auth.PermBreakContainerLease, useLease, 202, false, breakOperation[breakContainer]()},
+		{
+			Name: "Container_Create", On: onContainer("PUT", ""), Needs: auth.PermCreateContainer, Status: 201,
+			Use: useNothing, Run: update(doCreateContainer),
+		},
+		{
+			Name: "Container_GetProperties", Status: 200,
+			On: onContainer("GET,HEAD", ""), Needs: auth.PermGetContainerProperties,
+			Use: useRead, Extended: true, Run: view(doGetContainer),
+		},
+		{
+			Name: "Container_Delete", On: onContainer("DELETE", ""), Needs: auth.PermDeleteContainer, Status: 202,
+			Use: useDelete, Failed: failedDeletion, Run: update(doDeleteContainer),
+		},
+		{
+			Name: "Container_GetMetadata", Status: 200,
+			On: onContainer("GET,HEAD", "metadata"), Needs: auth.PermGetContainerProperties,
+			Use: useRead, Run: view(doGetContainerMetadata),
+		},
+		{
+			Name: "Container_SetMetadata", Status: 200,
+			On: onContainer("PUT", "metadata"), Needs: auth.PermSetContainerMetadata,
+			Use: useModify, Run: update(doSetContainerMetadata),
+		},
+		{
+			Name: "Container_ListBlobs", On: onContainer("GET", "list"), Needs: auth.PermListBlobs, Status: 200,
+			Use: useUnguarded, Run: view(doListBlobs),
+		},
+		{
+			Name: "Container_AcquireLease", Status: 201,
+			On: onContainer("PUT", "lease", actionHeader, "acquire"), Needs: auth.PermLeaseContainer,
+			Use: useLease, Extended: true, Ignores: etagConditions, Run: inTurn(doLease[acquireContainer]),
+		},
+		{
+			Name: "Container_RenewLease", Status: 200,
+			On: onContainer("PUT", "lease", actionHeader, "renew"), Needs: auth.PermLeaseContainer,
+			Use: useLease, Extended: true, Ignores: etagConditions, Run: update(doLease[renewContainer]),
+		},
+		{
+			Name: "Container_ChangeLease", Status: 200,
+			On: onContainer("PUT", "lease", actionHeader, "change"), Needs: auth.PermLeaseContainer,
+			Use: useLease, Extended: true, Ignores: etagConditions, Run: update(doLease[changeContainer]),
+		},
+		{
+			Name: "Container_ReleaseLease", Status: 200,
+			On: onContainer("PUT", "lease", actionHeader, "release"), Needs: auth.PermLeaseContainer,
+			Use: useEndLease, Extended: true, Ignores: etagConditions, Run: update(doLease[releaseContainer]),
+		},
+		{
+			Name: "Container_BreakLease", Status: 202,
+			On: onContainer("PUT", "lease", actionHeader, "break"), Needs: auth.PermBreakContainerLease,
+			Use: useEndLease, Extended: true, Ignores: etagConditions, Run: update(doBreak[breakContainer]),
+		},
 	}
 }
 
 func blobOperations() []Operation {
 	return []Operation{
-		{"Blob_Download", onBlob("GET", ""), auth.PermGetBlob, useRead, 200, false, withExtensions(readAgain(view(doGetBlob)))},
-		{"Blob_GetProperties", onBlob("HEAD", ""), auth.PermGetBlob, useRead, 200, false, withExtensions(view(doGetProperties))},
-		{"Blob_GetMetadata", onBlob("GET,HEAD", "metadata"), auth.PermGetBlob, useRead, 200, false, view(doGetMetadata)},
-		{"Blob_SetMetadata", onBlob("PUT", "metadata"), auth.PermSetBlobMetadata, useWrite, 200, false, update(doSetMetadata)},
-		{"Blob_SetHTTPHeaders", onBlob("PUT", "properties"), auth.PermSetBlobProperties, useWrite, 200, false, update(doSetProperties)},
-		{"Blob_AcquireLease", onBlob("PUT", "lease", actionHeader, "acquire"), auth.PermLeaseBlob, useLease, 201, false, leaseOperation[acquireBlob]((*call).acquireInTurn)},
-		{"Blob_RenewLease", onBlob("PUT", "lease", actionHeader, "renew"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[renewBlob]((*call).change)},
-		{"Blob_ChangeLease", onBlob("PUT", "lease", actionHeader, "change"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[changeBlob]((*call).change)},
-		{"Blob_ReleaseLease", onBlob("PUT", "lease", actionHeader, "release"), auth.PermLeaseBlob, useLease, 200, false, leaseOperation[releaseBlob]((*call).changeAndTell)},
-		{"Blob_BreakLease", onBlob("PUT", "lease", actionHeader, "break"), auth.PermBreakLease, useLease, 202, false, breakOperation[breakBlob]()},
+		{
+			Name: "Blob_Download", On: onBlob("GET", ""), Needs: auth.PermGetBlob, Status: 200,
+			Use: useRead, Extended: true, Retry: segment.ErrNotFound, Run: view(doGetBlob),
+		},
+		{
+			Name: "Blob_GetProperties", On: onBlob("HEAD", ""), Needs: auth.PermGetBlob, Status: 200,
+			Use: useAttribute.on(onIncremental), Extended: true, Run: view(doGetProperties),
+		},
+		{
+			Name: "Blob_GetMetadata", On: onBlob("GET,HEAD", "metadata"), Needs: auth.PermGetBlob, Status: 200,
+			Use: useAttribute, Run: view(doGetMetadata),
+		},
+		{
+			Name: "Blob_SetMetadata", On: onBlob("PUT", "metadata"), Needs: auth.PermSetBlobMetadata, Status: 200,
+			Use: useWrite, Run: update(doSetMetadata),
+		},
+		{
+			Name: "Blob_SetHTTPHeaders", On: onBlob("PUT", "properties"), Needs: auth.PermSetBlobProperties, Status: 200,
+			Use: useWrite, Run: update(doSetProperties),
+		},
+		{
+			Name: "Blob_AcquireLease", Status: 201,
+			On: onBlob("PUT", "lease", actionHeader, "acquire"), Needs: auth.PermLeaseBlob,
+			Use: useLease, Extended: true, Run: inTurn(doLease[acquireBlob]),
+		},
+		{
+			Name: "Blob_RenewLease", Status: 200,
+			On: onBlob("PUT", "lease", actionHeader, "renew"), Needs: auth.PermLeaseBlob,
+			Use: useLease, Extended: true, Run: update(doLease[renewBlob]),
+		},
+		{
+			Name: "Blob_ChangeLease", Status: 200,
+			On: onBlob("PUT", "lease", actionHeader, "change"), Needs: auth.PermLeaseBlob,
+			Use: useLease, Extended: true, Run: update(doLease[changeBlob]),
+		},
+		{
+			Name: "Blob_ReleaseLease", Status: 200,
+			On: onBlob("PUT", "lease", actionHeader, "release"), Needs: auth.PermLeaseBlob,
+			Use: useEndLease, Extended: true, Run: update(doLease[releaseBlob]),
+		},
+		{
+			Name: "Blob_BreakLease", Status: 202,
+			On: onBlob("PUT", "lease", actionHeader, "break"), Needs: auth.PermBreakLease,
+			Use: useEndLease, Extended: true, Run: update(doBreak[breakBlob]),
+		},
 	}
 }
 
 func blockBlobOperations() []Operation {
+	withUncommitted, withAll := onBlob("GET", "blocklist"), onBlob("GET", "blocklist")
+	withUncommitted.Query, withAll.Query = []string{"blocklisttype=uncommitted"}, []string{"blocklisttype=all"}
 	return []Operation{
-		{"BlockBlob_Upload", onBlob("PUT", "", copySource, "-", blobType, "BlockBlob"), auth.PermPutBlob, useCreate, 201, true, ingest(doPutBlob)},
-		{"BlockBlob_StageBlock", onBlob("PUT", "block", copySource, "-"), auth.PermPutBlock, useStage, 201, false, ingest(doPutBlock)},
-		{"BlockBlob_CommitBlockList", onBlob("PUT", "blocklist"), auth.PermPutBlockList, useCreate, 201, false, update(doPutBlockList)},
-		{"BlockBlob_GetBlockList", onBlob("GET", "blocklist"), auth.PermGetBlockList, useStaged, 200, false, view(doGetBlockList)},
+		{
+			Name: "BlockBlob_Upload", Status: 201,
+			On: onBlob("PUT", "", copySource, "-", blobType, "BlockBlob"), Needs: auth.PermPutBlob,
+			Use: useCreate, HashesMD5: true, Run: ingest(doPutBlob),
+		},
+		{
+			Name: "BlockBlob_StageBlock", Status: 201,
+			On: onBlob("PUT", "block", copySource, "-"), Needs: auth.PermPutBlock,
+			Use: useStage, Run: ingest(doPutBlock),
+		},
+		{
+			Name: "BlockBlob_CommitBlockList", On: onBlob("PUT", "blocklist"), Needs: auth.PermPutBlockList, Status: 201,
+			Use: useCreate, Run: update(doPutBlockList),
+		},
+		{
+			Name: "BlockBlob_GetBlockList", On: withUncommitted, Needs: auth.PermGetUncommittedBlocks, Status: 200,
+			Use: useStaged, Run: view(doGetBlockList),
+		},
+		{
+			Name: "BlockBlob_GetBlockList", On: withAll, Needs: auth.PermGetUncommittedBlocks, Status: 200,
+			Use: useStaged, Run: view(doGetBlockList),
+		},
+		{
+			Name: "BlockBlob_GetBlockList", On: onBlob("GET", "blocklist"), Needs: auth.PermGetBlockList, Status: 200,
+			Use: useStaged, Run: view(doGetBlockList),
+		},
 	}
 }

@@ -18,11 +18,29 @@ func pageBlobOperations() []Operation {
 	sinceSnapshot := onBlob("GET", "pagelist")
 	sinceSnapshot.Query = []string{"prevsnapshot"}
 	return []Operation{
-		{"PageBlob_Create", onBlob("PUT", "", copySource, "-", blobType, "PageBlob"), auth.PermPutBlob, useCreate, 201, false, update(doCreatePageBlob)},
-		{"PageBlob_UploadPages", onBlob("PUT", "page", copySource, "-", pageWrite, "update"), auth.PermPutPage, useWrite, 201, false, ingest(doPutPages)},
-		{"PageBlob_ClearPages", onBlob("PUT", "page", copySource, "-", pageWrite, "clear"), auth.PermPutPage, useWrite, 201, false, update(doClearPages)},
-		{"PageBlob_GetPageRangesDiff", sinceSnapshot, auth.PermGetPageRanges, useRead, 200, false, view(doGetPageDiff)},
-		{"PageBlob_GetPageRanges", onBlob("GET", "pagelist"), auth.PermGetPageRanges, useRead, 200, false, view(doGetPageRanges)},
+		{
+			Name: "PageBlob_Create", Status: 201,
+			On: onBlob("PUT", "", copySource, "-", blobType, "PageBlob"), Needs: auth.PermPutBlob,
+			Use: useCreate, Run: update(doCreatePageBlob),
+		},
+		{
+			Name: "PageBlob_UploadPages", Status: 201,
+			On: onBlob("PUT", "page", copySource, "-", pageWrite, "update"), Needs: auth.PermPutPage,
+			Use: useWrite, Run: ingest(doPutPages),
+		},
+		{
+			Name: "PageBlob_ClearPages", Status: 201,
+			On: onBlob("PUT", "page", copySource, "-", pageWrite, "clear"), Needs: auth.PermPutPage,
+			Use: useWrite, Run: update(doClearPages),
+		},
+		{
+			Name: "PageBlob_GetPageRangesDiff", On: sinceSnapshot, Needs: auth.PermGetPageRanges, Status: 200,
+			Use: useRead, Run: view(doGetPageDiff),
+		},
+		{
+			Name: "PageBlob_GetPageRanges", On: onBlob("GET", "pagelist"), Needs: auth.PermGetPageRanges, Status: 200,
+			Use: useRead, Run: view(doGetPageRanges),
+		},
 	}
 }
 
@@ -39,7 +57,7 @@ func (a *createPageBlob) checkForm() error {
 	if a.Sequence != nil && *a.Sequence < 0 {
 		return fault.InvalidHeader("x-ms-blob-sequence-number", strconv.FormatInt(*a.Sequence, 10))
 	}
-	return a.createEmpty.checkForm()
+	return nil
 }
 
 func doCreatePageBlob(s *scope, a *createPageBlob) (*writtenBlob, error) {
@@ -103,7 +121,7 @@ func (a *putPages) checkForm() error {
 	if n := a.Body.Length; n == 0 || n > 0 && n <= blob.MaxPageWrite && n != r.Len() {
 		return fault.InvalidHeader("Content-Length", strconv.FormatInt(n, 10))
 	}
-	return a.checked.checkForm()
+	return nil
 }
 
 // writtenPages is the answer to a change of pages.

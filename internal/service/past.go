@@ -40,6 +40,8 @@ type address struct {
 	deleted  bool // a soft-deleted one is meant, and no other
 }
 
+func (a *addressed) note(f *form) { f.state, f.takesState = a.address(), true }
+
 func (a *addressed) address() address {
 	switch {
 	case a.Snapshot != 0:
@@ -50,21 +52,14 @@ func (a *addressed) address() address {
 	return address{}
 }
 
-func addressOf(args any) address {
-	if g, ok := args.(interface{ address() address }); ok {
-		return g.address()
-	}
-	return address{}
-}
-
-// checkAddress refuses a snapshot or version where only the base blob is meant, as
+// checkState refuses a snapshot or version where only the base blob is meant, as
 // InvalidQueryParameterValue (docs/reference/conditions-and-errors.md 2.4), and both at once.
-func (c *call) checkAddress(args any) error {
+func (c *call) checkState() error {
 	if c.req.Level != wire.LevelBlob {
 		return nil
 	}
 	snapshot, version := c.req.Query.Get("snapshot"), c.req.Query.Get("versionid")
-	if _, ok := args.(interface{ address() address }); ok {
+	if c.form.takesState {
 		if snapshot != "" && version != "" {
 			return fault.InvalidQuery("versionid", version, "A snapshot has no versions.")
 		}
@@ -83,9 +78,9 @@ func (c *call) checkAddress(args any) error {
 
 // enterRevision loads the state that a request names, and judges the conditions against it.
 // The lease of the base blob has no say (docs/reference/leases.md 4.2).
-func (s *scope) enterRevision(at address, args any) (err error) {
+func (s *scope) enterRevision(at address) (err error) {
 	if at.revision.Kind == blob.PreviousVersion && s.blob != nil && s.blob.VersionID == at.revision.ID {
-		return s.enterBlob(args)
+		return s.enterBlob()
 	}
 	s.revision = at.revision
 	if s.blob, err = s.entry.Revision(at.revision); err != nil {
@@ -94,8 +89,8 @@ func (s *scope) enterRevision(at address, args any) (err error) {
 	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 || s.blob.Gone(s.now) {
 		return fault.BlobNotFound
 	}
-	if err := s.checkConditions(args, s.blob.Version(), false); err != nil {
+	if err := s.checkConditions(s.blob.Version(), false); err != nil {
 		return err
 	}
-	return s.checkState(args)
+	return s.checkWorks()
 }

@@ -14,9 +14,21 @@ import (
 
 func propertiesOperations() []Operation {
 	return []Operation{
-		{"Service_GetProperties", onService("GET", "service", "properties"), auth.PermGetServiceProperties, useNothing, 200, false, view(doGetServiceProperties)},
-		{"Service_SetProperties", onService("PUT", "service", "properties"), auth.PermSetServiceProperties, useNothing, 202, false, single((*call).changeSettings, doSetServiceProperties)},
-		{"Service_GetStatistics", onService("GET", "service", "stats"), auth.PermGetServiceStats, useNothing, 200, false, view(doGetStatistics)},
+		{
+			Name: "Service_GetProperties", Status: 200,
+			On: onService("GET", "service", "properties"), Needs: auth.PermGetServiceProperties,
+			Use: useNothing, Run: view(doGetServiceProperties),
+		},
+		{
+			Name: "Service_SetProperties", Status: 202,
+			On: onService("PUT", "service", "properties"), Needs: auth.PermSetServiceProperties,
+			Use: useNothing, Also: websiteContainers, Run: update(doSetServiceProperties),
+		},
+		{
+			Name: "Service_GetStatistics", Status: 200,
+			On: onService("GET", "service", "stats"), Needs: auth.PermGetServiceStats,
+			Use: useNothing, Run: view(doGetStatistics),
+		},
 	}
 }
 
@@ -71,10 +83,9 @@ func (a *setServiceProperties) checkForm() error {
 	return a.Body.Check()
 }
 
-// changeSettings is change for what may create the containers that settings need.
-func (c *call) changeSettings(ctx context.Context, args any, fn func(*scope) error) error {
-	site, logs := meta.ContainerKey(c.req.Account, blob.WebContainer), meta.ContainerKey(c.req.Account, blob.LogsContainer)
-	return c.changeWith(ctx, args, fn, site, logs)
+// websiteContainers returns the keys of the containers that settings may create.
+func websiteContainers(c *call) []kv.Key {
+	return []kv.Key{meta.ContainerKey(c.req.Account, blob.WebContainer), meta.ContainerKey(c.req.Account, blob.LogsContainer)}
 }
 
 func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error) {

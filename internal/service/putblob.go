@@ -53,9 +53,6 @@ func (a *putBlob) checkForm() error {
 	if a.ContentLength != "" {
 		return fault.UnsupportedHeaderNamed("x-ms-blob-content-length", a.ContentLength)
 	}
-	if err := a.checked.checkForm(); err != nil {
-		return err
-	}
 	if a.ContentMD5 != nil {
 		a.MD5 = a.ContentMD5
 	}
@@ -83,7 +80,7 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 	if err := s.setAttributes(b, &a.attributes); err != nil {
 		return nil, err
 	}
-	if err := s.encrypt(b, a); err != nil {
+	if err := s.encrypt(b); err != nil {
 		return nil, err
 	}
 	if b.HTTP.ContentMD5 == nil {
@@ -168,10 +165,10 @@ func (a *setProperties) record() blob.HTTPHeaders {
 	return h
 }
 
-// leavesContent tells that the request needs neither key nor scope: only a new size
-// touches what is encrypted.
-func (a *setProperties) leavesContent() bool {
-	return a.Size == nil && a.keyed == keyed{} && a.Scope == ""
+// note notes that the request needs neither key nor scope, as only a new size touches what is
+// encrypted.
+func (a *setProperties) note(f *form) {
+	f.leavesContent = a.Size == nil && a.keyed == keyed{} && a.Scope == ""
 }
 
 // replaces tells whether the standard headers are to be replaced: when one is given,

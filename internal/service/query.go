@@ -10,6 +10,9 @@ import (
 func queryOperations() []Operation {
 	refuse := func(*scope, *getProperties) (*version, error) { return nil, fault.FeatureNotSupported }
 	return []Operation{
-		{"BlockBlob_Query", onBlob("POST", "query"), auth.PermQueryBlob, useRead, 200, false, view(refuse)},
+		{
+			Name: "BlockBlob_Query", On: onBlob("POST", "query"), Needs: auth.PermQueryBlob, Status: 200,
+			Use: useRead, Run: view(refuse),
+		},
 	}
 }

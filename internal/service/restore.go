@@ -13,8 +13,15 @@ import (
 
 func restoreOperations() []Operation {
 	return []Operation{
-		{"Container_Restore", onContainer("PUT", "undelete"), auth.PermRestoreContainer, useNothing, 201, false, update(doRestoreContainer)},
-		{"Container_Restore", onService("PUT", "container", "undelete"), auth.PermRestoreContainer, useNothing, 201, false, view(doRestoreNowhere)},
+		{
+			Name: "Container_Restore", On: onContainer("PUT", "undelete"), Needs: auth.PermRestoreContainer, Status: 201,
+			Use: useNothing, Run: update(doRestoreContainer),
+		},
+		{
+			Name: "Container_Restore", Status: 201,
+			On: onService("PUT", "container", "undelete"), Needs: auth.PermRestoreContainer,
+			Use: useNothing, Run: view(doRestoreNowhere),
+		},
 	}
 }
 

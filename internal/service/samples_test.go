@@ -226,6 +226,8 @@ func readSamples() []sample {
 		}},
 		{name: "Get Blob Properties", ask: onTheBlob("HEAD", "", nil)},
 		{name: "Get Blob Metadata", ask: onTheBlob("GET", "?comp=metadata", nil)},
+		{name: "Get Block List, committed", ask: onTheBlob("GET", "?comp=blocklist", nil)},
+		{name: "Get Block List, uncommitted", ask: onTheBlob("GET", "?comp=blocklist&blocklisttype=uncommitted", nil)},
 		{name: "Get Block List", ask: onTheBlob("GET", "?comp=blocklist&blocklisttype=all", nil)},
 		{name: "Get Page Ranges", kind: "page", ask: onTheBlob("GET", "?comp=pagelist", nil)},
 		{name: "Get Page Ranges, diff", kind: "page", ask: func(p *place) ask {

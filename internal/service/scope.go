@@ -14,38 +14,6 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// use says how an operation treats its container or blob. It decides the
-// preconditions, which one function judges for all (docs/reference/leases.md 8,
-// docs/reference/conditions-and-errors.md 1).
-type use struct {
-	creates bool        // the resource may be missing
-	staged  bool        // a blob of uncommitted blocks alone counts as existing
-	lease   leaseUse    // what the resource's lease demands
-	effect  blob.Effect // how conditional headers are judged
-}
-
-type leaseUse uint8
-
-const (
-	leaseAside  leaseUse = iota // the operation does not look at the lease, or is about the lease itself
-	leaseReads                  // a lease ID that is sent must be valid
-	leaseWrites                 // while locked, the lease ID is needed
-	leaseCopies                 // the same, and the lease has to be infinite
-)
-
-var (
-	useNothing   = use{creates: true}
-	useRead      = use{lease: leaseReads, effect: blob.Reads}
-	useWrite     = use{lease: leaseWrites, effect: blob.Writes}
-	useCreate    = use{creates: true, lease: leaseWrites, effect: blob.Creates}
-	useDelete    = use{staged: true, lease: leaseWrites, effect: blob.Writes}
-	useStage     = use{creates: true, staged: true, lease: leaseWrites, effect: blob.Writes}
-	useStaged    = use{staged: true, lease: leaseReads, effect: blob.Reads}
-	useLease     = use{staged: true, effect: blob.Writes}
-	useUnguarded = use{effect: blob.Reads}                     // neither lease nor conditions count
-	useModify    = use{lease: leaseReads, effect: blob.Writes} // of a container: writes that its lease does not guard
-)
-
 // scope is what the function of an operation works on: one resource within one
 // transaction, at one moment.
 type scope struct {
@@ -61,16 +29,16 @@ type scope struct {
 	key       *encryption.Key // that the blob's bytes are read with; nil if they are not encrypted
 }
 
-// view runs fn on one snapshot, with the resource loaded and the preconditions
-// of args judged.
-func (c *call) view(ctx context.Context, args any, fn func(*scope) error) error {
+// view runs fn on one snapshot, with the resource loaded and the preconditions of the
+// request judged.
+func (c *call) view(ctx context.Context, fn func(*scope) error) error {
 	container, err := c.enclosing(ctx)
 	if err != nil {
 		return err
 	}
 	return c.DB.View(ctx, func(r kv.Reader) error {
 		s := &scope{call: c, r: r, container: container}
-		if err := s.enter(args); err != nil {
+		if err := s.enter(); err != nil {
 			return err
 		}
 		return fn(s)
@@ -78,19 +46,22 @@ func (c *call) view(ctx context.Context, args any, fn func(*scope) error) error 
 }
 
 // change runs fn in one update of the resource, alone among its updates.
-func (c *call) change(ctx context.Context, args any, fn func(*scope) error) error {
-	return c.changeWith(ctx, args, fn)
+func (c *call) change(ctx context.Context, fn func(*scope) error) error {
+	return c.changeWith(ctx, fn)
 }
 
 // changeWith is change for what depends on more keys.
-func (c *call) changeWith(ctx context.Context, args any, fn func(*scope) error, also ...kv.Key) error {
+func (c *call) changeWith(ctx context.Context, fn func(*scope) error, also ...kv.Key) error {
 	key, container, err := c.declare(ctx)
 	if err != nil {
 		return err
 	}
+	if c.op.Also != nil {
+		also = append(also, c.op.Also(c)...)
+	}
 	err = c.DB.Update(ctx, append([]kv.Key{key}, also...), func(tx kv.Tx) error {
 		s := &scope{call: c, r: tx, tx: tx, container: container}
-		if err := s.enter(args); err != nil {
+		if err := s.enter(); err != nil {
 			return err
 		}
 		return fn(s)
@@ -98,19 +69,22 @@ func (c *call) changeWith(ctx context.Context, args any, fn func(*scope) error, 
 	if c.req.Level != wire.LevelBlob {
 		c.near.drop(c.req.Account, c.req.Container)
 	}
+	if err == nil && c.op.Use.frees {
+		c.queues.Changed(c.resourceName())
+	}
 	return err
 }
 
 // rehearse runs fn as change would, and drops what it writes: it tells early, and
 // from the same rules, whether a change would be refused.
-func (c *call) rehearse(ctx context.Context, args any, fn func(*scope) error) error {
+func (c *call) rehearse(ctx context.Context, fn func(*scope) error) error {
 	_, container, err := c.declare(ctx)
 	if err != nil {
 		return err
 	}
 	return c.DB.View(ctx, func(r kv.Reader) error {
 		s := &scope{call: c, r: r, tx: rehearsal{r}, container: container}
-		if err := s.enter(args); err != nil {
+		if err := s.enter(); err != nil {
 			return err
 		}
 		return fn(s)
@@ -152,7 +126,7 @@ func (c *call) enclosing(ctx context.Context) (*blob.Container, error) {
 }
 
 // enter loads the resource and judges the preconditions.
-func (s *scope) enter(args any) (err error) {
+func (s *scope) enter() (err error) {
 	s.now = blob.TimeOf(s.r.Now())
 	if s.req.Level >= wire.LevelContainer && s.container == nil {
 		s.container, err = meta.Container(s.r, s.req.Account, s.req.Container)
@@ -162,7 +136,7 @@ func (s *scope) enter(args any) (err error) {
 	}
 	switch s.req.Level {
 	case wire.LevelContainer:
-		return s.enterContainer(args)
+		return s.enterContainer()
 	case wire.LevelBlob:
 		if s.container == nil {
 			return fault.ContainerNotFound
@@ -170,10 +144,10 @@ func (s *scope) enter(args any) (err error) {
 		if err := s.load(); err != nil {
 			return err
 		}
-		if at := addressOf(args); !at.revision.IsZero() {
-			return s.enterRevision(at, args)
+		if at := s.form.state; !at.revision.IsZero() {
+			return s.enterRevision(at)
 		}
-		return s.enterBlob(args)
+		return s.enterBlob()
 	}
 	return nil
 }
@@ -197,7 +171,7 @@ func (s *scope) load() (err error) {
 	return err
 }
 
-func (s *scope) enterContainer(args any) error {
+func (s *scope) enterContainer() error {
 	if s.container == nil {
 		if s.op.Use.creates {
 			return nil
@@ -205,13 +179,13 @@ func (s *scope) enterContainer(args any) error {
 		return fault.ContainerNotFound
 	}
 	s.leased = s.container.Lease.Kind != lease.None
-	if err := s.checkLease(&s.container.Lease, args); err != nil {
+	if err := s.checkLease(&s.container.Lease); err != nil {
 		return fault.ForContainer(err)
 	}
-	return s.checkConditions(args, s.container.Version(), false)
+	return s.checkConditions(s.container.Version(), false)
 }
 
-func (s *scope) enterBlob(args any) error {
+func (s *scope) enterBlob() error {
 	u := s.op.Use
 	if missing := s.blob == nil || s.blob.Uncommitted && !u.staged; missing && !u.creates {
 		return fault.BlobNotFound
@@ -224,48 +198,36 @@ func (s *scope) enterBlob(args any) error {
 	if err := s.mayOverwrite(); err != nil {
 		return err
 	}
-	if err := s.checkLease(held, args); err != nil {
+	if err := s.checkLease(held); err != nil {
 		return err
 	}
-	satisfied := lease.OverridesIfNoneMatchAny(*held, leaseIDOf(args), s.r.Now())
-	if err := s.checkConditions(args, s.blob.Conditional(), satisfied); err != nil {
+	satisfied := lease.OverridesIfNoneMatchAny(*held, s.form.leaseID, s.r.Now())
+	if err := s.checkConditions(s.blob.Conditional(), satisfied); err != nil {
 		return err
 	}
-	if err := s.checkState(args); err != nil {
+	if err := s.checkWorks(); err != nil {
 		return err
 	}
 	if u.lease >= leaseWrites {
-		*held = lease.AfterWrite(*held, s.r.Now(), leaseIDOf(args).Given)
+		*held = lease.AfterWrite(*held, s.r.Now(), s.form.leaseID.Given)
 	}
 	return nil
 }
 
-func (s *scope) checkLease(held *lease.Lease, args any) error {
+func (s *scope) checkLease(held *lease.Lease) error {
 	switch s.op.Use.lease {
 	case leaseReads:
-		return lease.Check(*held, lease.Read, leaseIDOf(args), s.r.Now())
+		return lease.Check(*held, lease.Read, s.form.leaseID, s.r.Now())
 	case leaseWrites:
-		return lease.Check(*held, lease.Write, leaseIDOf(args), s.r.Now())
+		return lease.Check(*held, lease.Write, s.form.leaseID, s.r.Now())
 	case leaseCopies:
-		return lease.CheckAsyncCopy(*held, leaseIDOf(args), s.r.Now())
+		return lease.CheckAsyncCopy(*held, s.form.leaseID, s.r.Now())
 	}
 	return nil
 }
 
-func leaseIDOf(args any) lease.OptionalID {
-	if g, ok := args.(interface{ leaseID() lease.OptionalID }); ok {
-		return g.leaseID()
-	}
-	return lease.OptionalID{}
-}
-
-func (s *scope) checkConditions(args any, v blob.Version, ignoreNoneAny bool) error {
-	g, ok := args.(interface{ conditions() blob.Conditions })
-	if !ok {
-		return nil
-	}
-	c := g.conditions()
-	return tellVersion(c.Check(s.op.Use.effect, v, ignoreNoneAny), v)
+func (s *scope) checkConditions(v blob.Version, ignoreNoneAny bool) error {
+	return tellVersion(s.form.conditions.Check(s.op.Use.effect, v, ignoreNoneAny), v)
 }
 
 // tellVersion makes the answer that a state is the one the client has say which that is.

@@ -105,7 +105,7 @@ func New(o Options) *Service {
 	}
 	rows := Operations()
 	for i := range rows {
-		rows[i].run.unread = rows[i].unreadConditions()
+		rows[i].unread = rows[i].unreadConditions()
 	}
 	return &Service{Options: o, outside: fetch.New(o.Sources), table: wire.NewTable(rows, func(op *Operation) wire.Selector { return op.On })}
 }
@@ -135,12 +135,12 @@ func (s *Service) Serve(r *wire.Request) {
 
 func (c *call) serve() (err error) {
 	if c.op.Needs.Open {
-		return c.op.run.serve(c)
+		return c.op.serve(c)
 	}
 	if c.grant, err = c.authenticate(c.req); err != nil {
 		return err
 	}
-	if err := c.grant.Allow(c.need(), c.resource()); err != nil {
+	if err := c.grant.Allow(c.op.Needs, c.resource()); err != nil {
 		return err
 	}
 	if c.req.Level == wire.LevelBlob && !c.req.Website && !c.op.On.AnyLevel {
@@ -148,12 +148,12 @@ func (c *call) serve() (err error) {
 			return err
 		}
 	}
-	for _, name := range c.op.run.unread {
+	for _, name := range c.op.unread {
 		if c.req.Header.Get(name) != "" {
 			return fault.ConditionHeadersNotSupported
 		}
 	}
-	return c.op.run.serve(c)
+	return c.op.serve(c)
 }
 
 // authenticate finds out who sent a request.

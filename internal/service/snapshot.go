@@ -15,26 +15,38 @@ var useSnapshot = use{lease: leaseReads, effect: blob.Writes}
 
 func historyOperations() []Operation {
 	ofVersion, forGood := onBlob("DELETE", ""), onBlob("DELETE", "")
-	ofVersion.Query, forGood.Query = []string{"versionid"}, []string{"deletetype"}
+	ofVersion.Query, forGood.Query = []string{"versionid"}, []string{"deletetype=permanent"}
 	return []Operation{
-		{"Blob_Delete", forGood, auth.PermDeletePermanently, useDelete, 202, false, inOne(single((*call).changeAndTell, doDeleteBlob))},
-		{"Blob_Delete", ofVersion, auth.PermDeleteVersion, useDelete, 202, false, inOne(single((*call).changeAndTell, doDeleteBlob))},
-		{"Blob_Delete", onBlob("DELETE", ""), auth.PermDeleteBlob, useDelete, 202, false, inOne(single((*call).changeAndTell, doDeleteBlob))},
-		{"Blob_CreateSnapshot", onBlob("PUT", "snapshot"), auth.PermSnapshotBlob, useSnapshot, 201, false, update(doSnapshot)},
-		{"Blob_Undelete", onBlob("PUT", "undelete"), auth.PermUndeleteBlob, useNothing, 200, false, inOne(update(doUndelete))},
+		{
+			Name: "Blob_Delete", On: forGood, Needs: auth.PermDeletePermanently, Status: 202,
+			Use: useDelete, Failed: failedSnapshots, Run: update(doDeleteBlob),
+		},
+		{
+			Name: "Blob_Delete", On: ofVersion, Needs: auth.PermDeleteVersion, Status: 202,
+			Use: useDelete, Failed: failedSnapshots, Run: update(doDeleteBlob),
+		},
+		{
+			Name: "Blob_Delete", On: onBlob("DELETE", ""), Needs: auth.PermDeleteBlob, Status: 202,
+			Use: useDelete, Failed: failedSnapshots, Run: update(doDeleteBlob),
+		},
+		{
+			Name: "Blob_CreateSnapshot", On: onBlob("PUT", "snapshot"), Needs: auth.PermSnapshotBlob, Status: 201,
+			Use: useSnapshot, Run: update(doSnapshot),
+		},
+		{
+			Name: "Blob_Undelete", On: onBlob("PUT", "undelete"), Needs: auth.PermUndeleteBlob, Status: 200,
+			Use: useNothing, Failed: failedSnapshots, Run: update(doUndelete),
+		},
 	}
 }
 
-// inOne refuses, as something that no retry helps, to change more snapshots in one transaction
-// than fit (docs/facts/largest-transactions.md).
-func inOne(h handler) handler {
-	return h.around(func(c *call, inner func(*call) error) error {
-		err := inner(c)
-		if errors.Is(err, kv.ErrTooLarge) {
-			return &fault.Error{Code: fault.SnapshotCountExceeded, Cause: err}
-		}
-		return err
-	})
+// failedSnapshots refuses, as something that no retry helps, to change more snapshots in one
+// transaction than fit (docs/facts/largest-transactions.md).
+func failedSnapshots(_ *call, err error) error {
+	if errors.Is(err, kv.ErrTooLarge) {
+		return &fault.Error{Code: fault.SnapshotCountExceeded, Cause: err}
+	}
+	return err
 }
 
 // snapshotBlob keeps the present state of a blob.

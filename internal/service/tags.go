@@ -9,10 +9,22 @@ import (
 
 func tagOperations() []Operation {
 	return []Operation{
-		{"Blob_GetTags", onBlob("GET", "tags"), auth.PermGetTags, useRead, 200, false, view(doGetTags)},
-		{"Blob_SetTags", onBlob("PUT", "tags"), auth.PermSetTags, useWrite, 204, false, update(doSetTags)},
-		{"Service_FilterBlobs", onService("GET", "", "blobs"), auth.PermFindBlobs, useNothing, 200, false, view(doFindBlobs)},
-		{"Container_FilterBlobs", onContainer("GET", "blobs"), auth.PermFindContainerBlobs, useUnguarded, 200, false, view(doFindBlobs)},
+		{
+			Name: "Blob_GetTags", On: onBlob("GET", "tags"), Needs: auth.PermGetTags, Status: 200,
+			Use: useAttribute, Run: view(doGetTags),
+		},
+		{
+			Name: "Blob_SetTags", On: onBlob("PUT", "tags"), Needs: auth.PermSetTags, Status: 204,
+			Use: useWrite.on(onArchived | onImmutable), Run: update(doSetTags),
+		},
+		{
+			Name: "Service_FilterBlobs", On: onService("GET", "", "blobs"), Needs: auth.PermFindBlobs, Status: 200,
+			Use: useNothing, Run: view(doFindBlobs),
+		},
+		{
+			Name: "Container_FilterBlobs", On: onContainer("GET", "blobs"), Needs: auth.PermFindContainerBlobs, Status: 200,
+			Use: useUnguarded, Run: view(doFindBlobs),
+		},
 	}
 }
 
@@ -46,9 +58,9 @@ type tagConditions struct {
 	IfTags            tagCondition  `header:"x-ms-if-tags"`
 }
 
-func (c *tagConditions) conditions() blob.Conditions {
+func (c *tagConditions) note(f *form) {
 	same := conditional(*c)
-	return same.conditions()
+	same.note(f)
 }
 
 type getTags struct {

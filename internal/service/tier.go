@@ -11,7 +11,10 @@ import (
 
 func tierOperations() []Operation {
 	return []Operation{
-		{"Blob_SetTier", onBlob("PUT", "tier"), auth.PermSetTier, useWrite, 200, false, update(doSetTier)},
+		{
+			Name: "Blob_SetTier", On: onBlob("PUT", "tier"), Needs: auth.PermSetTier, Status: 200,
+			Use: useWrite.on(onArchived | onImmutable), Run: update(doSetTier),
+		},
 	}
 }
 
@@ -55,9 +58,7 @@ type setTier struct {
 	IfTags   tagCondition      `header:"x-ms-if-tags"`
 }
 
-func (a *setTier) conditions() blob.Conditions {
-	return blob.Conditions{IfTags: a.IfTags.TagCondition}
-}
+func (a *setTier) note(f *form) { f.conditions.IfTags = a.IfTags.TagCondition }
 
 type tierSet struct {
 	Status int `status:""`

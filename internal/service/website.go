@@ -9,6 +9,7 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -16,7 +17,8 @@ import (
 // no row in the table because nothing but the endpoint tells it apart.
 var readWebsite = Operation{
 	Name: "Website_Read", Needs: auth.Permission{Name: "ReadWebsite", Open: true}, Use: useRead, Status: 200,
-	run: readAgain(handle[webRead, webPage]((*call).readWebsite)),
+	Retry: segment.ErrNotFound,
+	Run:   handle[webRead, webPage]((*call).readWebsite),
 }
 
 // webRead is a request to the website endpoint. Nothing that is not of HTTP counts.
@@ -27,10 +29,8 @@ type webRead struct {
 	Range       wire.Range `header:"Range"`
 }
 
-func (a *webRead) conditions() blob.Conditions {
-	c := a.dated.conditions()
-	c.IfMatch, c.IfNoneMatch = a.IfMatch, a.IfNoneMatch
-	return c
+func (a *webRead) note(f *form) {
+	f.conditions.IfMatch, f.conditions.IfNoneMatch = a.IfMatch, a.IfNoneMatch
 }
 
 // webPage is a blob as browsers see it.
@@ -44,7 +44,7 @@ type webPage struct {
 }
 
 var (
-	webReads = wire.CompileArgs[webRead]()
+	webReads = newReader[webRead]()
 	webPages = wire.CompileResults[webPage]()
 )
 
@@ -65,11 +65,8 @@ func (c *call) readWebsite() error {
 	if near.properties == nil || !near.properties.Website.Serves() {
 		return fault.WebContentNotFound
 	}
-	a := &webRead{}
-	if err := webReads.Decode(c.req, a); err != nil {
-		return err
-	}
-	if err := c.checkForm(a); err != nil {
+	a, err := webReads.read(c)
+	if err != nil {
 		return err
 	}
 	var page *webPage
@@ -92,7 +89,7 @@ func (s *scope) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
 			return nil, err
 		}
 		if s.blob != nil {
-			if err := s.checkConditions(a, s.blob.Version(), false); err != nil {
+			if err := s.checkConditions(s.blob.Version(), false); err != nil {
 				return nil, err
 			}
 			return s.show(a.Range)

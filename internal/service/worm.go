@@ -18,9 +18,18 @@ var useGovern = use{effect: blob.Writes}
 func wormOperations() []Operation {
 	const comp = "immutabilityPolicies"
 	return []Operation{
-		{"Blob_SetImmutabilityPolicy", onBlob("PUT", comp), auth.PermSetImmutability, useGovern, 200, false, update(doSetPolicy)},
-		{"Blob_DeleteImmutabilityPolicy", onBlob("DELETE", comp), auth.PermSetImmutability, useGovern, 200, false, update(doDeletePolicy)},
-		{"Blob_SetLegalHold", onBlob("PUT", "legalhold"), auth.PermSetLegalHold, useGovern, 200, false, update(doSetLegalHold)},
+		{
+			Name: "Blob_SetImmutabilityPolicy", On: onBlob("PUT", comp), Needs: auth.PermSetImmutability, Status: 200,
+			Use: useGovern.on(onArchived | onImmutable), Run: update(doSetPolicy),
+		},
+		{
+			Name: "Blob_DeleteImmutabilityPolicy", On: onBlob("DELETE", comp), Needs: auth.PermSetImmutability, Status: 200,
+			Use: useGovern.on(onArchived | onImmutable), Run: update(doDeletePolicy),
+		},
+		{
+			Name: "Blob_SetLegalHold", On: onBlob("PUT", "legalhold"), Needs: auth.PermSetLegalHold, Status: 200,
+			Use: useGovern.on(onArchived | onImmutable), Run: update(doSetLegalHold),
+		},
 	}
 }
 
@@ -102,8 +111,8 @@ type setPolicy struct {
 	Locked            policyLocked  `header:"x-ms-immutability-policy-mode"`
 }
 
-func (a *setPolicy) conditions() blob.Conditions {
-	return blob.Conditions{IfUnmodifiedSince: blob.Time(a.IfUnmodifiedSince)}
+func (a *setPolicy) note(f *form) {
+	f.conditions.IfUnmodifiedSince = blob.Time(a.IfUnmodifiedSince)
 }
 
 type policySet struct {

@@ -1,0 +1,88 @@
+package service
+
+import (
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/encryption"
+	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/lease"
+	"github.com/leasehold/leasehold/internal/wire"
+)
+
+// form holds what the groups of headers among the arguments of a request say, as far as every
+// operation treats it alike.
+type form struct {
+	leaseID         lease.OptionalID
+	conditions      blob.Conditions
+	state           address
+	takesState      bool // the operation works on snapshots and versions as well
+	setsTags        bool
+	givenScope      string
+	takesScope      bool         // the operation takes an encryption scope
+	givenKey        *keyed       // nil if the operation takes no key
+	givenSourceKey  *sourceKeyed // nil if the operation takes no key of a source
+	leavesContent   bool         // the request needs neither key nor scope
+	key, sourceKey  *encryption.Key
+	encryptionScope string // that of the header or of the signature
+}
+
+// notes is implemented by groups of headers that every operation treats alike.
+type notes interface{ note(*form) }
+
+// formed is implemented by groups of headers, and by arguments, that have more to their form than
+// their fields tell.
+type formed interface{ checkForm() error }
+
+// reader reads the arguments of an operation, which are of type A.
+type reader[A any] struct {
+	args   *wire.Args[A]
+	notes  *wire.Groups[A, notes]
+	formed *wire.Groups[A, formed]
+}
+
+func newReader[A any]() reader[A] {
+	return reader[A]{wire.CompileArgs[A](), wire.CompileGroups[A, notes](), wire.CompileGroups[A, formed]()}
+}
+
+// read returns the arguments of a request, judged by themselves.
+func (r reader[A]) read(c *call) (*A, error) {
+	a := new(A)
+	if err := r.args.Decode(c.req, a); err != nil {
+		return nil, err
+	}
+	return a, r.judge(c, a)
+}
+
+// judge notes the form of a request, and judges what can be told from it alone.
+func (r reader[A]) judge(c *call, a *A) error {
+	c.form = form{}
+	r.notes.Each(a, func(g notes) error {
+		g.note(&c.form)
+		return nil
+	})
+	if err := c.checkGroups(); err != nil {
+		return err
+	}
+	return r.formed.Each(a, formed.checkForm)
+}
+
+// checkGroups judges the groups of headers that every operation treats alike.
+func (c *call) checkGroups() (err error) {
+	if err := c.checkState(); err != nil {
+		return err
+	}
+	f := &c.form
+	if err := f.conditions.CheckForm(c.op.Use.effect); err != nil {
+		return err
+	}
+	if f.conditions.IfTags != nil && !c.grant.MayReadTags(c.resource()) || f.setsTags && !c.grant.MayWriteTags(c.resource()) {
+		return fault.AuthorizationPermissionMismatch
+	}
+	if f.encryptionScope, err = c.scopeOf(f); err != nil {
+		return err
+	}
+	if f.key, err = c.keyOf(f); err != nil {
+		return err
+	}
+	f.sourceKey, err = c.sourceKeyOf(f)
+	return err
+}
