@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 // Request holds the facts of a request that credentials are judged by. It is only read, and must stay unchanged as long as a
@@ -20,7 +21,7 @@ import (
 type Request struct {
 	Method        string      // upper case
 	RawPath       string      // as it stands in the request line, percent-encoding untouched, without the query
-	RawQuery      string      // as it stands in the request line, without '?'
+	RawQuery      string      // as it stands in the request line, without '?'; one that query.Parse can read
 	Header        http.Header // names in canonical form
 	ContentLength int64       // bytes of the body; -1 when unknown
 	TLS           bool        // came over HTTPS
@@ -91,25 +92,14 @@ func Authenticate(req *Request, env *Env) (Grant, error) {
 			return authenticateKey(req, env, credentials, true)
 		case !strings.EqualFold(scheme, "Bearer"):
 			return Grant{}, fault.InvalidAuthenticationInfo
-		case !hasSignature(req.RawQuery):
+		case !query.Named(req.RawQuery, "sig"):
 			return authenticateBearer(req, env)
 		}
 	default:
 		return Grant{}, fault.InvalidAuthenticationInfo
 	}
-	if hasSignature(req.RawQuery) {
+	if query.Named(req.RawQuery, "sig") {
 		return authenticateSAS(req, env)
 	}
 	return Grant{req: req, env: env}, nil
-}
-
-// hasSignature reports whether a query has the parameter sig.
-func hasSignature(rawQuery string) bool {
-	for part := range strings.SplitSeq(rawQuery, "&") {
-		name, _, _ := strings.Cut(part, "=")
-		if strings.EqualFold(unescape(name, true), "sig") {
-			return true
-		}
-	}
-	return false
 }

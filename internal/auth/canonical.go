@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 // Protocol versions from which a rule of Shared Key holds.
@@ -42,7 +43,7 @@ type canon struct {
 	req     *Request
 	lite    bool
 	headers []header
-	params  []parameter
+	params  query.Query
 	text    []byte
 }
 
@@ -139,21 +140,25 @@ func (c *canon) appendResource(f form) {
 	if c.req.RawQuery == "" {
 		return
 	}
-	c.params = appendParameters(c.params[:0], c.req.RawQuery, !f.keepPlus)
+	var err error
+	if c.params, err = query.Append(c.params[:0], c.req.RawQuery, !f.keepPlus); err != nil {
+		c.text = c.text[:0] // nobody signs what can't be read
+		return
+	}
 	if c.lite {
-		if i := slices.IndexFunc(c.params, func(p parameter) bool { return p.name == "comp" }); i >= 0 {
-			c.text = append(append(c.text, "?comp="...), c.params[i].value...)
+		if i := slices.IndexFunc(c.params, func(p query.Param) bool { return p.Name == "comp" }); i >= 0 {
+			c.text = append(append(c.text, "?comp="...), c.params[i].Value...)
 		}
 		return
 	}
 	sortParameters(c.params)
 	for i, p := range c.params {
-		if i > 0 && p.name == c.params[i-1].name {
-			c.text = append(append(c.text, ','), p.value...)
+		if i > 0 && p.Name == c.params[i-1].Name {
+			c.text = append(append(c.text, ','), p.Value...)
 			continue
 		}
-		c.text = append(append(c.text, '\n'), p.name...)
-		c.text = append(append(c.text, ':'), p.value...)
+		c.text = append(append(c.text, '\n'), p.Name...)
+		c.text = append(append(c.text, ':'), p.Value...)
 	}
 }
 

@@ -105,6 +105,8 @@ func (g Grant) allowScopedSAS(p Permission, r Resource) error {
 	switch {
 	case !ok || resource != g.resource:
 		return fault.NotAuthenticated("The signature does not cover the resource.")
+	case p.WholeContainer && g.sas.Resource == "d":
+		return p.unfit()
 	case p.Scoped == "" || (g.sas.Resource == "bs" || g.sas.Resource == "bv") && !p.OfVersion && p.Scoped != AnyLetter:
 		return p.unfit()
 	case g.signed(p) == nothing:

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,33 +34,6 @@ func FuzzAuthorization(f *testing.F) {
 		}
 		if e, ok := fault.Of(err); !ok || e.Status < 400 || e.Status > 403 {
 			t.Errorf("%q: %v", text, err)
-		}
-	})
-}
-
-// FuzzParameters: what is well-formed is read as net/url reads it, and nothing is lost.
-func FuzzParameters(f *testing.F) {
-	f.Add("a=b&c=d+e&%41=%2B", true)
-	f.Add("a=%&&=&b;c=%zz&A=1&a=%c3%28", false)
-	f.Add("sig=a%3d&sig", true)
-	f.Fuzz(func(t *testing.T, raw string, plusIsSpace bool) {
-		decode := url.PathUnescape
-		if plusIsSpace {
-			decode = url.QueryUnescape
-		}
-		got := appendParameters(nil, raw, plusIsSpace)
-		parts := slices.DeleteFunc(strings.Split(raw, "&"), func(s string) bool { return s == "" })
-		if len(got) != len(parts) {
-			t.Fatalf("%q is read as %q", raw, got)
-		}
-		for i, part := range parts {
-			name, value, _ := strings.Cut(part, "=")
-			if want, err := decode(value); err == nil && got[i].value != want {
-				t.Errorf("%q: value %q, want %q", part, got[i].value, want)
-			}
-			if want, err := decode(name); err == nil && got[i].name != strings.ToLower(want) {
-				t.Errorf("%q: name %q, want %q", part, got[i].name, want)
-			}
 		}
 	})
 }

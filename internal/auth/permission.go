@@ -82,6 +82,8 @@ type Permission struct {
 	Open bool
 	// OfVersion operations act on the snapshot or version that the query names. Only they can be granted by a SAS for one.
 	OfVersion bool
+	// WholeContainer operations see all of a container: a SAS for a directory never grants them.
+	WholeContainer bool
 	// TokenOnly operations are refused to account keys.
 	TokenOnly bool
 	// Unfit is the code for a kind of credential that may never do this; "" stands for AuthorizationFailure.
@@ -131,7 +133,7 @@ var (
 	PermLeaseContainer         = Permission{Name: "LeaseContainer", Type: 'c', Account: "w", Actions: cWrite}
 	PermBreakContainerLease    = Permission{Name: "BreakContainerLease", Type: 'c', Account: "w", Break: "d", Actions: cWrite}
 	PermListBlobs              = Permission{Name: "ListBlobs", Type: 'c', Scoped: "l", Account: "l", Actions: read, Public: PublicContainer}
-	PermFindContainerBlobs     = Permission{Name: "FindContainerBlobs", Type: 'c', Scoped: "f", Account: "f", Actions: []Action{ActionFindBlobs}}
+	PermFindContainerBlobs     = Permission{Name: "FindContainerBlobs", Type: 'c', Scoped: "f", Account: "f", Actions: []Action{ActionFindBlobs}, WholeContainer: true}
 	PermRestoreContainer       = Permission{Name: "RestoreContainer", Type: 'c', Account: "w", Actions: cWrite}
 	PermRenameContainer        = Permission{Name: "RenameContainer", Type: 'c', Account: "w", Actions: cWrite}
 	PermContainerBatch         = Permission{Name: "ContainerBatch", Scoped: AnyLetter, Account: AnyLetter, Actions: cWrite}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 // SAS holds the fields of a shared access signature as they stand in the query, decoded once. What is signed is this text, never
@@ -151,17 +152,17 @@ func (s *SAS) delegationField(name string) *string {
 }
 
 // parseSAS collects the fields of a signature from a query. A field that is given twice is refused: only one would be signed.
-func parseSAS(query []parameter) (*SAS, error) {
+func parseSAS(q query.Query) (*SAS, error) {
 	s := &SAS{}
-	for _, p := range query {
-		f := s.field(p.name)
+	for i, p := range q {
+		f := s.field(p.Name)
 		if f == nil {
 			continue
 		}
-		if *f != "" {
-			return nil, fault.InvalidQuery(p.name, p.value, "The parameter is given more than once.")
+		if q[:i].Has(p.Name) {
+			return nil, fault.InvalidQuery(p.Name, "", "The parameter is given more than once.")
 		}
-		*f = p.value
+		*f = p.Value
 	}
 	return s, nil
 }

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 // AccessPolicy is a stored access policy of a container: what service SAS that name it leave out. Zero fields are not given.
@@ -31,14 +31,21 @@ func authenticateSAS(req *Request, env *Env) (Grant, error) {
 
 // verifySAS runs the checks on a signature that do not depend on the operation, in the order of the service.
 func verifySAS(req *Request, env *Env, plusIsSpace bool) (Grant, error) {
-	query := appendParameters(nil, req.RawQuery, plusIsSpace)
-	s, err := parseSAS(query)
+	params, err := query.Append(nil, req.RawQuery, plusIsSpace)
+	if err != nil {
+		return Grant{}, err
+	}
+	s, err := parseSAS(params)
 	if err != nil {
 		return Grant{}, err
 	}
 	if plusIsSpace && strings.Contains(req.RawQuery, "+") {
 		// Base64 has no spaces: a plus in the signature is always meant, even where the other fields come from a form.
-		s.Signature = value(appendParameters(nil, req.RawQuery, false), "sig")
+		literal, err := query.Append(nil, req.RawQuery, false)
+		if err != nil {
+			return Grant{}, err
+		}
+		s.Signature = literal.Get("sig")
 	}
 	kind := s.kind()
 	if err := s.checkFields(kind); err != nil {
@@ -48,7 +55,7 @@ func verifySAS(req *Request, env *Env, plusIsSpace bool) (Grant, error) {
 		return Grant{}, fault.KeyBasedAuthenticationNotPermitted
 	}
 	g := Grant{Principal: Principal{Kind: kind, Name: env.Account.Name}, req: req, env: env, sas: s}
-	if err := g.verifySignature(query); err != nil {
+	if err := g.verifySignature(params); err != nil {
 		return Grant{}, err
 	}
 	period, err := g.settle()
@@ -171,14 +178,14 @@ func notWellFormed() error { return fault.NotAuthenticated("Signature fields not
 func consistsOf(text, set string) bool { return strings.Trim(text, set) == "" }
 
 // verifySignature recomputes the signature over the text received and the resource requested.
-func (g *Grant) verifySignature(query []parameter) error {
+func (g *Grant) verifySignature(params query.Query) error {
 	s, account := g.sas, g.env.Account
 	var text string
 	keys := account.Keys
 	if g.Principal.Kind == KindAccountSAS {
 		text = s.accountText(account.Name)
 	} else {
-		resource, ok := s.resource(account.Name, Resource{g.req.Container, g.req.Blob, value(query, "prefix")})
+		resource, ok := s.resource(account.Name, Resource{g.req.Container, g.req.Blob, params.Get("prefix")})
 		if !ok {
 			return fault.NotAuthenticated("sr '" + s.Resource + "' does not suit the resource of the request.")
 		}
@@ -191,7 +198,7 @@ func (g *Grant) verifySignature(query []parameter) error {
 		if err != nil {
 			return err
 		}
-		headers, queries, ok := s.bound(g.req.Header, query)
+		headers, queries, ok := s.bound(g.req.Header, params)
 		if !ok {
 			return fault.NotAuthenticated("A header or query parameter that the signature is bound to is missing or repeated.")
 		}
@@ -382,13 +389,4 @@ func parseRange(text string) (low, high netip.Addr, ok bool) {
 	low, err1 := netip.ParseAddr(from)
 	high, err2 := netip.ParseAddr(to)
 	return low, high, err1 == nil && err2 == nil && low.Is4() && high.Is4() && !high.Less(low)
-}
-
-// value returns the first value of a parameter.
-func value(query []parameter, name string) string {
-	i := slices.IndexFunc(query, func(p parameter) bool { return p.name == name })
-	if i < 0 {
-		return ""
-	}
-	return query[i].value
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 // Protocol versions at which the strings-to-sign, or what they may express, change.
@@ -171,7 +173,11 @@ func SignDelegationSAS(s SAS, account, container, blob string, k DelegationKey, 
 	}
 	var headers, queries string
 	if bound != nil {
-		if headers, queries, ok = s.bound(bound.Header, appendParameters(nil, bound.RawQuery, true)); !ok {
+		params, err := query.Append(nil, bound.RawQuery, true)
+		if err != nil {
+			return ""
+		}
+		if headers, queries, ok = s.bound(bound.Header, params); !ok {
 			return ""
 		}
 	}
@@ -193,7 +199,7 @@ func (s *SAS) target(account, container, blob string) (string, bool) {
 
 // bound returns the blocks of the headers and parameters that srh and srq bind, with their values in the request. It reports
 // false if the request lacks one or repeats it.
-func (s *SAS) bound(header http.Header, params []parameter) (headers, queries string, ok bool) {
+func (s *SAS) bound(header http.Header, params query.Query) (headers, queries string, ok bool) {
 	var b strings.Builder
 	for _, name := range list(s.RequestHeaders) {
 		values := header.Values(name)
@@ -207,8 +213,8 @@ func (s *SAS) bound(header http.Header, params []parameter) (headers, queries st
 	for _, name := range list(s.RequestQueries) {
 		n := 0
 		for _, p := range params {
-			if p.name == strings.ToLower(name) {
-				b.WriteString("\n" + name + ":" + p.value)
+			if p.Name == strings.ToLower(name) {
+				b.WriteString("\n" + name + ":" + p.Value)
 				n++
 			}
 		}

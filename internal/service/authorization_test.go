@@ -225,18 +225,38 @@ func (a *attempts) signing() *auth.Key {
 	return k
 }
 
+// typeSets are the single resource types, and all that the row needs together.
+func (r rights) typeSets() []string {
+	sets := []string{"s", "c", "o"}
+	if all := strings.ReplaceAll(r.types, "&", ""); all != r.types {
+		sets = append(sets, all)
+	}
+	return sets
+}
+
+// fits tells whether resource types are those that the row needs.
+func (r rights) fits(srt string) bool {
+	for part := range strings.SplitSeq(r.types, "&") {
+		if !strings.ContainsAny(srt, part) {
+			return false
+		}
+	}
+	return true
+}
+
 func (a *attempts) accountSignatures() {
 	for _, letters := range letterSets(a.may.account, accountLetters) {
-		for _, srt := range "sco" {
+		for _, srt := range a.may.typeSets() {
 			want, refusal := extentOf(a.may.account, letters)
-			if !strings.ContainsRune(a.may.types, srt) {
+			// The letters are judged before a type that is needed besides.
+			if first, _, _ := strings.Cut(a.may.types, "&"); !a.may.fits(srt) && (want != never || !strings.ContainsAny(srt, first)) {
 				want, refusal = never, "AuthorizationResourceTypeMismatch"
 			}
 			if a.may.public == "open" {
 				want = always
 			}
-			a.try(fmt.Sprintf("account SAS %c %s", srt, letters), want, refusal, func(string, string) (string, []string) {
-				return auth.SignAccountSAS(auth.SAS{Version: newestVersion, Services: "b", Types: string(srt), Permissions: letters, Expiry: a.inAnHour()}, account, a.signing()), nil
+			a.try(fmt.Sprintf("account SAS %s %s", srt, letters), want, refusal, func(string, string) (string, []string) {
+				return auth.SignAccountSAS(auth.SAS{Version: newestVersion, Services: "b", Types: srt, Permissions: letters, Expiry: a.inAnHour()}, account, a.signing()), nil
 			})
 		}
 	}

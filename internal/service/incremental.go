@@ -36,7 +36,7 @@ func (a *copyIncremental) wants() *wanted {
 
 // checkForm demands a snapshot as the source.
 func (a *copyIncremental) checkForm() error {
-	past, err := pastOf(a.Source.Query())
+	past, err := pastOf(a.Source.query)
 	if err == nil && past.Kind != blob.Snapshot {
 		err = fault.IncrementalCopySourceMustBeSnapshot
 	}

@@ -42,14 +42,14 @@ func (a *listLeases) checkForm() error {
 
 // leaseEntry is one live lease.
 type leaseEntry struct {
-	XMLName   xml.Name    `xml:"Lease" json:"-"`
-	Container string      `json:"container"`
-	Blob      string      `xml:",omitempty" json:"blob,omitempty"`
-	State     string      `json:"state"`
-	Duration  int64       `xml:",omitempty" json:"duration,omitempty"`
-	Remaining *int64      `xml:",omitempty" json:"remaining,omitempty"`
-	Epoch     uint64      `json:"epoch"`
-	Holder    leaseHolder `json:"holder"`
+	XMLName   xml.Name     `xml:"Lease" json:"-"`
+	Container string       `json:"container"`
+	Blob      string       `xml:",omitempty" json:"blob,omitempty"`
+	State     string       `json:"state"`
+	Duration  int64        `xml:",omitempty" json:"duration,omitempty"`
+	Remaining *int64       `xml:",omitempty" json:"remaining,omitempty"`
+	Epoch     uint64       `json:"epoch"`
+	Holder    *leaseHolder `xml:",omitempty" json:"holder,omitempty"` // for who may break the lease
 }
 
 type leaseHolder struct {
@@ -60,10 +60,14 @@ type leaseHolder struct {
 	Renewed   string `json:"renewed"`
 }
 
+func holderOf(l *lease.Lease) *leaseHolder {
+	return &leaseHolder{l.Holder.Principal, l.Holder.Address, l.Holder.Client,
+		l.Since.Time().Format(time.RFC3339Nano), l.Renewed.Time().Format(time.RFC3339Nano)}
+}
+
+// entryOf returns the entry of a lease, without its holder.
 func entryOf(container, name string, l lease.Lease, now time.Time) leaseEntry {
-	e := leaseEntry{Container: container, Blob: name, State: l.State(now).String(), Epoch: l.Epoch,
-		Holder: leaseHolder{l.Holder.Principal, l.Holder.Address, l.Holder.Client,
-			l.Since.Time().Format(time.RFC3339Nano), l.Renewed.Time().Format(time.RFC3339Nano)}}
+	e := leaseEntry{Container: container, Blob: name, State: l.State(now).String(), Epoch: l.Epoch}
 	if l.State(now) == lease.Leased {
 		e.Duration = int64(l.Duration)
 	}
@@ -91,7 +95,12 @@ func leaseListingOf(contentType string, body []byte) *leaseListing {
 	return &leaseListing{contentType, &stream{size: int64(len(body)), parts: []part{{inline: body}}}}
 }
 
+// doListLeases lists the live leases of an account. The names of blobs need the right to list blobs, besides that to list
+// containers.
 func doListLeases(s *scope, a *listLeases) (*leaseListing, error) {
+	if err := s.grant.Allow(auth.PermListBlobs, auth.Resource{}); err != nil {
+		return nil, err
+	}
 	limit, err := a.size()
 	if err != nil {
 		return nil, err
@@ -138,10 +147,24 @@ func (l *leaseLister) visit(e meta.LeaseEntry) (meta.Step, error) {
 	if err != nil || !held.State(l.r.Now()).Locked() {
 		return meta.Next, err
 	}
-	if state := held.State(l.r.Now()).String(); l.State == "" || l.State == state {
-		l.out.Leases = append(l.out.Leases, entryOf(e.Container, e.Blob, held, l.r.Now()))
+	if state := held.State(l.r.Now()).String(); l.State != "" && l.State != state {
+		return meta.Next, nil
 	}
+	entry := entryOf(e.Container, e.Blob, held, l.r.Now())
+	if l.mayBreak(e) {
+		entry.Holder = holderOf(&held)
+	}
+	l.out.Leases = append(l.out.Leases, entry)
 	return meta.Next, nil
+}
+
+// mayBreak reports whether the request could break a lease, and so may know who holds it.
+func (l *leaseLister) mayBreak(e meta.LeaseEntry) bool {
+	need := auth.PermBreakLease
+	if e.Blob == "" {
+		need = auth.PermBreakContainerLease
+	}
+	return l.grant.Allow(need, auth.Resource{Container: e.Container, Blob: e.Blob}) == nil
 }
 
 // lookUp returns the lease that an entry of the index stands for, if it is still there.

@@ -18,6 +18,7 @@ import (
 	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/query"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -25,15 +26,21 @@ import (
 const maxSourceURL = 2 << 10
 
 // sourceURL is the URL of a copy's source, with the credentials that it may carry.
-type sourceURL struct{ *url.URL }
+type sourceURL struct {
+	*url.URL
+	query    query.Query
+	unusable error // why the query can't be one of this server; others may read it
+}
 
 // UnmarshalText reads an absolute URL with a host. All others are InvalidHeaderValue.
 func (s *sourceURL) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	if err != nil || len(text) > maxSourceURL || !fetch.Readable(u) {
-		return fault.InvalidHeader(copySource, string(text))
+		shown, _, _ := strings.Cut(string(text), "?") // the rest may hold a signature
+		return fault.InvalidHeader(copySource, shown)
 	}
 	s.URL = u
+	s.query, s.unusable = query.Parse(u.RawQuery)
 	return nil
 }
 
@@ -43,7 +50,7 @@ func (s *sourceURL) shown() string {
 	shown := *s.URL
 	shown.RawQuery = ""
 	for _, name := range []string{"snapshot", "versionid"} {
-		if v := s.Query().Get(name); v != "" {
+		if v := s.query.Get(name); v != "" {
 			shown.RawQuery = name + "=" + url.QueryEscape(v)
 		}
 	}
@@ -133,7 +140,7 @@ func (c *call) openSource(w *wanted) (*source, error) {
 	if err == nil && t.Level == wire.LevelContainer {
 		t, err = t.InRoot()
 	}
-	if err != nil || t.Level != wire.LevelBlob {
+	if err != nil || t.Level != wire.LevelBlob || w.url.unusable != nil {
 		return nil, fault.InvalidHeader(copySource, w.url.shown())
 	}
 	return c.openLocal(t, w)
@@ -189,7 +196,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 	if err != nil {
 		return nil, refusedSource(err)
 	}
-	past, err := pastOf(w.url.Query())
+	past, err := pastOf(w.url.query)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +226,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 }
 
 // pastOf returns the state of the blob that the query of a source names.
-func pastOf(q url.Values) (past blob.Revision, err error) {
+func pastOf(q query.Query) (past blob.Revision, err error) {
 	var at addressed
 	for name, into := range map[string]*stamp{"snapshot": &at.Snapshot, "versionid": &at.Version} {
 		if v := q.Get(name); v != "" {
@@ -233,8 +240,7 @@ func pastOf(q url.Values) (past blob.Revision, err error) {
 
 // sourceGrant returns what the request may do with the source.
 func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
-	q := w.url.Query()
-	if t.Account == c.req.Account && !q.Has("sig") && w.bearer == "" {
+	if t.Account == c.req.Account && !w.url.query.Has("sig") && w.bearer == "" {
 		switch c.grant.Principal.Kind {
 		case auth.KindKey:
 			if w.ownGrant {

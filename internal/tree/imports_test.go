@@ -24,6 +24,7 @@ var layers = []layer{
 	{dir: "internal/fault"},
 	{dir: "internal/kv"},
 	{dir: "internal/segment"},
+	{dir: "internal/query", internal: []string{"internal/fault"}},
 	{dir: "internal/lease", internal: []string{"internal/fault"}},
 	{dir: "internal/blob", internal: []string{"internal/fault", "internal/lease"}},
 	{
@@ -37,11 +38,11 @@ var layers = []layer{
 	},
 	{
 		dir:      "internal/auth",
-		internal: []string{"internal/fault", "internal/blob"},
+		internal: []string{"internal/fault", "internal/blob", "internal/query"},
 		external: []string{"github.com/go-jose/go-jose/"}, // signatures of bearer tokens
 	},
 	{dir: "internal/waiting", internal: []string{"internal/fault"}},
-	{dir: "internal/wire", internal: []string{"internal/fault"}},
+	{dir: "internal/wire", internal: []string{"internal/fault", "internal/query"}},
 	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire", "internal/encryption"}},
 	{dir: "internal/encryption", internal: []string{"internal/fault"}},
 	{dir: "internal/structured", internal: []string{"internal/fault"}, external: []string{"github.com/minio/crc64nvme"}},
@@ -50,7 +51,7 @@ var layers = []layer{
 		internal: []string{
 			"internal/fault", "internal/lease", "internal/blob", "internal/meta", "internal/catalog",
 			"internal/kv", "internal/segment", "internal/auth", "internal/waiting", "internal/wire", "internal/fetch",
-			"internal/encryption", "internal/structured",
+			"internal/encryption", "internal/structured", "internal/query",
 		},
 		external: []string{"github.com/minio/crc64nvme"},
 	},

@@ -117,7 +117,10 @@ func (f *field) sent(r *Request, i int) (text string, times int) {
 	if f.source == inHeader {
 		return headerValue(r.Header, f.canonical[i]), len(r.Header[f.canonical[i]])
 	}
-	return r.Query.Get(f.canonical[i]), r.Query.times(f.canonical[i])
+	if !r.Query.Has(f.canonical[i]) {
+		return "", 0
+	}
+	return r.Query.Get(f.canonical[i]), 1 // repeats were refused when the query was read
 }
 
 // missing is the error for a required field that was not sent.

@@ -64,12 +64,11 @@ type everything struct {
 	Meta     Metadata      `meta:"x-ms-meta-"`
 }
 
-// TestDecodeRefusesRepetition: nobody can tell which value is meant.
+// TestDecodeRefusesRepetition: nobody can tell which value is meant. Repeated parameters never come so far.
 func TestDecodeRefusesRepetition(t *testing.T) {
 	for _, r := range []*Request{
 		parse(t, "PUT /a/c/b", "x-ms-name: n", "x-ms-name: n"),
 		parse(t, "PUT /a/c/b", "x-ms-name: n", "Range: bytes=1-2", "Range: bytes=1-2"),
-		parse(t, "PUT /a/c/b?maxresults=5&MaxResults=6", "x-ms-name: n"),
 	} {
 		full, ok := fault.Of(CompileArgs[everything]().Decode(r, new(everything)))
 		if !ok || full.Status != 400 || full.Details[1].Value != "" {

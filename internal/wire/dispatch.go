@@ -164,11 +164,6 @@ func (t *Table[T]) add(p place, c candidate[T]) {
 // method ([fault.UnsupportedHTTPVerb]), restype or comp ([fault.InvalidQueryParameterValue]), or a parameter or header by
 // which the rows of the place differ, which is missing or has a value of no row; the last row of the place names it.
 func (t *Table[T]) Match(r *Request) (*T, error) {
-	for _, name := range [...]string{"restype", "comp"} {
-		if r.Query.times(name) > 1 {
-			return nil, fault.InvalidQuery(name, "", "The parameter is given more than once.")
-		}
-	}
 	p := place{r.Method, r.Level, lowered(r.Query.Get("restype")), lowered(r.Query.Get("comp"))}
 	if r.Method == http.MethodOptions {
 		p.restype, p.comp = "", ""

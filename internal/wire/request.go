@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 // Request is one request with everything about it that any operation needs, and the place where its answer goes.
@@ -62,7 +63,7 @@ func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addres
 		req.Version = webVersion
 		return req, nil
 	}
-	if req.Query, err = ParseQuery(r.URL.RawQuery); err != nil {
+	if req.Query, err = query.Parse(r.URL.RawQuery); err != nil {
 		return req, err
 	}
 	if req.Level == LevelContainer && req.Query.Get("restype") == "" {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 // Level says what a path names.
@@ -205,55 +206,9 @@ const maxName = 4 << 10
 
 // decodeName decodes a part of the path that has to be a name.
 func decodeName(escaped string) (string, error) {
-	name, ok := unescape(escaped, false)
+	name, ok := query.Unescape(escaped, false)
 	if !ok || name == "" || len(name) > maxName || !utf8.ValidString(name) {
 		return "", fault.InvalidURI
 	}
 	return name, nil
-}
-
-// unescape decodes percent escapes once and, in a query, plus signs. ok is false for a broken escape.
-func unescape(s string, query bool) (string, bool) {
-	i := 0
-	for i < len(s) && s[i] != '%' && !(query && s[i] == '+') {
-		i++
-	}
-	if i == len(s) {
-		return s, true
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	b.WriteString(s[:i])
-	for ; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '+' && query:
-			b.WriteByte(' ')
-		case c != '%':
-			b.WriteByte(c)
-		default:
-			if i+2 >= len(s) {
-				return "", false
-			}
-			hi, lo := unhex(s[i+1]), unhex(s[i+2])
-			if hi|lo > 0xF {
-				return "", false
-			}
-			b.WriteByte(hi<<4 | lo)
-			i += 2
-		}
-	}
-	return b.String(), true
-}
-
-// unhex returns the value of a hexadecimal digit, or 0xFF.
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xFF
 }

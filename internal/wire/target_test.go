@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/query"
 )
 
 func TestParseTarget(t *testing.T) {
@@ -75,7 +76,7 @@ func TestDotsOfNamesAreResolved(t *testing.T) {
 		if err != nil || got.Blob != want || got.Container != "c" {
 			t.Errorf("%s: %+v, %v; want %q", path, got, err, want)
 		}
-		if plain, ok := unescape(path, false); !ok || strings.ReplaceAll(plain, `\`, "/") != want && got.SentBlob != strings.ReplaceAll(plain, `\`, "/") {
+		if plain, ok := query.Unescape(path, false); !ok || strings.ReplaceAll(plain, `\`, "/") != want && got.SentBlob != strings.ReplaceAll(plain, `\`, "/") {
 			t.Errorf("%s was sent as %q", path, got.SentBlob)
 		}
 		if site, err := ParseTarget("acct.web.localhost", "/"+path, nil); err != nil || site.Blob != want {
@@ -116,30 +117,6 @@ func TestInRoot(t *testing.T) {
 	}
 }
 
-func TestParseQuery(t *testing.T) {
-	q, err := ParseQuery("&Comp=list&prefix=a%2Bb+c;d&include=&flag&include=x%3Dy=z&&")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Query{{"comp", "list"}, {"prefix", "a+b c;d"}, {"include", ""}, {"flag", ""}, {"include", "x=y=z"}}
-	if len(q) != len(want) {
-		t.Fatalf("got %q", q)
-	}
-	for i := range q {
-		if q[i] != want[i] {
-			t.Errorf("parameter %d is %q", i, q[i])
-		}
-	}
-	if q.Get("comp") != "list" || q.Get("none") != "" || !q.Has("flag") || q.Has("none") || strings.Join(q.Values("include"), "|") != "|x=y=z" {
-		t.Error("look-ups disagree with the parameters")
-	}
-	for raw, code := range map[string]fault.Code{"%=1": fault.InvalidURI, "a=%": fault.InvalidQueryParameterValue, "a=%FF": fault.InvalidQueryParameterValue, "%FF": fault.InvalidURI} {
-		if _, err := ParseQuery(raw); !errors.Is(err, code) {
-			t.Errorf("%q: %v", raw, err)
-		}
-	}
-}
-
 func TestVersion(t *testing.T) {
 	for _, s := range []string{"2012-02-12", "2021-12-02", "2009-09-19", "2999-12-31", "2026-12-06"} {
 		if v, err := ParseVersion(s); err != nil || string(v) != s {
@@ -162,12 +139,12 @@ func TestVersion(t *testing.T) {
 		{"", "", ""},
 	}
 	for _, tt := range tests {
-		q, _ := ParseQuery(tt.query)
+		q, _ := query.Parse(tt.query)
 		if v, err := versionOf(tt.header, q); err != nil || string(v) != tt.want {
 			t.Errorf("%+v: got %v, %v", tt, v, err)
 		}
 	}
-	if _, err := versionOf("", Query{{"api-version", "x"}}); !errors.Is(err, fault.InvalidQueryParameterValue) {
+	if _, err := versionOf("", Query{{Name: "api-version", Value: "x"}}); !errors.Is(err, fault.InvalidQueryParameterValue) {
 		t.Error(err)
 	}
 }
@@ -242,25 +219,6 @@ func FuzzParseTarget(f *testing.F) {
 		}
 		if again, ok := resolveDots(got.Blob); got.Level == LevelBlob && (!ok || again != got.Blob) {
 			t.Fatalf("%+v is not resolved: %q", got, again)
-		}
-	})
-}
-
-func FuzzParseQuery(f *testing.F) {
-	f.Add("a=b&C=%20+&&=;x")
-	f.Add("restype=container&comp=list&include=")
-	f.Fuzz(func(t *testing.T, raw string) {
-		q, err := ParseQuery(raw)
-		if err != nil {
-			if _, ok := fault.Of(err); !ok {
-				t.Fatal(err)
-			}
-			return
-		}
-		for _, p := range q {
-			if p.Name != strings.ToLower(p.Name) || !utf8.ValidString(p.Name+p.Value) {
-				t.Fatalf("%q", p)
-			}
 		}
 	})
 }
