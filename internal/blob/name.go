@@ -48,6 +48,18 @@ func CheckContainerName(name string) error {
 	return nil
 }
 
+// CheckUsedContainerName is [CheckContainerName] for requests that don't create the container: the
+// system's own containers, whose names begin with a dollar sign, are looked for like others.
+func CheckUsedContainerName(name string) error {
+	if system, ok := strings.CutPrefix(name, "$"); ok && system != "" && strings.Trim(system, systemLetters) == "" {
+		return nil
+	}
+	return CheckContainerName(name)
+}
+
+// systemLetters are the characters of the names of the system's containers behind the dollar sign.
+const systemLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 // CheckBlobName reports why name can't be that of a blob in container:
 // InvalidUri for an empty name, one over 1,024 characters or 254 segments, and one with a segment that ends in a dot;
 // InvalidResourceName for characters that the service refuses (docs/reference/operations.md 2.1).

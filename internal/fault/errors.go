@@ -20,6 +20,11 @@ func MissingHeader(name string) *Error {
 	return &Error{Code: MissingRequiredHeader, Details: []Detail{{"HeaderName", name}}}
 }
 
+// MissingLength says that a request does not tell how long its body is: [MissingContentLengthHeader], naming the header.
+func MissingLength() *Error {
+	return &Error{Code: MissingContentLengthHeader, Details: []Detail{{"HeaderName", "Content-Length"}}}
+}
+
 func header(c Code, name, value string) *Error {
 	return &Error{Code: c, Details: []Detail{{"HeaderName", name}, {"HeaderValue", value}}}
 }
@@ -96,10 +101,10 @@ func WrongSourceIP(address string) *Error {
 }
 
 // CopySource wraps a failed read of a copy's source, which answered with a status, a code and a sentence: [CannotVerifyCopySource] with
-// the source's status. A status that is no error, such as 304, becomes 412, because a write never answers it.
+// the source's status. Of those that are no error, 304 is passed on, because the service does so; all others become 412.
 func CopySource(status int, code Code, message string) *Error {
 	answer := status
-	if answer < http.StatusBadRequest {
+	if answer < http.StatusBadRequest && answer != http.StatusNotModified {
 		answer = http.StatusPreconditionFailed
 	}
 	e := &Error{Code: CannotVerifyCopySource, Status: answer, Message: message}

@@ -171,6 +171,7 @@ func TestConstructors(t *testing.T) {
 		{MalformedXML(1, 2, "r"), "InvalidXmlDocument [{LineNumber 1} {LinePosition 2} {Reason r}]"},
 		{NotAuthenticated("d"), "AuthenticationFailed [{AuthenticationErrorDetail d}]"},
 		{WrongSourceIP("1.2.3.4"), "AuthorizationSourceIPMismatch [{SourceIP 1.2.3.4}]"},
+		{MissingLength(), "MissingContentLengthHeader [{HeaderName Content-Length}]"},
 		{CopySource(404, BlobNotFound, "m"), "CannotVerifyCopySource [{CopySourceStatusCode 404} {CopySourceErrorCode BlobNotFound} {CopySourceErrorMessage m}]"},
 	}
 	for _, tt := range tests {
@@ -178,8 +179,11 @@ func TestConstructors(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}
 	}
-	if got := CopySource(http.StatusNotModified, ConditionNotMet, "m"); got.Status != 412 || got.Header[0].Value != "304" {
+	if got := CopySource(http.StatusNotModified, ConditionNotMet, "m"); got.Status != 304 || got.Header[0].Value != "304" {
 		t.Errorf("a source's 304 became %+v", got)
+	}
+	if got := CopySource(http.StatusNoContent, "", "m"); got.Status != 412 || got.Header[0].Value != "204" {
+		t.Errorf("a source's 204 became %+v", got)
 	}
 	if got := WrongSourceIP("1.2.3.4").Message; !strings.HasSuffix(got, "source IP 1.2.3.4.") {
 		t.Errorf("sentence is %q", got)

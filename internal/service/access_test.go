@@ -26,6 +26,7 @@ import (
 func (s *store) ask(method, target string, body []byte, headers ...string) *answer {
 	s.t.Helper()
 	r := httptest.NewRequest(method, "https://127.0.0.1:10000/"+account+target, bytes.NewReader(body))
+	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
 	r.Header.Set("x-ms-version", "2026-12-06")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])

@@ -23,7 +23,14 @@ import (
 // treats leases, credentials and sizes.
 
 // useCopy is that of the asynchronous Copy Blob (docs/reference/leases.md 4.3).
-var useCopy = use{creates: true, lease: leaseCopies, effect: blob.Creates}
+var useCopy = use{creates: true, lease: leaseCopies, effect: blob.Creates, target: conditionsOfTargets}
+
+// usePutFromURL is that of Put Blob From URL.
+var usePutFromURL = use{creates: true, lease: leaseWrites, effect: blob.Creates, target: conditionsOfTargets}
+
+// conditionsOfTargets is the version since which a condition on the destination of a copy is
+// worded as one on any blob (docs/facts/conditions.md).
+const conditionsOfTargets wire.Version = "2024-11-04"
 
 func copyOperations() []Operation {
 	const sync = "x-ms-requires-sync"
@@ -36,7 +43,7 @@ func copyOperations() []Operation {
 		{
 			Name: "BlockBlob_UploadBlobFromURL", Status: 201,
 			On: onBlob("PUT", "", copySource, "", blobType, "BlockBlob"), Needs: auth.PermPutBlobFromURL,
-			Use: useCreate, Retry: segment.ErrNotFound, HashesMD5: true, Run: pulls(doPutBlobFromURL),
+			Use: usePutFromURL, Retry: segment.ErrNotFound, HashesMD5: true, Run: pulls(doPutBlobFromURL),
 		},
 		{
 			Name: "Blob_StartCopyFromURL", On: onBlob("PUT", "", copySource, ""), Needs: auth.PermCopyBlob, Status: 202,
@@ -50,7 +57,7 @@ func copyOperations() []Operation {
 		{
 			Name: "PageBlob_CopyIncremental", Status: 202,
 			On: onBlob("PUT", "incrementalcopy"), Needs: auth.PermIncrementalCopy,
-			Use: useIncremental, Failed: failedTarget, Retry: segment.ErrNotFound, Run: copies(doCopyIncremental),
+			Use: useIncremental, Retry: segment.ErrNotFound, Run: copies(doCopyIncremental),
 		},
 		{
 			Name: "BlockBlob_StageBlockFromURL", Status: 201,
@@ -188,7 +195,7 @@ type startCopy struct {
 
 func (a *startCopy) wants() *wanted {
 	w := a.copyFrom.wants()
-	w.ownGrant, w.conditions.IfTags = true, a.SourceIfTags.TagCondition
+	w.ownGrant, w.words, w.conditions.IfTags = true, wordAsCopy, a.SourceIfTags.TagCondition
 	w.archived = a.Tier != 0 && blob.Tier(a.Tier) != blob.TierArchive
 	return w
 }

@@ -195,8 +195,9 @@ func TestCopyRefused(t *testing.T) {
 		{400, "InvalidHeaderValue", "/box/dest", local, []string{"x-ms-seal-blob", "true"}},
 		{400, "Md5Mismatch", "/box/dest", sas, []string{sync, "true", "x-ms-source-content-md5", "AAAAAAAAAAAAAAAAAAAAAA=="}},
 		{404, "ContainerNotFound", "/none/dest", local, nil},
-		{404, "CannotVerifyCopySource", "/box/dest", here + "/box/none", nil},
-		{404, "CannotVerifyCopySource", "/box/dest", here + "/none/short", nil},
+		{404, "BlobNotFound", "/box/dest", here + "/box/none", nil},
+		{404, "BlobNotFound", "/box/dest", here + "/none/short", nil},
+		{404, "CannotVerifyCopySource", "/box/dest", s.source("/box/none", "r"), []string{sync, "true"}},
 		{404, "CannotVerifyCopySource", "/box/dest", "http://127.0.0.1:10000/nobody/box/short", nil},
 		{409, "CannotVerifyCopySource", "/box/dest", local, []string{sync, "true"}}, // no public access in this account
 		{403, "CannotVerifyCopySource", "/box/dest", local, []string{sync, "true", "x-ms-copy-source-authorization", "Bearer x"}},
@@ -205,11 +206,17 @@ func TestCopyRefused(t *testing.T) {
 		{403, "CannotVerifyCopySource", "/box/dest", sas, []string{sync, "true", "x-ms-copy-source-tag-option", "COPY"}},
 		{412, "SourceConditionNotMet", "/box/dest", local, []string{"x-ms-source-if-match", "a"}},
 		{412, "SourceConditionNotMet", "/box/dest", local, []string{"x-ms-source-if-none-match", etag}},
-		{412, "SourceConditionNotMet", "/box/dest", sas, []string{sync, "true", "x-ms-source-if-none-match", etag}},
+		{304, "CannotVerifyCopySource", "/box/dest", sas, []string{sync, "true", "x-ms-source-if-none-match", etag}},
+		{412, "CannotVerifyCopySource", "/box/dest", sas, []string{sync, "true", "x-ms-source-if-match", "a"}},
 		{412, "SourceConditionNotMet", "/box/dest", local, []string{"x-ms-source-if-modified-since", s.clock.Now().Format(time.RFC1123)[:25] + " GMT"}},
 		{412, "SourceConditionNotMet", "/box/dest", local, []string{"x-ms-source-if-unmodified-since", "Mon, 02 Mar 2026 08:00:00 GMT"}},
-		{412, "SourceConditionNotMet", "/box/dest", local, []string{"x-ms-source-if-tags", "a='2'"}},
+		{412, "ConditionNotMet", "/box/dest", local, []string{"x-ms-source-if-tags", "a='2'"}},
+		{412, "ConditionNotMet", "/box/dest", local, []string{"x-ms-source-if-tags", "a='2'", "x-ms-version", "2021-08-06"}},
 		{412, "ConditionNotMet", "/box/dest", local, []string{"If-Match", `"0x1"`}},
+		{412, "ConditionNotMet", "/box/dest", local, []string{"If-Match", `"0x1"`, "x-ms-version", "2024-11-04"}},
+		{412, "TargetConditionNotMet", "/box/dest", local, []string{"If-Match", `"0x1"`, "x-ms-version", "2024-08-04"}},
+		{412, "ConditionNotMet", "/box/dest", sas, []string{"If-Match", `"0x1"`, "x-ms-version", "2024-08-04", sync, "true"}},
+		{412, "TargetConditionNotMet", "/box/dest", sas, []string{"If-Match", `"0x1"`, "x-ms-version", "2024-08-04", "x-ms-blob-type", "BlockBlob"}},
 		{409, "BlobAlreadyExists", "/box/dest", local, []string{"If-None-Match", "*"}},
 		{409, "InvalidBlobType", "/box/log", local, nil},
 		{409, "InvalidBlobType", "/box/dest", here + "/box/log", nil},
@@ -222,7 +229,15 @@ func TestCopyRefused(t *testing.T) {
 		t.Errorf("a refused copy left %q", got.body)
 	}
 	s.want(404, "BlobNotFound", "HEAD", "/box/fresh", nil)
-	a := s.copy(404, "CannotVerifyCopySource", "/box/dest", here+"/box/none")
+	a := s.copy(404, "BlobNotFound", "/box/dest", here+"/box/none")
+	if a.get("x-ms-copy-source-status-code") != "" || bytes.Contains(a.body, []byte("CopySource")) {
+		t.Errorf("a missing source of the account is told as %v %s", a.header, a.body)
+	}
+	a = s.copy(304, "CannotVerifyCopySource", "/box/dest", sas, sync, "true", "x-ms-source-if-none-match", etag)
+	if a.get("x-ms-copy-source-status-code") != "304" || a.get("x-ms-copy-source-error-code") != "ConditionNotMet" || len(a.body) > 0 {
+		t.Errorf("an unmet condition of the source is told as %v %s", a.header, a.body)
+	}
+	a = s.copy(404, "CannotVerifyCopySource", "/box/dest", s.source("/box/none", "r"), sync, "true")
 	if a.get("x-ms-copy-source-status-code") != "404" || a.get("x-ms-copy-source-error-code") != "BlobNotFound" ||
 		!bytes.Contains(a.body, []byte("<CopySourceErrorCode>BlobNotFound</CopySourceErrorCode>")) || !bytes.Contains(a.body, []byte("not exist")) {
 		t.Errorf("the failure of the source is told as %v %s", a.header, a.body)

@@ -92,6 +92,7 @@ type putBlobFromURL struct {
 
 func (a *putBlobFromURL) wants() *wanted {
 	w := a.pulling.wants()
+	w.words = wordAsPutBlob
 	w.conditions.IfTags, w.tags, w.guard.MD5 = a.SourceIfTags.TagCondition, bool(a.CopyTags), a.SourceMD5
 	return w
 }

@@ -75,7 +75,7 @@ func TestExpiredBlobsAreNotCopied(t *testing.T) {
 	s.step(2 * time.Minute)
 	source := s.source("/box/a", "r")
 	for _, to := range []string{"/box/b", "/box/a"} {
-		s.copy(404, "CannotVerifyCopySource", to, source)
+		s.copy(404, "BlobNotFound", to, source)
 		s.copy(404, "CannotVerifyCopySource", to, source, "x-ms-requires-sync", "true")
 		s.copy(404, "CannotVerifyCopySource", to, source, "x-ms-blob-type", "BlockBlob")
 		s.copy(404, "CannotVerifyCopySource", to+"?comp=block&blockid="+base64ID("a"), source)

@@ -1,8 +1,6 @@
 package service
 
 import (
-	"errors"
-
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -13,17 +11,9 @@ import (
 // its newest snapshot and serves for nothing else: it is not read, and written by the next
 // incremental copy from the same source alone (docs/facts/incremental-copy.md).
 
-// useIncremental is that of Incremental Copy Blob, which takes no lease ID.
-var useIncremental = use{creates: true, lease: leaseWrites, effect: blob.Writes, works: onIncremental}
-
-// failedTarget words an unmet condition as Incremental Copy Blob does, all of whose conditions
-// are ones of the destination (docs/reference/conditions-and-errors.md 2.3).
-func failedTarget(_ *call, err error) error {
-	if errors.Is(err, fault.ConditionNotMet) {
-		return fault.TargetConditionNotMet
-	}
-	return err
-}
+// useIncremental is that of Incremental Copy Blob, which takes no lease ID, and words an unmet
+// condition in every version as one of its target.
+var useIncremental = use{creates: true, lease: leaseWrites, effect: blob.Writes, works: onIncremental, target: "9999-12-31"}
 
 type copyIncremental struct {
 	conditional

@@ -152,7 +152,7 @@ func serviceOperations() []Operation {
 		},
 		{
 			Name: "Service_GetAccountInfo", On: anywhere, Needs: auth.PermGetAccountInfo, Status: 200,
-			Use: useNothing, Run: view(doGetAccountInfo),
+			Use: useNothing, Run: single((*call).unread, doGetAccountInfo),
 		},
 	}
 }

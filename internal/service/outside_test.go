@@ -52,7 +52,7 @@ func TestCopyFromElsewhere(t *testing.T) {
 	s.copy(201, "", "/box/block?comp=block&blockid="+base64ID("a"), w.URL+"/x", "x-ms-source-range", "bytes=10-29")
 	s.copy(201, "", "/box/put", w.URL+"/x", "x-ms-blob-type", "BlockBlob", "x-ms-source-if-match", `"one"`)
 	s.copy(412, "SourceConditionNotMet", "/box/put", w.URL+"/x", "x-ms-blob-type", "BlockBlob", "x-ms-source-if-match", `"two"`)
-	s.copy(412, "CannotVerifyCopySource", "/box/put", w.URL+"/x", "x-ms-blob-type", "BlockBlob", "x-ms-source-if-none-match", `"one"`)
+	s.copy(304, "CannotVerifyCopySource", "/box/put", w.URL+"/x", "x-ms-blob-type", "BlockBlob", "x-ms-source-if-none-match", `"one"`)
 	s.copy(412, "SourceConditionNotMet", "/box/put", w.URL+"/x", "x-ms-source-if-none-match", `"one"`)
 	s.copy(416, "InvalidRange", "/box/block?comp=block&blockid="+base64ID("b"), w.URL+"/x", "x-ms-source-range", "bytes=102400-")
 	s.want(201, "", "PUT", "/box/block?comp=blocklist", []byte("<BlockList><Latest>"+base64ID("a")+"</Latest></BlockList>"))

@@ -290,7 +290,7 @@ type pageRanges struct {
 type pageListXML struct {
 	XMLName xml.Name `xml:"PageList"`
 	Ranges  []pageRangeXML
-	Next    string `xml:"NextMarker"`
+	Next    string `xml:"NextMarker,omitempty"` // a reader may take every child for a range
 }
 
 type pageRangeXML struct {

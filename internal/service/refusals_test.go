@@ -190,7 +190,8 @@ func (f *fieldTrial) tryEmpty(fields []wire.Field) {
 	all := f.ask
 	for _, field := range fields {
 		switch {
-		case field.In != "header" && field.In != "query" || field.Name == "Content-Length" || selects(f.op, field.Name):
+		case field.In != "header" && field.In != "query" || field.Name == "Content-Length" || selects(f.op, field.Name),
+			field.Required && slices.Contains(f.op.On.Query, field.Name):
 		case field.Required:
 			f.refuses(field.Name+" empty", with(f.ask, field, ""), func(a *answer) string {
 				code := map[string]string{"header": "MissingRequiredHeader", "query": "MissingRequiredQueryParameter"}[field.In]

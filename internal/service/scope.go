@@ -227,7 +227,11 @@ func (s *scope) checkLease(held *lease.Lease) error {
 }
 
 func (s *scope) checkConditions(v blob.Version, ignoreNoneAny bool) error {
-	return tellVersion(s.form.conditions.Check(s.op.Use.effect, v, ignoreNoneAny), v)
+	err := s.form.conditions.Check(s.op.Use.effect, v, ignoreNoneAny)
+	if err == fault.ConditionNotMet && !s.req.Version.AtLeast(s.op.Use.target) {
+		return fault.TargetConditionNotMet
+	}
+	return tellVersion(err, v)
 }
 
 // tellVersion makes the answer that a state is the one the client has say which that is.

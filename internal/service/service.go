@@ -143,17 +143,38 @@ func (c *call) serve() (err error) {
 	if err := c.grant.Allow(c.op.Needs, c.resource()); err != nil {
 		return err
 	}
-	if c.req.Level == wire.LevelBlob && !c.req.Website && !c.op.On.AnyLevel {
-		if err := blob.CheckBlobName(c.req.Container, c.req.Blob); err != nil {
-			return err
-		}
+	if err := c.checkRequest(); err != nil {
+		return err
+	}
+	return c.op.serve(c)
+}
+
+// checkRequest judges what can be told from a request before its operation reads it.
+func (c *call) checkRequest() error {
+	if err := c.checkNames(); err != nil {
+		return err
 	}
 	for _, name := range c.op.unread {
 		if c.req.Header.Get(name) != "" {
 			return fault.ConditionHeadersNotSupported
 		}
 	}
-	return c.op.serve(c)
+	return c.req.CheckLength()
+}
+
+// checkNames refuses names that no container or blob can have. An operation that is the same for
+// every name passes over them.
+func (c *call) checkNames() error {
+	if c.op.On.AnyLevel || c.req.Website || c.req.Level < wire.LevelContainer {
+		return nil
+	}
+	if err := blob.CheckUsedContainerName(c.req.Container); err != nil {
+		return err
+	}
+	if c.req.Level == wire.LevelBlob {
+		return blob.CheckBlobName(c.req.Container, c.req.Blob)
+	}
+	return nil
 }
 
 // authenticate finds out who sent a request.

@@ -89,6 +89,16 @@ func (b *bearer) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// sourceWording says how an operation words what is wrong with its source
+// (docs/reference/conditions-and-errors.md 2.3).
+type sourceWording uint8
+
+const (
+	wordAsRead    sourceWording = iota // as CannotVerifyCopySource, with the status and the code of the read
+	wordAsPutBlob                      // the same, but a 412 is SourceConditionNotMet
+	wordAsCopy                         // an unmet condition is SourceConditionNotMet, a missing blob of the account BlobNotFound
+)
+
 // wanted is what a request asks of the source of a copy.
 type wanted struct {
 	url        *sourceURL
@@ -103,7 +113,8 @@ type wanted struct {
 	ownGrant   bool    // what the request itself is granted counts for a source in the same account
 	ownToken   bool    // the same, but of a request by key nothing counts (docs/reference/authorization.md 4.7)
 	archived   bool    // it may be in the archive
-	whole      bool    // the blob is copied as such: an unmet condition is one code, whatever the condition
+	whole      bool    // the blob is copied as such
+	words      sourceWording
 	// incremental tells that a snapshot of a page blob is wanted, and last, unless it is nil,
 	// that only what differs from the one that was copied last is.
 	incremental bool
@@ -211,7 +222,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 		return nil, fault.InvalidHeader(copySource, w.url.shown())
 	}
 	var out *source
-	err = c.readSource(t, past, w.key, func(s *scope) error {
+	err = c.readSource(t, past, w, func(s *scope) error {
 		found := &source{wanted: w, record: *s.blob, at: &catalog.State{Generation: s.container.Generation, Blob: t.Blob, Revision: s.revision}}
 		if err := found.judge(s.now); err != nil {
 			return err
@@ -277,15 +288,15 @@ func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 	return auth.Authenticate(facts, c.environment(read))
 }
 
-// readSource runs fn on a snapshot with the source loaded, which is read with the key.
-func (c *call) readSource(t wire.Target, past blob.Revision, key *encryption.Key, fn func(*scope) error) error {
+// readSource runs fn on a snapshot with the source loaded.
+func (c *call) readSource(t wire.Target, past blob.Revision, w *wanted, fn func(*scope) error) error {
 	return c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
-		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), revision: past, key: key}
+		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), revision: past, key: w.key}
 		if s.container, err = meta.Container(r, t.Account, t.Container); err != nil {
 			return err
 		}
 		if s.container == nil {
-			return refusedSource(fault.ContainerNotFound)
+			return c.missingSource(t, w, fault.ContainerNotFound)
 		}
 		at := catalog.State{Generation: s.container.Generation, Blob: t.Blob, Revision: past}
 		if s.blob, err = at.Find(r); err != nil {
@@ -293,10 +304,18 @@ func (c *call) readSource(t wire.Target, past blob.Revision, key *encryption.Key
 		}
 		s.revision = at.Revision
 		if s.blob == nil {
-			return refusedSource(fault.BlobNotFound)
+			return c.missingSource(t, w, fault.BlobNotFound)
 		}
 		return fn(s)
 	})
+}
+
+// missingSource words that there is no blob where the source should be.
+func (c *call) missingSource(t wire.Target, w *wanted, why fault.Code) error {
+	if w.words == wordAsCopy && t.Account == c.req.Account {
+		return fault.BlobNotFound
+	}
+	return refusedSource(why)
 }
 
 // judge holds what is known of a source against what is demanded of it.
@@ -313,17 +332,27 @@ func (f *source) judge(now blob.Time) error {
 			return refusedSource(err)
 		}
 	}
-	return f.unmet(f.conditions.Check(blob.Reads, f.record.Version(), false))
+	conditions := f.conditions
+	conditions.IfTags = nil
+	if err := f.unmet(conditions.Check(blob.Reads, f.record.Version(), false)); err != nil {
+		return err
+	}
+	if f.conditions.IfTags == nil || f.conditions.IfTags.Match(f.record.Tags) {
+		return nil
+	}
+	if f.words == wordAsCopy {
+		return fault.ConditionNotMet
+	}
+	return f.unmet(fault.ConditionNotMet)
 }
 
-// unmet words the failure of the source's conditions. Operations that copy a whole blob
-// have one code for all of them; the others tell what their read answered, and know
-// only the 412 among them (docs/reference/conditions-and-errors.md 2.3).
+// unmet words the failure of the source's conditions, which is told as the read of a blob tells it.
 func (f *source) unmet(err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, _ := fault.Of(err); f.whole || e.Status == http.StatusPreconditionFailed {
+	e, _ := fault.Of(err)
+	if f.words == wordAsCopy || f.words == wordAsPutBlob && e.Status == http.StatusPreconditionFailed {
 		return fault.SourceConditionNotMet
 	}
 	return refusedSource(err)

@@ -1,6 +1,9 @@
 package service
 
-import "github.com/leasehold/leasehold/internal/blob"
+import (
+	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/wire"
+)
 
 // use says how an operation treats its container or blob. It decides the
 // preconditions, which one function judges for all (docs/reference/leases.md 8,
@@ -12,6 +15,9 @@ type use struct {
 	effect  blob.Effect // how conditional headers are judged
 	works   works       // on which blobs of limited use it works all the same
 	frees   bool        // it may end a lease that others wait for
+	// target is the first version to which an unmet condition is ConditionNotMet; to those before,
+	// it is TargetConditionNotMet (docs/reference/conditions-and-errors.md 2.3).
+	target wire.Version
 }
 
 type leaseUse uint8

@@ -34,19 +34,21 @@ func (b countingBody) Read(p []byte) (int, error) {
 	return n, &fault.Error{Code: fault.InvalidInput, Cause: err}
 }
 
-// announced refuses a request that says nothing about the length of its body, as far as its protocol version demands it.
-func announced(r *Request) error {
-	if r.ContentLength == 0 && r.ProtoMajor < 2 && r.Header["Content-Length"] == nil && r.Method != http.MethodGet {
-		return fault.MissingContentLengthHeader
+// CheckLength refuses a PUT or POST that does not say beforehand how long its body is, be it that it has none or that it comes
+// in chunks: [fault.MissingContentLengthHeader]. HTTP/2 says by itself that a request has no body, and the parts of a batch
+// have none.
+func (r *Request) CheckLength() error {
+	if r.Method != http.MethodPut && r.Method != http.MethodPost || r.PartOf != nil {
+		return nil
+	}
+	if silent := r.ProtoMajor < 2 && r.Header["Content-Length"] == nil; r.ContentLength < 0 || silent {
+		return fault.MissingLength()
 	}
 	return nil
 }
 
 // openBody gives an operation the body of a request.
 func openBody(r *Request, f *field, into *Body) error {
-	if err := announced(r); err != nil {
-		return err
-	}
 	if f.required && r.ContentLength == 0 {
 		return fault.InvalidHeader("Content-Length", "0")
 	}

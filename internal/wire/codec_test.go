@@ -137,6 +137,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"PUT /a/b|x-ms-name: n|x-ms-meta-: v", "EmptyMetadataKey []"},
 		{"PUT /a/b|x-ms-name: n|x-ms-meta-1a: v", "InvalidMetadata []"},
 		{"PUT /a/b|x-ms-name: n|x-ms-meta-a-b: v", "InvalidMetadata []"},
+		{"PUT /a/b|x-ms-name: n|x-ms-meta-a: caf\u00e9", "InvalidMetadata []"},
+		{"PUT /a/b|x-ms-name: n|x-ms-meta-a: caf\xe9", "InvalidMetadata []"},
 		{"PUT /a/b|x-ms-name: n|x-ms-meta-a: v|x-ms-meta-A: w", "InvalidMetadata []"},
 		{"PUT /a/b|x-ms-name: n|x-ms-meta-a: " + strings.Repeat("v", MaxMetadata), "MetadataTooLarge []"},
 		{"GET /a/b|x-ms-source: UP", "MissingRequiredQueryParameter [{QueryParameterName where}]"},
@@ -225,7 +227,6 @@ func TestDecodeXML(t *testing.T) {
 		{"<BlockList/>x", 13, "InvalidXmlDocument [{LineNumber 1} {LinePosition 14} {Reason The document does not have the expected content.}]"},
 		{long, 101, "RequestBodyTooLarge [{MaxLimit 100}]"},
 		{long, -1, "RequestBodyTooLarge [{MaxLimit 100}]"},
-		{"", -2, "MissingContentLengthHeader []"},
 	}
 	for _, tt := range tests {
 		e, ok := fault.Of(args.Decode(withBody(t, tt.body, tt.length), new(xmlArgs)))
@@ -249,11 +250,30 @@ func TestDecodeStream(t *testing.T) {
 	if b, err := io.ReadAll(got.Body); err != nil || string(b) != "hello" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if err := CompileArgs[streamArgs]().Decode(withBody(t, "", -2), &got); !errors.Is(err, fault.MissingContentLengthHeader) {
-		t.Error(err)
-	}
 	if err := CompileArgs[fullArgs]().Decode(withBody(t, "", 0), new(fullArgs)); !errors.Is(err, fault.InvalidHeaderValue) {
 		t.Error(err)
+	}
+}
+
+func TestCheckLength(t *testing.T) {
+	for _, method := range []string{"PUT", "POST", "GET", "HEAD", "DELETE", "OPTIONS"} {
+		for _, length := range []int64{-2, -1, 0, 5} {
+			for _, version := range []int{1, 2} {
+				for _, whole := range []*Request{nil, {}} {
+					r := withBody(t, "", length)
+					r.Method, r.ProtoMajor, r.PartOf = method, version, whole
+					if length == -1 {
+						r.Header.Del("Content-Length") // as net/http does with chunks
+					}
+					told := length >= 0 || length == -2 && version == 2
+					want := told || method != "PUT" && method != "POST" || whole != nil
+					err := r.CheckLength()
+					if e, _ := fault.Of(err); (err == nil) != want || err != nil && fmt.Sprint(e.Code, e.Details) != "MissingContentLengthHeader[{HeaderName Content-Length}]" {
+						t.Errorf("%s HTTP/%d length %d: %v", method, version, length, err)
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -19,8 +19,8 @@ type Selector struct {
 	AnyLevel bool // every level; Level is ignored
 	// Restype and Comp are the values of these parameters, compared without case; "" stands for absent or empty.
 	Restype, Comp string
-	// Query names parameters, in lower case, that must be present, or that must have a value, as in "deletetype=permanent",
-	// without regard to case.
+	// Query names parameters, in lower case, that must be present, an empty one counting as absent, or that must have a value,
+	// as in "deletetype=permanent", without regard to case.
 	Query []string
 	// Header holds conditions on header fields, all of which must hold.
 	Header []HeaderIs
@@ -29,7 +29,7 @@ type Selector struct {
 // HeaderIs is a condition on a header field.
 type HeaderIs struct {
 	Name string
-	// Value is "" if the field must be present, "-" if it must be absent or empty, else what it must be, without regard to
+	// Value is "" if the field must be present, "-" if it must be absent, else what it must be, without regard to
 	// case.
 	Value string
 }
@@ -76,7 +76,8 @@ type candidate[T any] struct {
 // matches reports whether a request meets the conditions of the row.
 func (c *candidate[T]) matches(r *Request) bool {
 	for _, q := range c.query {
-		if name, value, valued := strings.Cut(q, "="); !r.Query.Has(name) || valued && !strings.EqualFold(r.Query.Get(name), value) {
+		name, value, valued := strings.Cut(q, "=")
+		if sent := r.Query.Get(name); sent == "" || valued && !strings.EqualFold(sent, value) {
 			return false
 		}
 	}
@@ -113,9 +114,15 @@ type area struct {
 	restype string
 }
 
+// choice is the rows that belong to a place.
+type choice[T any] struct {
+	candidates []candidate[T]
+	headers    []string // canonical names of the header fields by which they differ
+}
+
 // Table finds the row that a request belongs to.
 type Table[T any] struct {
-	places   map[place][]candidate[T]
+	places   map[place]*choice[T]
 	restypes map[area]bool // that have a row at all
 }
 
@@ -124,14 +131,14 @@ var methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch,
 }
 
-// NewTable builds the table of rows, whose selectors sel returns. Rows for the same method, level, restype and comp are tried
-// in the order of rows, so the specific ones come first; a row that could never be reached because an earlier one takes all
+// NewTable builds the table of all rows, whose selectors sel returns. Rows for the same method, level, restype and comp are tried
+// in their order, so the specific ones come first; a row that could never be reached because an earlier one takes all
 // its requests is a mistake in the program and panics.
-func NewTable[T any](rows []T, sel func(*T) Selector) *Table[T] {
-	t := &Table[T]{places: map[place][]candidate[T]{}, restypes: map[area]bool{}}
-	for i := range rows {
-		s := sel(&rows[i])
-		c := candidate[T]{row: &rows[i], query: s.Query}
+func NewTable[T any](all []T, sel func(*T) Selector) *Table[T] {
+	t := &Table[T]{places: map[place]*choice[T]{}, restypes: map[area]bool{}}
+	for i := range all {
+		s := sel(&all[i])
+		c := candidate[T]{row: &all[i], query: s.Query}
 		for _, h := range s.Header {
 			c.header = append(c.header, HeaderIs{textproto.CanonicalMIMEHeaderKey(h.Name), h.Value})
 		}
@@ -151,33 +158,58 @@ func (t *Table[T]) add(p place, c candidate[T]) {
 	if !slices.Contains(methods, p.method) {
 		panic(fmt.Sprintf("wire: row for method %q", p.method))
 	}
-	for _, earlier := range t.places[p] {
+	at := t.places[p]
+	if at == nil {
+		at = &choice[T]{}
+		t.places[p] = at
+	}
+	for _, earlier := range at.candidates {
 		if earlier.covers(&c) {
 			panic(fmt.Sprintf("wire: %v %v can never be reached behind %v", p, c.header, earlier.header))
 		}
 	}
-	t.places[p] = append(t.places[p], c)
+	at.candidates = append(at.candidates, c)
+	for _, h := range c.header {
+		if !slices.Contains(at.headers, h.Name) {
+			at.headers = append(at.headers, h.Name)
+		}
+	}
 	t.restypes[area{p.level, p.restype}] = true
 }
 
 // Match returns the row that a request belongs to. If there is none, the error says what of the request is to blame: the
 // method ([fault.UnsupportedHTTPVerb]), restype or comp ([fault.InvalidQueryParameterValue]), or a parameter or header by
-// which the rows of the place differ, which is missing or has a value of no row; the last row of the place names it.
+// which the rows of the place differ, which is missing or has a value of no row; the last row of the place names it. Such a
+// header without a value is refused whatever row there is: [fault.InvalidHeaderValue].
 func (t *Table[T]) Match(r *Request) (*T, error) {
 	p := place{r.Method, r.Level, lowered(r.Query.Get("restype")), lowered(r.Query.Get("comp"))}
 	if r.Method == http.MethodOptions {
 		p.restype, p.comp = "", ""
 	}
 	found := t.places[p]
-	for i := range found {
-		if found[i].matches(r) {
-			return found[i].row, nil
-		}
-	}
-	if len(found) == 0 {
+	if found == nil {
 		return nil, t.misplaced(p, r)
 	}
-	return nil, found[len(found)-1].refuse(r)
+	if err := found.valued(r); err != nil {
+		return nil, err
+	}
+	for i := range found.candidates {
+		if found.candidates[i].matches(r) {
+			return found.candidates[i].row, nil
+		}
+	}
+	return nil, found.candidates[len(found.candidates)-1].refuse(r)
+}
+
+// valued refuses a request that leaves open which of the rows it is for, by sending a header by which they differ without a
+// value.
+func (c *choice[T]) valued(r *Request) error {
+	for _, name := range c.headers {
+		if len(r.Header[name]) > 0 && headerValue(r.Header, name) == "" {
+			return fault.InvalidHeader(strings.ToLower(name), "")
+		}
+	}
+	return nil
 }
 
 // lowered is strings.ToLower, but does not look at the short values that nearly all requests carry more than once.
@@ -193,7 +225,7 @@ func lowered(s string) string {
 // misplaced tells why no row has the place of a request.
 func (t *Table[T]) misplaced(p place, r *Request) error {
 	for _, m := range methods {
-		if p.method = m; m != http.MethodOptions && len(t.places[p]) > 0 {
+		if p.method = m; m != http.MethodOptions && t.places[p] != nil {
 			return fault.UnsupportedHTTPVerb
 		}
 	}
@@ -211,7 +243,7 @@ func (t *Table[T]) misplaced(p place, r *Request) error {
 func (c *candidate[T]) refuse(r *Request) error {
 	for _, q := range c.query {
 		switch name, value, valued := strings.Cut(q, "="); {
-		case !r.Query.Has(name):
+		case r.Query.Get(name) == "":
 			return fault.MissingQuery(name)
 		case valued && !strings.EqualFold(r.Query.Get(name), value):
 			return fault.InvalidQuery(name, r.Query.Get(name), "")

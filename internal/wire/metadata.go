@@ -27,7 +27,7 @@ func decodeMetadata(r *Request, prefix string) (Metadata, error) {
 		switch {
 		case name == "":
 			return nil, fault.EmptyMetadataKey
-		case !identifier(name) || len(values) != 1:
+		case !identifier(name) || len(values) != 1 || !ascii(values[0]):
 			return nil, fault.InvalidMetadata
 		}
 		if size += len(name) + len(values[0]); size > MaxMetadata {
@@ -80,6 +80,16 @@ func identifier(name string) bool {
 		}
 	}
 	return name != ""
+}
+
+// ascii reports whether a value has no byte over 0x7F, which the service refuses.
+func ascii(value string) bool {
+	for i := range len(value) {
+		if value[i] > 0x7F {
+			return false
+		}
+	}
+	return true
 }
 
 // write sets one header for each item, spelled as stored.

@@ -20,9 +20,6 @@ import (
 // readXML reads the XML body of a request into a value that encoding/xml knows. An empty body leaves it as it is, unless it
 // is required.
 func readXML(r *Request, f *field, into any) error {
-	if err := announced(r); err != nil {
-		return err
-	}
 	if r.ContentLength > f.max {
 		return fault.BodyTooLarge(f.max)
 	}
