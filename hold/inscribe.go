@@ -25,7 +25,7 @@ func (l *Lock) inscribe(ctx context.Context) error {
 		me.Since = now.UTC()
 	}
 	for n := 1; ; n++ {
-		err := l.c.attempt(ctx, maxTry, func(ctx context.Context) error { return l.inscribeOnce(ctx, me, !fromServer) })
+		err := l.c.attempt(ctx, 2*maxTry, func(ctx context.Context) error { return l.inscribeOnce(ctx, me, !fromServer) })
 		switch {
 		case err == nil:
 			return nil

@@ -75,6 +75,8 @@ type Lock struct {
 	stop context.CancelFunc // of the renewal loop
 	kept chan struct{}      // closed when the renewal loop has returned
 
+	tries sync.WaitGroup // the loop's requests that are on their way
+
 	mu       sync.Mutex
 	ended    error       // the cause of the end; nil while the lock is held
 	sent     instant     // when the last successful acquire or renewal left
@@ -156,10 +158,7 @@ func (l *Lock) Check(ctx context.Context) error {
 	if l.ctx.Err() != nil {
 		return context.Cause(l.ctx)
 	}
-	err := l.renew(ctx)
-	if reason, lost := l.c.rules.loss(err); lost {
-		l.lose(reason, err)
-	}
+	err := l.tryRenew(ctx, tryTimeout(l.length()))
 	if l.ctx.Err() != nil {
 		return context.Cause(l.ctx)
 	}

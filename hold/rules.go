@@ -37,7 +37,7 @@ func soundRules() *rules {
 
 // The plan of a lease of length d, counted from the moment the last successful request left:
 //
-//	d/3         renew; one try lasts d/6 at most, and no longer than maxTry; after a failure pause and try again
+//	d/3         renew; after d/6, or maxTry, without an answer pause and try again, and go on to wait for the answer
 //	2d/3        at risk: an event
 //	d − margin  stop: the context ends
 //	d           the service may give the lease to others
@@ -46,8 +46,13 @@ func riskAfter(d time.Duration) time.Duration     { return 2 * d / 3 }
 func defaultMargin(d time.Duration) time.Duration { return d / 10 }
 func tryTimeout(d time.Duration) time.Duration    { return min(d/6, maxTry) }
 
+// answerTimeout is how long an answer to a renewal is waited for while others are tried: an answer that is late by a third
+// of the duration, again and again, still keeps the lock.
+func answerTimeout(d time.Duration) time.Duration { return d / 2 }
+
 const (
-	maxTry = 5 * time.Second // for one request
+	// maxTry bounds one request: more than a third of the shortest lease, so that answers which take that long are heard.
+	maxTry = 8 * time.Second
 	// infiniteRenewal is how often an infinite lease is renewed. It needs no renewal, but its holder has to learn that it
 	// was broken.
 	infiniteRenewal = 15 * time.Second

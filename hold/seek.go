@@ -103,7 +103,7 @@ func (s *seeker) try(ctx context.Context) (r reply, err error) {
 	}
 	s.doubt = true
 	epoch := r.Epoch
-	err = s.c.attempt(ctx, tryTimeout(s.o.Duration), func(ctx context.Context) (err error) {
+	err = s.c.attempt(ctx, min(answerTimeout(s.o.Duration), maxTry), func(ctx context.Context) (err error) {
 		r, err = s.c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return s.c.t.r.renew(ctx, s.id, nil) })
 		return err
 	})

@@ -1,7 +1,0 @@
-package main
-
-import "syscall"
-
-func groupOfItsOwn() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
