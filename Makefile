@@ -17,7 +17,7 @@ MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod hold/*/go.mod))
 # Under make a missing client is a failure; under plain go test, a skip.
 export LEASEHOLD_TEST_STRICT := 1
 
-.PHONY: build test test-all unit adapters hold-live python js tools race lint fuzz bench bench-growth clean help
+.PHONY: build test test-all unit adapters hold-live python js tools race lint cross fuzz bench bench-growth clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -33,7 +33,7 @@ test: build python js
 ## test-all: also the long suites, the race detector, lint, and short fuzzing
 test-all: build python js tools
 	LEASEHOLD_TEST=long $(GO) test -timeout 90m ./...
-	$(MAKE) adapters race lint fuzz
+	$(MAKE) adapters race lint cross fuzz
 
 # The packages of the main module whose tests need no outside client.
 PLAIN = $$($(GO) list ./... | grep -vE '/test/(clients|credentials)$$')
@@ -84,6 +84,17 @@ lint:
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	@for m in $(MODULES); do echo "go vet $$m"; (cd $$m && $(GO) vet ./...); done
+
+# The systems that releases are built for.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+## cross: compile and vet for every system that releases are built for
+cross:
+	@for p in $(PLATFORMS); do \
+		echo "go vet $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/leasehold || exit 1; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 $(GO) vet ./cmd/... ./internal/... ./hold/... || exit 1; \
+	done
 
 ## fuzz: every fuzz target for FUZZTIME (5s)
 fuzz:

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"syscall"
-
-	"github.com/leasehold/leasehold/internal/server"
-)
+import "github.com/leasehold/leasehold/internal/server"
 
 // descriptorsPerConnection is how many descriptors there are for each connection: one for itself and one for the file that is
 // sent or received through it. As many again are left to the store.
@@ -13,9 +9,9 @@ const descriptorsPerConnection = 4
 // maxConnections returns how many connections the server may have open, so that the process never runs out of descriptors: it
 // could then neither accept nor open a file.
 func maxConnections() int {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	limit, ok := descriptorLimit()
+	if !ok {
 		return server.DefaultMaxConnections
 	}
-	return int(min(uint64(limit.Cur)/descriptorsPerConnection, server.DefaultMaxConnections))
+	return int(min(limit/descriptorsPerConnection, server.DefaultMaxConnections))
 }

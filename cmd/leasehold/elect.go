@@ -22,15 +22,15 @@ with its exit status, or when this process is told to stop.
 		Example: `  leasehold elect jobs/leader --create --describe "$(hostname)" -- ./serve-as-leader.sh`,
 		Args:    targetAndCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.runElection(cmd.Context(), args[0], args[1:])
+			return f.runElection(cmd, args[0], args[1:])
 		},
 	}
 	f.add(cmd)
 	return cmd
 }
 
-func (f *lockFlags) runElection(ctx context.Context, name string, command []string) error {
-	o, err := f.options()
+func (f *lockFlags) runElection(cmd *cobra.Command, name string, command []string) error {
+	o, err := f.options(cmd)
 	if err != nil {
 		return err
 	}
@@ -38,14 +38,15 @@ func (f *lockFlags) runElection(ctx context.Context, name string, command []stri
 	if err != nil {
 		return err
 	}
-	e, err := hold.NewElection(t, &hold.ElectionOptions{Options: hold.Options{Extensions: true}, Lock: *o})
+	k := &keeper{grace: f.grace, target: t, command: command}
+	e, err := hold.NewElection(t, &hold.ElectionOptions{Options: hold.Options{Extensions: true, OnEvent: k.event}, Lock: *o})
 	if err != nil {
 		return err
 	}
 	var outcome error
 	over := errors.New("the command ended")
-	err = e.Run(ctx, func(_ context.Context, term hold.Term) error {
-		outcome = f.runHeld(term.Lock, t, command)
+	err = e.Run(cmd.Context(), func(_ context.Context, term hold.Term) error {
+		outcome = k.run(term.Lock)
 		if errors.Is(outcome, hold.ErrLost) {
 			return nil // the next term
 		}

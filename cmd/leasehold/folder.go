@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -147,6 +146,9 @@ const (
 	lockPause = 20 * time.Millisecond
 )
 
+// errLocked says that another process has a lock.
+var errLocked = errors.New("the file is locked by another process")
+
 // lockFolder locks a folder for this process. The lock goes with the process, however
 // it ends.
 func lockFolder(path string) (*os.File, error) {
@@ -155,17 +157,17 @@ func lockFolder(path string) (*os.File, error) {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	// readState holds the lock for a moment to see whether there is a server.
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	err = lockFile(f, true)
 	for range lockTries {
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		if !errors.Is(err, errLocked) {
 			break
 		}
 		<-time.After(lockPause)
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err = lockFile(f, true)
 	}
 	if err != nil {
 		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		if !errors.Is(err, errLocked) {
 			return nil, fmt.Errorf("data folder %s can't be locked: %w", path, err)
 		}
 		holder, _ := io.ReadAll(io.LimitReader(f, 32))

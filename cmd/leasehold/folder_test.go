@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -65,7 +64,7 @@ func TestFolderIsTakenFromWhoOnlyLooks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Flock(int(looking.Fd()), syscall.LOCK_SH); err != nil {
+	if err := lockFile(looking, false); err != nil {
 		t.Fatal(err)
 	}
 	time.AfterFunc(lockPause, func() { looking.Close() })

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,19 +25,22 @@ type lockFlags struct {
 func (f *lockFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.duration, "duration", "30s", "length of the lease, 15s to 60s: how long others wait if this program is killed")
-	fl.DurationVar(&f.grace, "grace", 5*time.Second, "time the command gets between SIGTERM and SIGKILL")
+	fl.DurationVar(&f.grace, "grace", 0, "time the command gets between SIGTERM and SIGKILL; default: 5s, but at most a sixth of the duration")
 	fl.BoolVar(&f.create, "create", false, "make an empty blob, or the container, if there is none")
 	fl.StringVar(&f.describe, "describe", "", "text for others to read while the lease is held")
 }
 
 // options returns how the lock is taken.
-func (f *lockFlags) options() (*hold.LockOptions, error) {
+func (f *lockFlags) options(cmd *cobra.Command) (*hold.LockOptions, error) {
 	d, err := leaseDuration(f.duration)
 	if err != nil {
 		return nil, err
 	}
 	if d == hold.Infinite {
 		return nil, errors.New("--duration: an infinite lease would outlive this program if it is killed; use 15s to 60s")
+	}
+	if !cmd.Flags().Changed("grace") {
+		f.grace = min(5*time.Second, d/6)
 	}
 	if f.grace < 0 || f.grace > d/3 {
 		return nil, fmt.Errorf("--grace: %v is not from 0s to %v, a third of the duration", f.grace, d/3)
@@ -57,9 +57,15 @@ func newLock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lock TARGET -- COMMAND [ARG...]",
 		Short: "Run a command while holding a lease",
-		Long: `Acquire the lease of a blob or container, run a command while it is renewed, and release it. The
-command is gone before anyone else can hold the lease: it gets SIGTERM, and after --grace SIGKILL, if the
-lease is lost or can't be renewed in time. Signals are passed on to it.
+		Long: `Acquire the lease of a blob or container, run a command while the lease is renewed, and release it.
+
+The command, and everything that it started, is gone before anyone else can hold the lease. If the lease can't be
+renewed in time the command gets SIGTERM, and SIGKILL after --grace. A second process, the guard, sees to that by
+its own clock: also if this program is killed, stopped or without a network. If the lease is lost for certain, as
+when it was broken, the command is killed at once. Signals are passed on to it. When the command ends by itself,
+what it left running is killed.
+
+` + remains + `
 
 The command finds LEASE_ID, LEASE_URL and LEASE_EPOCH in its environment. The exit status is its own; else
 75 if the lease was not acquired, 76 if it was lost, 66 if there is no such blob or container, 69 if the
@@ -76,7 +82,7 @@ store can't be reached, 77 if it refuses, 64 for a wrong command line.
 			} else if !cmd.Flags().Changed("wait") {
 				wait = forever
 			}
-			return f.runLock(cmd.Context(), args[0], wait, args[1:])
+			return f.runLock(cmd, args[0], wait, args[1:])
 		},
 	}
 	f.add(cmd)
@@ -118,8 +124,9 @@ func acquireLock(ctx context.Context, c *hold.Client, wait time.Duration, o *hol
 	return l, err
 }
 
-func (f *lockFlags) runLock(ctx context.Context, name string, wait time.Duration, command []string) error {
-	o, err := f.options()
+func (f *lockFlags) runLock(cmd *cobra.Command, name string, wait time.Duration, command []string) error {
+	ctx := cmd.Context()
+	o, err := f.options(cmd)
 	if err != nil {
 		return err
 	}
@@ -127,7 +134,8 @@ func (f *lockFlags) runLock(ctx context.Context, name string, wait time.Duration
 	if err != nil {
 		return err
 	}
-	c, err := hold.New(t, &hold.Options{Extensions: true})
+	k := &keeper{grace: f.grace, target: t, command: command}
+	c, err := hold.New(t, &hold.Options{Extensions: true, OnEvent: k.event})
 	if err != nil {
 		return err
 	}
@@ -135,83 +143,9 @@ func (f *lockFlags) runLock(ctx context.Context, name string, wait time.Duration
 	if err != nil {
 		return status(err)
 	}
-	err = f.runHeld(l, t, command)
+	err = k.run(l)
 	if e := l.Release(context.WithoutCancel(ctx)); e != nil && err == nil && !errors.Is(e, hold.ErrLost) {
 		fmt.Fprintf(os.Stderr, "leasehold: the lease was not released and ends by itself: %v\n", e)
 	}
 	return err
-}
-
-// runHeld runs a command as long as a lock is held, and makes sure that it is gone
-// when the lock is.
-func (f *lockFlags) runHeld(l *hold.Lock, t hold.Target, command []string) error {
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "LEASE_ID="+string(l.ID()), "LEASE_URL="+t.String())
-	if epoch, ok := l.Epoch(); ok {
-		cmd.Env = append(cmd.Env, "LEASE_EPOCH="+strconv.FormatUint(epoch, 10))
-	}
-	pass, stop := catchSignals()
-	defer stop()
-	child, err := start(cmd)
-	if err != nil {
-		return &exitError{exitNoCommand, err}
-	}
-	go pass(child)
-	lost := f.supervise(l, child)
-	switch err := child.err; {
-	case lost:
-		return &exitError{exitLost, fmt.Errorf("%w: %w", hold.ErrLost, context.Cause(l.Context()))}
-	case err == nil:
-		return nil
-	default:
-		return childStatus(err)
-	}
-}
-
-// supervise waits for the end of a child. It tells whether it ended the child because
-// the lock was lost or about to be: SIGTERM a grace before the lock's deadline, so that
-// SIGKILL at the deadline comes before anyone else can hold the lease; or SIGTERM at
-// once if the loss is certain, and SIGKILL a grace later.
-func (f *lockFlags) supervise(l *hold.Lock, child *child) (lost bool) {
-	warn := time.NewTimer(f.untilWarning(l))
-	defer warn.Stop()
-	ended := l.Context().Done()
-	var kill <-chan time.Time
-	terminate := func() {
-		lost = true
-		child.signal(syscall.SIGTERM)
-		kill = time.After(f.grace)
-	}
-	for {
-		select {
-		case <-child.done:
-			return lost
-		case <-warn.C:
-			if left := f.untilWarning(l); left > 0 {
-				warn.Reset(left) // it was renewed meanwhile
-			} else if !lost {
-				terminate()
-			}
-		case <-ended:
-			ended = nil
-			if lost {
-				child.signal(syscall.SIGKILL)
-			} else {
-				terminate()
-			}
-		case <-kill:
-			child.signal(syscall.SIGKILL)
-		}
-	}
-}
-
-// untilWarning is how long the child may go on before it has to be told to stop, if
-// the lease is not renewed.
-func (f *lockFlags) untilWarning(l *hold.Lock) time.Duration {
-	deadline, ok := l.Deadline()
-	if !ok {
-		return time.Hour
-	}
-	return max(time.Until(deadline)-f.grace, 0)
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/leasehold/leasehold/internal/guard"
 )
 
 // Exit statuses, those of sysexits.h where one fits.
@@ -29,6 +31,9 @@ const (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == guard.Name {
+		os.Exit(guard.Main(os.Args[2:])) // between lock and its command
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:]))
@@ -97,3 +102,6 @@ func flagsFromEnv(cmd *cobra.Command) (err error) {
 	})
 	return err
 }
+
+// quiet marks an error that the command of lock or elect has told about itself.
+type quiet struct{ error }

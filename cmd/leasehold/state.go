@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 const stateName = "run.json"
@@ -68,7 +67,7 @@ func readState(data string) (*runState, error) {
 		return nil, err
 	}
 	defer lock.Close()
-	if syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+	if lockFile(lock, false) == nil {
 		return nil, none // what it left behind is no longer true
 	}
 	text, err := os.ReadFile(filepath.Join(data, stateName))

@@ -58,6 +58,7 @@ var layers = []layer{
 	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/"}},
 	{dir: "internal/certificate", external: []string{"software.sslmate.com/src/go-pkcs12"}}, // the trust stores of Java
 	{dir: "internal/tunnel"},
+	{dir: "internal/guard", external: []string{"golang.org/x/sys/"}}, // adopting orphans, control groups, job objects
 	{
 		dir:      "internal/server",
 		internal: []string{"internal/fault", "internal/wire"},

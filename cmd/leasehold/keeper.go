@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/leasehold/leasehold/hold"
+	"github.com/leasehold/leasehold/internal/guard"
+)
+
+// keeper runs a command within a lock, under a guard.
+type keeper struct {
+	grace   time.Duration
+	target  hold.Target
+	command []string
+
+	mu      sync.Mutex
+	lock    *hold.Lock // nil while no command runs
+	guard   *guard.Guard
+	failure error // of the last renewal; nil after a success
+}
+
+// event moves the deadline of the guard when the lease was renewed.
+func (k *keeper) event(e hold.Event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch e.Kind {
+	case hold.EventRenewed, hold.EventAcquired:
+		k.failure = nil
+		if k.guard != nil {
+			k.guard.Extend(deadline(k.lock))
+		}
+	case hold.EventRenewFailed:
+		k.failure = e.Err
+	}
+}
+
+// deadline returns when a lock ends if it is not renewed. The two readings are in the order in which the result can only
+// be too early.
+func deadline(l *hold.Lock) guard.Moment {
+	now := guard.Now()
+	at, _ := l.Deadline()
+	return now.Add(time.Until(at))
+}
+
+// run runs the command as long as a lock is held. The command and its descendants are gone when it returns.
+func (k *keeper) run(l *hold.Lock) error {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, guard.PassedOn...)
+	defer signal.Stop(signals)
+	g, err := k.start(l)
+	var unusable *guard.StartError
+	if errors.As(err, &unusable) {
+		return &exitError{exitNoCommand, err}
+	}
+	if err != nil {
+		return &exitError{exitInternal, err}
+	}
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { follow(l, g, signals, over) })
+	outcome, err := g.Wait()
+	close(over)
+	watching.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lock, k.guard = nil, nil
+	switch {
+	case err != nil:
+		return &exitError{exitInternal, err}
+	case outcome.Asked:
+		return &exitError{exitLost, k.loss(l)}
+	case outcome.Code != 0:
+		return &exitError{outcome.Code, quiet{fmt.Errorf("the command ended with status %d", outcome.Code)}}
+	}
+	return nil
+}
+
+// start starts the guard and the command.
+func (k *keeper) start(l *hold.Lock) (*guard.Guard, error) {
+	env := append(os.Environ(), "LEASE_ID="+string(l.ID()), "LEASE_URL="+k.target.String())
+	if epoch, ok := l.Epoch(); ok {
+		env = append(env, "LEASE_EPOCH="+strconv.FormatUint(epoch, 10))
+	}
+	g, err := guard.Start(&guard.Options{Command: k.command, Env: env, Until: deadline(l), Grace: k.grace})
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lock, k.guard = l, g
+	g.Extend(deadline(l)) // it may have been renewed meanwhile
+	return g, nil
+}
+
+// follow passes signals on to a command, and ends the command with its lock, until over is closed.
+func follow(l *hold.Lock, g *guard.Guard, signals <-chan os.Signal, over <-chan struct{}) {
+	for ended := l.Context().Done(); ; {
+		select {
+		case <-over:
+			return
+		case s := <-signals:
+			g.Signal(s)
+		case <-ended:
+			ended = nil
+			if errors.Is(context.Cause(l.Context()), hold.ErrLost) {
+				g.Kill() // someone else may have the lease
+			} else {
+				g.End()
+			}
+		}
+	}
+}
+
+// loss says why the command was ended. The lock itself may not have ended yet: the guard acts a grace before.
+func (k *keeper) loss(l *hold.Lock) error {
+	if cause := context.Cause(l.Context()); cause != nil {
+		if errors.Is(cause, hold.ErrLost) {
+			return cause
+		}
+		return fmt.Errorf("%w: %w", hold.ErrLost, cause)
+	}
+	const late = "it was not renewed in time, and the command was ended before someone else could have it"
+	if k.failure != nil {
+		return fmt.Errorf("%w: %s: %w", hold.ErrLost, late, k.failure)
+	}
+	return fmt.Errorf("%w: %s", hold.ErrLost, late)
+}
