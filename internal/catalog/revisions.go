@@ -118,7 +118,8 @@ func (e *Entry) versionOf(b *blob.Blob) (blob.Revision, error) {
 }
 
 // Branch keeps the current state as a previous version, if versions are kept, and lets it go on as a
-// new version with the same content. Put has to follow.
+// new version with the same content. Put has to follow and, while versioning is off, Touch before it:
+// a state without a version ID is told from the version that it came from by its ETag.
 func (e *Entry) Branch() error {
 	b := e.Current
 	if !e.becomesVersion(b) {
