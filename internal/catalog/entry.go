@@ -8,6 +8,8 @@
 package catalog
 
 import (
+	"time"
+
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/lease"
@@ -52,18 +54,28 @@ type Entry struct {
 	stored     indexed
 	revision   blob.Revision // that was loaded last
 	tags       blob.Tags     // of the stored record of that revision
+	freed      bool          // see Freed
 	superseded *superseded   // nil unless a revision has taken over the content of Current
 }
 
 // indexed is what the indexes say of the stored record of the current state.
 type indexed struct {
-	tags   blob.Tags
-	ends   blob.Time // when it expires; 0 for never
-	leased bool
+	tags  blob.Tags
+	ends  blob.Time // when it expires; 0 for never
+	lease lease.Lease
 }
 
-func indexOf(b *blob.Blob) indexed {
-	return indexed{b.Tags, b.Ends(), b.Lease.Kind != lease.None}
+func indexOf(b *blob.Blob) indexed { return indexed{b.Tags, b.Ends(), b.Lease} }
+
+func (i *indexed) leased() bool { return i.lease.Kind != lease.None }
+
+// blocks returns for how long the lease keeps others out, if nobody touches the blob.
+func (i *indexed) blocks(now time.Time) time.Duration {
+	left := i.lease.Left(now)
+	if i.ends == 0 {
+		return left
+	}
+	return min(left, max(0, i.ends.Std().Sub(now)))
 }
 
 // Open loads the entry of a name. It treats an expired blob as absent; an update also deletes it.
@@ -83,7 +95,14 @@ func Open(r kv.Reader, tx kv.Tx, name Name, rules Rules) (*Entry, error) {
 }
 
 // Leased reports whether the index of leases has the entry.
-func (e *Entry) Leased() bool { return e.stored.leased }
+func (e *Entry) Leased() bool { return e.stored.leased() }
+
+// Blocks returns for how long the stored lease keeps others out, if nobody touches the blob.
+func (e *Entry) Blocks() time.Duration { return e.stored.blocks(e.r.Now()) }
+
+// Freed reports whether the transaction lets the lease end sooner than before, so that those who wait for it
+// have to look again.
+func (e *Entry) Freed() bool { return e.freed }
 
 // Put stores b as the current state.
 func (e *Entry) Put(b *blob.Blob) error {
@@ -105,18 +124,19 @@ func (e *Entry) remove() error {
 
 // index makes the indexes say next of the current state.
 func (e *Entry) index(next indexed) error {
-	was := e.stored
+	was, now := e.stored, e.r.Now()
 	e.stored = next
+	e.freed = e.freed || next.blocks(now) < was.blocks(now) || was.leased() && was.ends != 0 && was.ends <= e.Now
 	if err := meta.IndexTags(e.tx, e.Generation, e.Blob, 0, was.tags, next.tags); err != nil {
 		return err
 	}
 	if err := meta.IndexExpiry(e.tx, was.ends, next.ends, e.Key(), e.deadline()); err != nil {
 		return err
 	}
-	if was.leased == next.leased {
+	if was.leased() == next.leased() {
 		return nil
 	}
-	return meta.IndexLease(e.tx, e.Account, e.Container, e.Generation, e.Blob, next.leased)
+	return meta.IndexLease(e.tx, e.Account, e.Container, e.Generation, e.Blob, next.leased())
 }
 
 // Schedule has the sweeper retire what is due of the entry at a time.

@@ -32,6 +32,7 @@
 //	w due key                               Deadline: everything under key, a declared one, is revisited then
 //	x gen                                 * a deleted container whose blobs are still to be removed
 //	y expiry key                            Deadline: the current blob of key, a declared one, expires then
+//	z gen gate                            * (never stored; excludes the making of blobs from the deletion of their container)
 //
 // What belongs to a blob sorts before its record, so that a listing that meets
 // such a key passes it by one seek, and one that wants it meets it in the order in
@@ -40,6 +41,7 @@ package meta
 
 import (
 	"encoding/binary"
+	"hash/fnv"
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/kv"
@@ -60,6 +62,7 @@ const (
 	tagDue       = 'w'
 	tagDead      = 'x'
 	tagExpiry    = 'y'
+	tagGate      = 'z'
 
 	subStaged   = 0x01
 	subRevision = 0x02
@@ -97,6 +100,27 @@ func ContainerKey(account, container string) kv.Key {
 func BlobKey(gen uint64, name string) kv.Key {
 	k := append(generation(tagBlob, gen, len(name)+2), name...)
 	return append(k, 0)
+}
+
+// gates is the number of keys that share the exclusion between the deletion of a container and the
+// making of blobs in it, so that those that make blobs rarely wait for each other.
+const gates = 64
+
+// GateKey is the key to declare, beside its own, for making a blob in a container that must be empty to be
+// deleted.
+func GateKey(gen uint64, name string) kv.Key {
+	hash := fnv.New32a()
+	hash.Write([]byte(name))
+	return append(generation(tagGate, gen, 1), byte(hash.Sum32()%gates))
+}
+
+// GateKeys are the keys to declare for deleting such a container.
+func GateKeys(gen uint64) []kv.Key {
+	keys := make([]kv.Key, gates)
+	for i := range keys {
+		keys[i] = append(generation(tagGate, gen, 1), byte(i))
+	}
+	return keys
 }
 
 func dueKey(at blob.Time, key kv.Key) []byte { return timedKey(tagDue, at, key) }

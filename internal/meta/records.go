@@ -175,14 +175,6 @@ const (
 	Skip             // to the name that the visitor set
 )
 
-// NewGeneration returns the generation of a container made at now: rising with time, so
-// that the keys of a young container lie together. last is the generation given out before
-// by the same process; the new one is always above it, also if both are made at the same
-// time. One of another process is no obstacle, since the clock of the store goes on.
-func NewGeneration(now blob.Time, last uint64) uint64 {
-	return max(uint64(now)<<8, last+1)
-}
-
 // FormatVersion is the version of the key layout and the encoding that this
 // program writes.
 const FormatVersion = 1

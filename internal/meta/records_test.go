@@ -37,16 +37,3 @@ func TestBlockIDsAreBytes(t *testing.T) {
 		return nil
 	})
 }
-
-// TestGenerationsDiffer makes more of them at one time than time alone tells apart.
-func TestGenerationsDiffer(t *testing.T) {
-	last := uint64(0)
-	for i := range 1000 {
-		now := blob.Time(17_000_000_000_000_000 + i/500)
-		next := meta.NewGeneration(now, last)
-		if next <= last {
-			t.Fatalf("%x follows %x", next, last)
-		}
-		last = next
-	}
-}

@@ -21,6 +21,10 @@ type call struct {
 	properties *blob.ServiceProperties
 	// encryptionScope is that of what the request wrote; "" for none.
 	encryptionScope string
+	// generations are those of the containers that the request makes, by their names.
+	generations map[string]uint64
+	// gated is the generation of the container whose gates the deletion has declared; 0 for none.
+	gated uint64
 }
 
 func (c *call) ctx() context.Context { return c.req.Context() }

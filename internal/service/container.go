@@ -59,7 +59,7 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 	if a.Access != 0 && !s.Accounts(s.req.Account).AllowPublicAccess {
 		return nil, fault.PublicAccessNotPermitted
 	}
-	c := s.newContainer()
+	c := s.newContainer(s.req.Container)
 	c.Metadata, c.Access = a.record(), blob.PublicAccess(a.Access)
 	if a.DefaultScope != encryption.DefaultScope {
 		c.DefaultScope = string(a.DefaultScope)
@@ -69,10 +69,10 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 	return &v, s.putContainer(c)
 }
 
-// newContainer returns a container that is created now, with nothing said about it.
-func (s *scope) newContainer() *blob.Container {
+// newContainer returns a container of a name that is created now, with nothing said about it.
+func (s *scope) newContainer(name string) *blob.Container {
 	c := &blob.Container{
-		Generation:    s.newGeneration(s.now),
+		Generation:    s.newGeneration(name),
 		Created:       s.now,
 		VersionedWORM: s.Features(s.req.Account).Immutability,
 	}
@@ -98,9 +98,43 @@ func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
 		err = meta.DeleteContainer(s.tx, s.now, s.req.Account, s.req.Container, s.container)
 	}
 	if err == nil {
-		err = s.indexLease(false)
+		err = s.indexLease(lease.Lease{})
 	}
+	s.deleted = true
 	return &nothing{}, err
+}
+
+// gateContainer returns the keys by which the deletion of a container excludes the making of blobs,
+// if the blobs may be protected.
+func gateContainer(c *call) (keys []kv.Key) {
+	c.gated = 0
+	err := c.DB.View(c.ctx(), func(r kv.Reader) error {
+		box, err := meta.Container(r, c.req.Account, c.req.Container)
+		if box != nil && box.VersionedWORM {
+			c.gated, keys = box.Generation, meta.GateKeys(box.Generation)
+		}
+		return err
+	})
+	if err != nil {
+		return nil // the update will meet the same error, or find that it is not gated
+	}
+	return keys
+}
+
+// checkEmptied refuses to delete a container that could hold protected blobs while it holds any. It
+// reads beside the transaction, whose gates let no blob be made meanwhile.
+func (s *scope) checkEmptied() error {
+	if !s.container.VersionedWORM {
+		return nil
+	}
+	if s.gated != s.container.Generation {
+		return errContainerChanged
+	}
+	return s.DB.View(s.ctx(), func(r kv.Reader) error {
+		return meta.WalkStates(r, s.container.Generation, meta.Names{}, func(*meta.Entry) (meta.Step, string, error) {
+			return meta.Stop, "", fault.BlobImmutableDueToPolicy
+		})
+	})
 }
 
 // beingDeleted is how long a deleted container counts as being deleted.

@@ -151,7 +151,12 @@ func (c *call) copy(w *wanted, fn func(*scope, *source) error) error {
 	if err != nil {
 		return err
 	}
-	run := func(s *scope) error { return fn(s, from) }
+	run := func(s *scope) error {
+		if s.container.Generation != w.into {
+			return errSourceChanged // what was judged shareable within a container may not be so into another
+		}
+		return fn(s, from)
+	}
 	if from.shared {
 		return c.changeWith(c.ctx(), run, meta.BlobKey(from.at.Generation, from.at.Blob))
 	}

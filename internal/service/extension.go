@@ -123,12 +123,20 @@ func (c *call) acquireInTurn(ctx context.Context, fn func(*scope) error) error {
 		err = c.change(ctx, func(s *scope) error {
 			err := fn(s)
 			if err != nil {
-				left = s.held().Left(s.r.Now())
+				left = s.blocks()
 			}
 			return err
 		})
 		return left, err
 	})
+}
+
+// blocks returns for how long the lease of the resource keeps others out, if nobody touches it.
+func (s *scope) blocks() time.Duration {
+	if s.entry != nil {
+		return s.entry.Blocks()
+	}
+	return s.lease.Left(s.r.Now())
 }
 
 // resourceName names the resource of the request among those that are waited for.

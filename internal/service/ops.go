@@ -170,7 +170,7 @@ func containerOperations() []Operation {
 		},
 		{
 			Name: "Container_Delete", On: onContainer("DELETE", ""), Needs: auth.PermDeleteContainer, Status: 202,
-			Use: useDelete, Failed: failedDeletion, Run: update(doDeleteContainer),
+			Use: useDelete, Also: gateContainer, Failed: failedDeletion, Run: update(doDeleteContainer),
 		},
 		{
 			Name: "Container_GetMetadata", Status: 200,

@@ -117,7 +117,7 @@ func (s *scope) createSystemContainer(name string) error {
 	if c != nil || err != nil {
 		return err
 	}
-	return meta.PutContainer(s.tx, s.req.Account, name, s.newContainer())
+	return meta.PutContainer(s.tx, s.req.Account, name, s.newContainer(name))
 }
 
 // Properties returns the settings of an account's Blob service, for those who act on

@@ -25,7 +25,9 @@ type scope struct {
 	blob      *blob.Blob      // nil above the level of blobs, or when missing
 	revision  blob.Revision   // which state of the blob this is; zero for the current one
 	entry     *catalog.Entry  // all that is stored under the name of the blob; nil above the level of blobs
-	leased    bool            // the stored record of the container has a lease
+	lease     lease.Lease     // of the stored record of the container
+	freed     bool            // the lease of the container ends sooner than before
+	deleted   bool            // the container is deleted
 	key       *encryption.Key // that the blob's bytes are read with; nil if they are not encrypted
 }
 
@@ -43,36 +45,6 @@ func (c *call) view(ctx context.Context, fn func(*scope) error) error {
 		}
 		return fn(s)
 	})
-}
-
-// change runs fn in one update of the resource, alone among its updates.
-func (c *call) change(ctx context.Context, fn func(*scope) error) error {
-	return c.changeWith(ctx, fn)
-}
-
-// changeWith is change for what depends on more keys.
-func (c *call) changeWith(ctx context.Context, fn func(*scope) error, also ...kv.Key) error {
-	key, container, err := c.declare(ctx)
-	if err != nil {
-		return err
-	}
-	if c.op.Also != nil {
-		also = append(also, c.op.Also(c)...)
-	}
-	err = c.DB.Update(ctx, append([]kv.Key{key}, also...), func(tx kv.Tx) error {
-		s := &scope{call: c, r: tx, tx: tx, container: container}
-		if err := s.enter(); err != nil {
-			return err
-		}
-		return fn(s)
-	})
-	if c.req.Level != wire.LevelBlob {
-		c.near.drop(c.req.Account, c.req.Container)
-	}
-	if err == nil && c.op.Use.frees {
-		c.queues.Changed(c.resourceName())
-	}
-	return err
 }
 
 // rehearse runs fn as change would, and drops what it writes: it tells early, and
@@ -178,7 +150,7 @@ func (s *scope) enterContainer() error {
 		}
 		return fault.ContainerNotFound
 	}
-	s.leased = s.container.Lease.Kind != lease.None
+	s.lease = s.container.Lease
 	if err := s.checkLease(&s.container.Lease); err != nil {
 		return fault.ForContainer(err)
 	}
@@ -258,17 +230,20 @@ func (s *scope) putContainer(c *blob.Container) error {
 	if err := meta.PutContainer(s.tx, s.req.Account, s.req.Container, c); err != nil {
 		return err
 	}
-	return s.indexLease(c.Lease.Kind != lease.None)
+	return s.indexLease(c.Lease)
 }
 
-// indexLease keeps the index of leases when the container is to be leased, or not.
-func (s *scope) indexLease(leased bool) error {
-	if leased == s.leased {
+// indexLease keeps the index of leases when the container is to have a lease.
+func (s *scope) indexLease(l lease.Lease) error {
+	now := s.r.Now()
+	s.freed = s.freed || l.Left(now) < s.lease.Left(now)
+	was, is := present(s.lease), present(l)
+	if s.lease = l; was == is {
 		return nil
 	}
 	gen := uint64(0)
 	if s.container != nil {
 		gen = s.container.Generation
 	}
-	return meta.IndexLease(s.tx, s.req.Account, s.req.Container, gen, "", leased)
+	return meta.IndexLease(s.tx, s.req.Account, s.req.Container, gen, "", is)
 }

@@ -7,12 +7,12 @@
 package service
 
 import (
+	"encoding/binary"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/auth"
@@ -20,7 +20,6 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/waiting"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -81,8 +80,6 @@ type Service struct {
 	queues  waiting.Queues
 	busy    busy
 	near    surroundingsCache
-
-	generation atomic.Uint64 // given out last
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be
@@ -222,13 +219,19 @@ func (s *Service) NewGUID() (id [16]byte) {
 	return id
 }
 
-// newGeneration returns the generation of a container that is made at now.
-func (s *Service) newGeneration(now blob.Time) uint64 {
-	for {
-		last := s.generation.Load()
-		next := meta.NewGeneration(now, last)
-		if s.generation.CompareAndSwap(last, next) {
-			return next
-		}
+// newGeneration returns the generation of a container that the request makes: random, so that no
+// other process gives out the same, and one for all runs of the transaction.
+func (c *call) newGeneration(container string) uint64 {
+	if gen, ok := c.generations[container]; ok {
+		return gen
 	}
+	var random [8]byte
+	if _, err := io.ReadFull(c.Random, random[:]); err != nil {
+		panic(fault.InternalError)
+	}
+	if c.generations == nil {
+		c.generations = make(map[string]uint64)
+	}
+	c.generations[container] = binary.BigEndian.Uint64(random[:])
+	return c.generations[container]
 }

@@ -14,7 +14,6 @@ type use struct {
 	lease   leaseUse    // what the resource's lease demands
 	effect  blob.Effect // how conditional headers are judged
 	works   works       // on which blobs of limited use it works all the same
-	frees   bool        // it may end a lease that others wait for
 	// target is the first version to which an unmet condition is ConditionNotMet; to those before,
 	// it is TargetConditionNotMet (docs/reference/conditions-and-errors.md 2.3).
 	target wire.Version
@@ -47,11 +46,11 @@ var (
 	useAttribute = use{lease: leaseReads, effect: blob.Reads, works: onArchived}
 	useWrite     = use{lease: leaseWrites, effect: blob.Writes}
 	useCreate    = use{creates: true, lease: leaseWrites, effect: blob.Creates}
-	useDelete    = use{staged: true, lease: leaseWrites, effect: blob.Writes, works: onArchived | onIncremental, frees: true}
+	useDelete    = use{staged: true, lease: leaseWrites, effect: blob.Writes, works: onArchived | onIncremental}
 	useStage     = use{creates: true, staged: true, lease: leaseWrites, effect: blob.Writes}
 	useStaged    = use{staged: true, lease: leaseReads, effect: blob.Reads}
 	useLease     = use{staged: true, effect: blob.Writes, works: onArchived | onImmutable}
-	useEndLease  = use{staged: true, effect: blob.Writes, works: onArchived | onImmutable, frees: true}
+	useEndLease  = use{staged: true, effect: blob.Writes, works: onArchived | onImmutable}
 	useUnguarded = use{effect: blob.Reads}                     // neither lease nor conditions count
 	useModify    = use{lease: leaseReads, effect: blob.Writes} // of a container: writes that its lease does not guard
 )

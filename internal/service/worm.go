@@ -7,8 +7,6 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
@@ -159,20 +157,6 @@ func doSetLegalHold(s *scope, a *setLegalHold) (*legalHoldSet, error) {
 	}
 	s.blob.LegalHold = *a.Hold
 	return &legalHoldSet{*a.Hold}, s.putBlob(s.blob)
-}
-
-// checkEmptied refuses to delete a container that could hold protected blobs while it holds
-// any. It reads beside the transaction, whose key does not cover the blobs: one that is
-// made meanwhile is made in a container that is being deleted.
-func (s *scope) checkEmptied() error {
-	if !s.container.VersionedWORM {
-		return nil
-	}
-	return s.DB.View(s.ctx(), func(r kv.Reader) error {
-		return meta.WalkStates(r, s.container.Generation, meta.Names{}, func(*meta.Entry) (meta.Step, string, error) {
-			return meta.Stop, "", fault.BlobImmutableDueToPolicy
-		})
-	})
 }
 
 // appendProtection appends what a listing is asked to tell.

@@ -5,6 +5,7 @@ package waiting
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +99,20 @@ func (q *Queues) find(name string) *queue {
 func (q *Queues) Changed(name string) {
 	if own := q.find(name); own != nil {
 		go own.serve()
+	}
+}
+
+// ChangedUnder is Changed for all resources whose name begins with prefix.
+func (q *Queues) ChangedUnder(prefix string) {
+	if q.waiting.Load() == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for name, own := range q.byName {
+		if strings.HasPrefix(name, prefix) {
+			go own.serve()
+		}
 	}
 }
 
