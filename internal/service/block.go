@@ -153,11 +153,11 @@ func (l *blockListXML) refs() ([]blob.BlockRef, error) {
 		if !ok {
 			return nil, fault.UnsupportedXML(b.XMLName.Local, b.ID)
 		}
-		id, err := base64.StdEncoding.DecodeString(strings.TrimSpace(b.ID))
+		id, err := blob.ParseBlockID("", strings.TrimSpace(b.ID))
 		if err != nil {
-			return nil, fault.InvalidXML(b.XMLName.Local, b.ID)
+			return nil, fault.InvalidBlockID
 		}
-		refs[i] = blob.BlockRef{Source: source, ID: string(id)}
+		refs[i] = blob.BlockRef{Source: source, ID: id}
 	}
 	return refs, nil
 }
@@ -197,6 +197,7 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	}
 	b.Touch(s.now)
 	answer := writtenOf(b)
+	answer.checked = a.answered(sumsOf(s.req.XMLBody), s.req.Version)
 	return &answer, s.putBlob(b)
 }
 

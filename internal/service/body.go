@@ -74,10 +74,35 @@ func (u *upload) rehearsed(r *http.Request) bool {
 	return u.Body.Length < 0 || u.Body.Length > maxUnrehearsed || r.Header.Get("Expect") != ""
 }
 
+// maxJudged is the longest body in bytes that is read only to find its hash wrong. A refused body
+// of that length is read anyway, so that the client gets the answer.
+const maxJudged = 16 << 20
+
+// refused returns the answer to a body that has not been read and is refused: a wrong hash comes
+// before the blob that exists already, as it does for a short body. A client that waits for leave
+// to send is not asked for what nobody needs.
+func (u *upload) refused(r *http.Request, refusal error) error {
+	if !errors.Is(refusal, fault.BlobAlreadyExists) || !u.given() || u.Body.Length > maxJudged || r.Header.Get("Expect") != "" {
+		return refusal
+	}
+	if err := u.readThrough(); err != nil {
+		return incomplete(err)
+	}
+	return refusal
+}
+
 // sums are the hashes of a body that was received.
 type sums struct {
 	MD5   []byte // nil unless asked for
 	CRC64 uint64
+}
+
+// sumsOf returns the hashes of a body that is held in memory.
+func sumsOf(data []byte) *sums {
+	h := hashing{crc: crc64nvme.New(), md5: md5.New()}
+	h.Write(data)
+	s := h.sums()
+	return &s
 }
 
 // body is what an ingest stores. Before it is received only its size is known, or
@@ -118,7 +143,7 @@ func (b *body) blocks(s *scope) ([]blob.Block, error) {
 // stored by the transaction itself, encrypted if there is a key.
 func (c *call) receive(u *upload, limit int64, key *encryption.Key) (*body, error) {
 	h := hashing{crc: crc64nvme.New()}
-	if u.MD5 != nil || c.op.HashesMD5 {
+	if u.MD5 != nil || c.op.HashesMD5 || !c.req.Version.AtLeast(crcSince) {
 		h.md5 = md5.New()
 	}
 	in := &bounded{r: u.Body, left: limit, limit: limit}

@@ -130,7 +130,7 @@ func ingest[A, R any, P interface {
 		}
 		if in.rehearsed(c.req.Request) {
 			if err := c.rehearse(c.ctx(), run); err != nil {
-				return err
+				return in.refused(c.req.Request, err)
 			}
 		}
 		b, err := c.receive(in, limit, key)

@@ -138,7 +138,10 @@ func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, 
 	}
 	b.Touch(s.now)
 	answer := writtenOf(b)
-	answer.MD5 = from.body.MD5
+	answer.CRC64 = crcHash{from.body.CRC64, true}
+	if a.SourceMD5 != nil || !s.req.Version.AtLeast(crcSince) {
+		answer.MD5 = from.body.MD5
+	}
 	return &answer, s.putBlob(b)
 }
 

@@ -68,7 +68,7 @@ func (h crcHash) IsZero() bool { return !h.Given }
 // answer returns.
 type checked struct {
 	MD5   md5Hash `header:"Content-MD5"`
-	CRC64 crcHash `header:"x-ms-content-crc64"`
+	CRC64 crcHash `header:"x-ms-content-crc64,since=2019-02-02"`
 }
 
 // given tells whether the request guards anything.
@@ -99,11 +99,17 @@ func (c *checked) verify(sum *sums) error {
 // answered with both hashes (docs/reference/conditions-and-errors.md 4.1).
 const bothHashes wire.Version = "2026-10-06"
 
+// crcSince is the version since which an answer carries the CRC-64 of a body; those to older
+// versions carry its MD5.
+const crcSince wire.Version = "2019-02-02"
+
 // answered returns the hashes for the answer: the MD5 if the request guarded its body
-// with one, else the CRC64.
+// with one or knows no other hash, else the CRC64.
 func (c *checked) answered(sum *sums, v wire.Version) checked {
 	crc := crcHash{sum.CRC64, true}
 	switch {
+	case !v.AtLeast(crcSince):
+		return checked{MD5: sum.MD5}
 	case c.MD5 == nil:
 		return checked{CRC64: crc}
 	case v.AtLeast(bothHashes):

@@ -98,10 +98,7 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 	}
 	b.Touch(s.now)
 	answer := writtenOf(b)
-	answer.MD5 = in.MD5
-	if s.req.Version.AtLeast("2024-08-04") {
-		answer.CRC64 = crcHash{in.CRC64, true}
-	}
+	answer.MD5, answer.CRC64 = in.MD5, crcHash{in.CRC64, true}
 	return &answer, s.putBlob(b)
 }
 

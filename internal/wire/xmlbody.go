@@ -30,6 +30,7 @@ func readXML(r *Request, f *field, into any) error {
 	if err != nil {
 		return err
 	}
+	r.XMLBody = raw
 	raw = bytes.TrimPrefix(raw, []byte(XMLHeader[:3]))
 	if len(raw) == 0 && !f.required {
 		return nil
