@@ -24,6 +24,9 @@ func (r *CORSRule) origin(origin string) (fits, any bool) {
 		if o == "*" {
 			return true, true
 		}
+		if origin == "" {
+			continue
+		}
 		head, tail, star := strings.Cut(o, "*.")
 		inside, ok := strings.CutPrefix(origin, head)
 		inside, ok2 := strings.CutSuffix(inside, "."+tail)
@@ -34,7 +37,7 @@ func (r *CORSRule) origin(origin string) (fits, any bool) {
 	return fits, false
 }
 
-// find returns the first rule for an origin and a method.
+// find returns the first rule for an origin and a method. Of no origin, which is "", only rules for all fit.
 func find(rules []CORSRule, origin, method string) (rule *CORSRule, any bool) {
 	for i := range rules {
 		if fits, any := rules[i].origin(origin); fits && slices.Contains(rules[i].AllowedMethods, method) {
@@ -96,18 +99,20 @@ func named(list []string, name string) bool {
 var simpleResponseHeaders = []string{"cache-control", "content-language", "content-type", "expires", "last-modified", "pragma"}
 
 // ActualRequest adds to the headers of a response, which must be complete otherwise, what the rules say about a request with this
-// origin and method. It adds nothing if there are no rules; a request without Origin is one whose origin is "". Prefixes of
-// exposed headers are resolved to the headers that the response has.
+// origin and method. It adds nothing if there are no rules. A request to read without Origin, which is one whose origin is "", is
+// told what a rule for all origins says, so that caches may answer scripts with it. Prefixes of exposed headers are resolved to
+// the headers that the response has.
 func ActualRequest(rules []CORSRule, origin, method string, response http.Header) {
 	if len(rules) == 0 {
 		return
 	}
 	var rule *CORSRule
 	var any bool
-	if origin != "" {
+	reads := method == http.MethodGet || method == http.MethodHead
+	if origin != "" || reads {
 		rule, any = find(rules, origin, method)
 	}
-	if !any && (method == http.MethodGet || method == http.MethodHead) {
+	if !any && reads {
 		response.Add("Vary", "Origin")
 	}
 	if rule == nil {

@@ -72,6 +72,10 @@ func TestActualRequest(t *testing.T) {
 		{"none fits", "https://z", "GET", testRules, "map[Content-Type:[t] Vary:[Origin] X-Ms-A:[1] X-Other:[2]]"},
 		{"none fits, write", "https://z", "PUT", testRules, "map[Content-Type:[t] X-Ms-A:[1] X-Other:[2]]"},
 		{"no origin", "", "HEAD", testRules, "map[Content-Type:[t] Vary:[Origin] X-Ms-A:[1] X-Other:[2]]"},
+		{"no origin, any", "", "GET", []CORSRule{{AllowedOrigins: []string{"https://a.example", "*"}, AllowedMethods: []string{"GET"}, ExposedHeaders: []string{"x-ms-*"}}}, "map[Access-Control-Allow-Origin:[*] Access-Control-Expose-Headers:[content-type,x-ms-a] Content-Type:[t] X-Ms-A:[1] X-Other:[2]]"},
+		{"no origin, any, but for writes", "", "GET", testRules, "map[Content-Type:[t] Vary:[Origin] X-Ms-A:[1] X-Other:[2]]"},
+		{"no origin, a write", "", "DELETE", testRules, "map[Content-Type:[t] X-Ms-A:[1] X-Other:[2]]"},
+		{"no origin, hosts below one", "", "GET", []CORSRule{{AllowedOrigins: []string{"https://*.a.example"}, AllowedMethods: []string{"GET"}}}, "map[Content-Type:[t] Vary:[Origin] X-Ms-A:[1] X-Other:[2]]"},
 		{"no rules", "https://a.example", "GET", nil, "map[Content-Type:[t] X-Ms-A:[1] X-Other:[2]]"},
 	}
 	for _, tt := range tests {

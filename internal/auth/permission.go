@@ -92,6 +92,9 @@ type Permission struct {
 
 // unfit returns the error for a kind of credential that may never do this.
 func (p Permission) unfit() error {
+	if p.TokenOnly {
+		return fault.NotAuthenticated("Only authentication scheme Bearer is supported")
+	}
 	if p.Unfit != "" {
 		return p.Unfit
 	}
@@ -116,7 +119,7 @@ var (
 	PermGetServiceProperties = Permission{Name: "GetServiceProperties", Type: 's', Account: "r", Actions: []Action{ActionReadService}}
 	PermSetServiceProperties = Permission{Name: "SetServiceProperties", Type: 's', Account: "w", Actions: []Action{ActionWriteService}}
 	PermGetServiceStats      = Permission{Name: "GetServiceStats", Type: 's', Account: "r", Actions: []Action{ActionReadService}}
-	PermGetUserDelegationKey = Permission{Name: "GetUserDelegationKey", TokenOnly: true, Unfit: fault.AuthenticationFailed, Actions: []Action{ActionDelegationKey}}
+	PermGetUserDelegationKey = Permission{Name: "GetUserDelegationKey", TokenOnly: true, Actions: []Action{ActionDelegationKey}}
 	PermGetAccountInfo       = Permission{Name: "GetAccountInfo", Scoped: AnyLetter, Account: AnyLetter, Actions: []Action{ActionAuthenticated}}
 	PermFindBlobs            = Permission{Name: "FindBlobs", Type: 'o', Account: "f", Actions: []Action{ActionFindBlobs}}
 	PermBatch                = Permission{Name: "Batch", Account: AnyLetter, Unfit: fault.AuthenticationFailed, Actions: []Action{ActionAuthenticated}}

@@ -126,7 +126,8 @@ func TestMatrixOfLetters(t *testing.T) {
 	env := sasEnv(t)
 	owner := NewAccess([]Assignment{{Principal: testOID, Role: RoleOwner}}, nil)
 	for _, m := range matrix {
-		unfit := m.p.unfit().(fault.Code)
+		refused, _ := fault.Of(m.p.unfit())
+		unfit := refused.Code
 		r := resourceOf(m.p)
 		for _, letter := range []byte(allLetters) {
 			req := target("GET", r.Container, r.Blob, "")

@@ -27,9 +27,9 @@ const MaxRetentionDays = 365
 // Logging says which requests are logged. It is kept and told, and nothing is logged.
 type Logging struct {
 	Version   string     `xml:"Version" cbor:"1,keyasint,omitempty"`
-	Delete    *bool      `xml:"Delete" cbor:"2,keyasint,omitempty"`
 	Read      *bool      `xml:"Read" cbor:"3,keyasint,omitempty"`
 	Write     *bool      `xml:"Write" cbor:"4,keyasint,omitempty"`
+	Delete    *bool      `xml:"Delete" cbor:"2,keyasint,omitempty"`
 	Retention *Retention `xml:"RetentionPolicy" cbor:"5,keyasint,omitempty"`
 }
 
@@ -57,8 +57,8 @@ type CORS struct {
 
 // CORSRule is one rule. Its lists are separated by commas, as on the wire.
 type CORSRule struct {
-	AllowedOrigins string  `xml:"AllowedOrigins" cbor:"1,keyasint,omitempty"`
 	AllowedMethods string  `xml:"AllowedMethods" cbor:"2,keyasint,omitempty"`
+	AllowedOrigins string  `xml:"AllowedOrigins" cbor:"1,keyasint,omitempty"`
 	AllowedHeaders *string `xml:"AllowedHeaders" cbor:"3,keyasint,omitempty"`
 	ExposedHeaders *string `xml:"ExposedHeaders" cbor:"4,keyasint,omitempty"`
 	MaxAge         *int    `xml:"MaxAgeInSeconds" cbor:"5,keyasint,omitempty"`

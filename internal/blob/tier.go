@@ -88,19 +88,11 @@ func (s TierState) At(now Time) TierState {
 	return s
 }
 
-// InferredTier returns the tier of a blob for which none was set: Hot for block blobs, and
-// the smallest that is large enough for page blobs.
+// InferredTier returns the tier of a blob for which none was set: Hot for block blobs. Page blobs of
+// ordinary accounts have none.
 func (b *Blob) InferredTier() Tier {
-	switch b.Type {
-	case BlockBlob:
+	if b.Type == BlockBlob {
 		return TierHot
-	case PageBlob:
-		for t := TierP4; t < TierP80; t++ {
-			if b.Size <= t.Limit() {
-				return t
-			}
-		}
-		return TierP80
 	}
 	return 0
 }

@@ -412,6 +412,17 @@ func TestCrossOrigin(t *testing.T) {
 	if a := s.want(200, "", "GET", "/box/one", nil); a.get("Vary") != "Origin" || a.get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("without an origin: %v", a.header)
 	}
+	s.want(202, "", "PUT", "/?restype=service&comp=properties", []byte(`<StorageServiceProperties><Cors><CorsRule>
+		<AllowedOrigins>*</AllowedOrigins><AllowedMethods>GET,PUT</AllowedMethods><AllowedHeaders>*</AllowedHeaders>
+		<ExposedHeaders>x-ms-meta-*</ExposedHeaders><MaxAgeInSeconds>300</MaxAgeInSeconds></CorsRule></Cors></StorageServiceProperties>`))
+	s.step(2 * time.Second)
+	a = s.want(200, "", "GET", "/box/one", nil)
+	if a.get("Access-Control-Allow-Origin") != "*" || a.get("Vary") != "" || !strings.Contains(a.get("Access-Control-Expose-Headers"), "x-ms-meta-data1") {
+		t.Errorf("without an origin, where a rule is for all: %v", a.header)
+	}
+	if a := s.want(200, "", "PUT", "/box/one?comp=metadata", nil); a.get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a write without an origin: %v", a.header)
+	}
 	if a := s.ask(http.MethodOptions, "/../x", nil, preflight...); a.status >= 500 {
 		t.Errorf("odd path: %d", a.status)
 	}

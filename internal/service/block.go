@@ -258,7 +258,7 @@ func (a *getBlockList) checkForm() error {
 
 type blockLists struct {
 	version
-	ContentLength int64         `header:"x-ms-blob-content-length,always"`
+	ContentLength *int64        `header:"x-ms-blob-content-length"`
 	List          blockListsXML `body:"xml"`
 }
 
@@ -295,7 +295,13 @@ func doGetBlockList(s *scope, a *getBlockList) (*blockLists, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &blockLists{version: versionOf(s.blob.Version()), ContentLength: s.blob.Size}
+	out := &blockLists{}
+	if !s.blob.Uncommitted {
+		out.version = versionOf(s.blob.Version())
+	}
+	if !s.blob.Uncommitted || a.Which != "committed" {
+		out.ContentLength = &s.blob.Size
+	}
 	if a.Which != "uncommitted" {
 		out.List.Committed = entriesOf(committed)
 	}

@@ -73,11 +73,14 @@ func TestListingBounds(t *testing.T) {
 	// The upper bound is known to listings in Arrow only, and since a version; the lower one always.
 	for _, c := range [][]string{
 		{"&endBefore=b", "Accept", "application/xml"},
-		{"&endBefore=b", "Accept", acceptArrow, "x-ms-version", "2026-10-06"},
+		{"&endBefore=b", "Accept", acceptArrow, "x-ms-version", "2026-06-06"},
 	} {
 		if got := s.names(c[0], c[1:]...); len(got) != 6 {
 			t.Errorf("%q lists %q", c, got)
 		}
+	}
+	if got := s.names("&endBefore=b", "Accept", acceptArrow, "x-ms-version", "2026-10-06"); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("endBefore at 2026-10-06 lists %q", got)
 	}
 	if got := s.names("&startFrom=c", "x-ms-version", "2023-11-03"); !slices.Equal(got, []string{"c", "d"}) {
 		t.Errorf("an older version lists %q", got)

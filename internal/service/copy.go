@@ -459,7 +459,7 @@ func appendCopy(b []byte, c *blob.Copy) []byte {
 		return b
 	}
 	state := copyStateOf(c)
-	for _, e := range [][2]string{{"CopyId", state.ID}, {"CopyStatus", state.Status}, {"CopySource", state.Source}, {"CopyProgress", state.Progress}} {
+	for _, e := range [][2]string{{"CopyId", state.ID}, {"CopySource", state.Source}, {"CopyStatus", state.Status}, {"CopyProgress", state.Progress}} {
 		b = wire.AppendXMLElement(b, e[0], e[1])
 	}
 	return appendTime(b, "CopyCompletionTime", c.Completed)

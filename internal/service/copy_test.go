@@ -165,7 +165,7 @@ func TestCopyOverABlob(t *testing.T) {
 	}
 	s.copy(202, "", "/box/dest", here+"/box/short")
 	if list := s.want(200, "", "GET", "/box?restype=container&comp=list&include=copy", nil); !bytes.Contains(list.body,
-		[]byte("<CopyStatus>success</CopyStatus><CopySource>"+here+"/box/short</CopySource><CopyProgress>5/5</CopyProgress><CopyCompletionTime>")) {
+		[]byte("<CopySource>"+here+"/box/short</CopySource><CopyStatus>success</CopyStatus><CopyProgress>5/5</CopyProgress><CopyCompletionTime>")) {
 		t.Errorf("listed %s", list.body)
 	}
 }

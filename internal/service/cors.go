@@ -107,10 +107,6 @@ func (s *Service) shareCrossOrigin(r *wire.Request) {
 	if err != nil || len(rules) == 0 {
 		return
 	}
-	if !asked {
-		auth.ActualRequest(rules, "", r.Method, r.Writer.Header())
-		return
-	}
 	r.Writer = &sharedWriter{ResponseWriter: r.Writer, share: func(h http.Header) {
 		auth.ActualRequest(rules, origin, r.Method, h)
 	}}

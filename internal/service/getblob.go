@@ -103,7 +103,10 @@ func blobHeadersOf(s *scope) blobHeaders {
 		Encrypted:      true,
 	}
 	if s.revision.IsZero() {
-		h.leaseState, h.CurrentVersion = leaseStateOf(b.Lease, s.r.Now()), b.VersionID != 0
+		h.CurrentVersion = b.VersionID != 0
+	}
+	if s.form.state.revision.IsZero() { // a version that is asked for by its ID has no lease to tell of
+		h.leaseState = leaseStateOf(b.Lease, s.r.Now())
 	}
 	h.Scope = b.Scope
 	h.PolicyUntil, h.PolicyMode, h.LegalHold = b.Policy.Until, b.Policy.Mode(), b.LegalHold

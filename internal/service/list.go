@@ -222,10 +222,9 @@ func (s *scope) appendContainer(b []byte, name string, c *blob.Container, withMe
 	if c.Access != blob.Private {
 		b = wire.AppendXMLElement(b, "PublicAccess", c.Access.String())
 	}
-	b = append(b, "<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold>"...)
 	b = wire.AppendXMLElement(b, "DefaultEncryptionScope", cmp.Or(c.DefaultScope, encryption.DefaultScope))
 	b = append(b, "<DenyEncryptionScopeOverride>"+strconv.FormatBool(c.DenyScopeOverride)+"</DenyEncryptionScopeOverride>"+
-		"<ImmutableStorageWithVersioningEnabled>"+strconv.FormatBool(c.VersionedWORM)+"</ImmutableStorageWithVersioningEnabled>"...)
+		"<HasImmutabilityPolicy>false</HasImmutabilityPolicy><HasLegalHold>false</HasLegalHold><ImmutableStorageWithVersioningEnabled>"+strconv.FormatBool(c.VersionedWORM)+"</ImmutableStorageWithVersioningEnabled>"...)
 	if c.Deleted != 0 {
 		b = appendRetention(b, c.Deleted, c.Retained, s.now)
 	}
@@ -266,7 +265,7 @@ type listBlobs struct {
 	page
 	Delimiter string `query:"delimiter"`
 	StartFrom string `query:"startFrom"`
-	EndBefore string `query:"endBefore,since=2026-12-06"`
+	EndBefore string `query:"endBefore,since=2026-10-06"`
 }
 
 // arrow is the form of listings that some clients would rather have. They take XML as well

@@ -18,7 +18,10 @@ func (l *blobLister) addBlob(name []byte, past blob.Revision, r *blob.Blob) {
 		b = append(b, "</Content-Length>"...)
 	} else {
 		b = l.times.append(b, r.Created, r.Modified)
-		b = r.ETag.AppendBare(b)
+		if r.Expires != 0 {
+			b = appendTime(b, "Expiry-Time", r.Expires)
+		}
+		b = r.ETag.AppendBare(append(b, "<Etag>"...))
 		b = strconv.AppendInt(append(b, "</Etag><Content-Length>"...), r.Size, 10)
 		b = append(b, "</Content-Length>"...)
 		b = l.appendHTTPHeaders(b, &r.HTTP)
@@ -55,8 +58,13 @@ func (l *blobLister) appendEnd(b []byte, r *blob.Blob) []byte {
 	return append(b, "<OrMetadata /></Blob>"...)
 }
 
-// appendProperties appends the properties behind the headers.
+// appendProperties appends the properties behind the headers, in the order of the service
+// (docs/facts/listing-order.md).
 func (l *blobLister) appendProperties(b []byte, past blob.Revision, r *blob.Blob) []byte {
+	if r.Type == blob.PageBlob {
+		b = strconv.AppendInt(append(b, "<x-ms-blob-sequence-number>"...), r.Sequence, 10)
+		b = append(b, "</x-ms-blob-sequence-number>"...)
+	}
 	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
 	if !r.Uncommitted {
 		b = appendTier(b, r, l.now)
@@ -64,16 +72,8 @@ func (l *blobLister) appendProperties(b []byte, past blob.Revision, r *blob.Blob
 	if past.IsZero() {
 		b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))
 	}
-	if r.Type == blob.PageBlob {
-		b = strconv.AppendInt(append(b, "<x-ms-blob-sequence-number>"...), r.Sequence, 10)
-		b = append(b, "</x-ms-blob-sequence-number>"...)
-	}
 	if l.with.copies {
 		b = appendCopy(b, r.Copy)
-	}
-	b = appendIncremental(b, r.Incremental, l.with.copies)
-	if r.Sealed {
-		b = append(b, "<Sealed>true</Sealed>"...)
 	}
 	b = append(b, "<ServerEncrypted>true</ServerEncrypted>"...)
 	if r.KeyHash != nil {
@@ -83,11 +83,15 @@ func (l *blobLister) appendProperties(b []byte, past blob.Revision, r *blob.Blob
 	if r.Scope != "" {
 		b = wire.AppendXMLElement(b, "EncryptionScope", r.Scope)
 	}
-	b = l.appendProtection(b, r)
+	b = appendIncremental(b, r.Incremental, l.with.copies)
+	if r.Sealed {
+		b = append(b, "<Sealed>true</Sealed>"...)
+	}
+	b = l.appendDeleted(l.appendProtection(b, r), r)
 	if l.tagged && len(r.Tags) > 0 {
 		b = wire.AppendXMLElement(b, "TagCount", strconv.Itoa(len(r.Tags)))
 	}
-	return append(l.appendDeleted(b, r), "</Properties>"...)
+	return append(b, "</Properties>"...)
 }
 
 func (l *blobLister) appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
@@ -114,7 +118,7 @@ func (l *blobLister) appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
 // What many entries in a row have in common is kept as text: blobs that are listed together
 // were often written within a second, never changed, and are of one type.
 
-// timesText is the beginning of the properties of the last entry, up to the ETag.
+// timesText is the times that the properties of the last entry begin with.
 type timesText struct {
 	created, modified blob.Time // whole seconds
 	text              []byte    // empty at first
@@ -125,7 +129,7 @@ func (t *timesText) append(b []byte, created, modified blob.Time) []byte {
 		t.created, t.modified = c, m
 		t.text = c.AppendHTTP(append(t.text[:0], "<Properties><Creation-Time>"...))
 		t.text = m.AppendHTTP(append(t.text, "</Creation-Time><Last-Modified>"...))
-		t.text = append(t.text, "</Last-Modified><Etag>"...)
+		t.text = append(t.text, "</Last-Modified>"...)
 	}
 	return append(b, t.text...)
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"encoding/xml"
+	"errors"
 	"iter"
 	"strconv"
 
@@ -174,6 +175,9 @@ func (a *clearPages) checkForm() error {
 		return fault.InvalidHeader("Content-Length", strconv.FormatInt(a.ContentLength, 10))
 	}
 	_, err := a.pages()
+	if errors.Is(err, fault.InvalidPageRange) {
+		return fault.InvalidHeader("Range", a.Range.String())
+	}
 	return err
 }
 

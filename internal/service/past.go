@@ -1,6 +1,8 @@
 package service
 
 import (
+	"net/http"
+
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -76,6 +78,14 @@ func (c *call) checkState() error {
 	return nil
 }
 
+// softDeleted is the answer where a snapshot or version is named that is kept only to be restored.
+func (s *scope) softDeleted() error {
+	if s.req.Method != http.MethodHead {
+		return fault.BlobNotFound
+	}
+	return &fault.Error{Code: fault.BlobNotFound, Header: []fault.Detail{{Name: "x-ms-is-soft-deleted", Value: "true"}}}
+}
+
 // enterRevision loads the state that a request names, and judges the conditions against it.
 // The lease of the base blob has no say (docs/reference/leases.md 4.2).
 func (s *scope) enterRevision(at address) (err error) {
@@ -86,8 +96,11 @@ func (s *scope) enterRevision(at address) (err error) {
 	if s.blob, err = s.entry.Revision(at.revision); err != nil {
 		return err
 	}
-	if s.blob == nil || !at.deleted && s.blob.Deleted != 0 || s.blob.Gone(s.now) {
+	if s.blob == nil || s.blob.Gone(s.now) {
 		return fault.BlobNotFound
+	}
+	if !at.deleted && s.blob.Deleted != 0 {
+		return s.softDeleted()
 	}
 	if err := s.checkConditions(s.blob.Version(), false); err != nil {
 		return err

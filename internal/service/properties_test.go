@@ -30,11 +30,11 @@ func (s *store) wantProperties(texts ...string) {
 }
 
 const (
-	logging = "<Logging><Version>1.0</Version><Delete>true</Delete><Read>false</Read><Write>true</Write>" +
+	logging = "<Logging><Version>1.0</Version><Read>false</Read><Write>true</Write><Delete>true</Delete>" +
 		"<RetentionPolicy><Enabled>true</Enabled><Days>5</Days></RetentionPolicy></Logging>"
 	metrics = "<Version>1.0</Version><Enabled>true</Enabled><IncludeAPIs>true</IncludeAPIs>" +
 		"<RetentionPolicy><Enabled>true</Enabled><Days>365</Days></RetentionPolicy>"
-	rule = "<CorsRule><AllowedOrigins>https://app.example</AllowedOrigins><AllowedMethods>GET,PUT</AllowedMethods>" +
+	rule = "<CorsRule><AllowedMethods>GET,PUT</AllowedMethods><AllowedOrigins>https://app.example</AllowedOrigins>" +
 		"<AllowedHeaders>x-ms-*</AllowedHeaders><ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>300</MaxAgeInSeconds></CorsRule>"
 	website = "<StaticWebsite><Enabled>true</Enabled><IndexDocument>index.html</IndexDocument>" +
 		"<ErrorDocument404Path>404.html</ErrorDocument404Path></StaticWebsite>"
@@ -42,8 +42,9 @@ const (
 
 func TestServiceProperties(t *testing.T) {
 	s := newStore(t)
-	s.wantProperties("<Logging><Version>1.0</Version><Delete>false</Delete>", "<Cors></Cors>",
+	s.wantProperties("<Logging><Version>1.0</Version><Read>false</Read><Write>false</Write><Delete>false</Delete>", "<Cors></Cors>",
 		"<DeleteRetentionPolicy><Enabled>false</Enabled><AllowPermanentDelete>false</AllowPermanentDelete></DeleteRetentionPolicy>")
+	// The service's order of elements (docs/facts/listing-order.md).
 	all := []string{logging, "<HourMetrics>" + metrics + "</HourMetrics>", "<MinuteMetrics>" + metrics + "</MinuteMetrics>",
 		"<Cors>" + rule + rule + "</Cors>", "<DefaultServiceVersion>2021-12-02</DefaultServiceVersion>",
 		"<DeleteRetentionPolicy><Enabled>true</Enabled><Days>7</Days><AllowPermanentDelete>true</AllowPermanentDelete></DeleteRetentionPolicy>", website}

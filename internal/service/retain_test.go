@@ -235,7 +235,8 @@ func TestVersions(t *testing.T) {
 	if string(got.body) != "xx" || got.get("x-ms-version-id") != versions[1] || got.get("x-ms-is-current-version") != "" || got.get("x-ms-lease-state") != "" {
 		t.Errorf("version: %q %v", got.body, got.header)
 	}
-	if got := s.want(200, "", "HEAD", "/box/a?versionid="+meta, nil); got.get("x-ms-lease-state") != "available" {
+	if got := s.want(200, "", "HEAD", "/box/a?versionid="+meta, nil); got.get("x-ms-lease-state")+got.get("x-ms-lease-status") != "" ||
+		got.get("x-ms-is-current-version") != "true" {
 		t.Errorf("current version by its ID: %v", got.header)
 	}
 	s.want(400, "InvalidQueryParameterValue", "PUT", "/box/a?comp=metadata&versionid="+versions[1], nil)

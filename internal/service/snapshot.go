@@ -81,7 +81,7 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 		}
 	}
 	answer := &snapshotted{version: versionOf(taken.Version()), Snapshot: stamp(s.now)}
-	answer.Encrypted = s.blob.KeyHash == nil && s.blob.Scope == ""
+	answer.Encrypted = a.Metadata != nil // only then is anything written, as far as clients are told
 	answer.VersionID = stamp(s.blob.VersionID)
 	return answer, s.putBlob(s.blob)
 }

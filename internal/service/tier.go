@@ -186,15 +186,15 @@ func appendTier(b []byte, r *blob.Blob, now blob.Time) []byte {
 	if h.Inferred {
 		b = append(b, "<AccessTierInferred>true</AccessTierInferred>"...)
 	}
-	if h.Changed != 0 {
-		b = appendTime(b, "AccessTierChangeTime", h.Changed)
-	}
 	if h.Smart != 0 {
 		b = wire.AppendXMLElement(b, "SmartAccessTier", h.Smart.String())
 	}
 	if h.ArchiveStatus != "" {
 		b = wire.AppendXMLElement(b, "ArchiveStatus", h.ArchiveStatus)
 		b = wire.AppendXMLElement(b, "RehydratePriority", string(h.Priority))
+	}
+	if h.Changed != 0 {
+		b = appendTime(b, "AccessTierChangeTime", h.Changed)
 	}
 	return b
 }

@@ -161,9 +161,6 @@ func doSetLegalHold(s *scope, a *setLegalHold) (*legalHoldSet, error) {
 
 // appendProtection appends what a listing is asked to tell.
 func (l *blobLister) appendProtection(b []byte, r *blob.Blob) []byte {
-	if r.Expires != 0 {
-		b = appendTime(b, "Expiry-Time", r.Expires)
-	}
 	if l.with.policies && r.Policy.Until != 0 {
 		b = appendTime(b, "ImmutabilityPolicyUntilDate", r.Policy.Until)
 		b = wire.AppendXMLElement(b, "ImmutabilityPolicyMode", r.Policy.Mode())

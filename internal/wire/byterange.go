@@ -81,6 +81,15 @@ func (r Range) Last() int64 { return r.end - 1 }
 // Len returns how many bytes the range has before it is clamped; a huge number if it is open, 0 if there is none.
 func (r Range) Len() int64 { return r.end - r.Start }
 
+// String returns the range as it stands in a header.
+func (r Range) String() string {
+	text := "bytes=" + strconv.FormatInt(r.Start, 10) + "-"
+	if r.Open() {
+		return text
+	}
+	return text + strconv.FormatInt(r.Last(), 10)
+}
+
 // Clamp returns what the range selects from size bytes: all of them if there is no range. A range that starts at or beyond
 // the end, which any range does in an empty blob, is [fault.InvalidRange] with the Content-Range header that tells the size.
 func (r Range) Clamp(size int64) (off, n int64, err error) {
