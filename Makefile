@@ -10,14 +10,18 @@ PYTHON      ?= python3
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
 
-# Folders with a go.mod of their own, whose dependencies never reach users of
-# the main module.
-MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod hold/*/go.mod))
+# Folders with a go.mod of their own, beside the server's. Those below test hold
+# what others wrote and are built without the workspace.
+ADAPTERS := $(patsubst %/go.mod,%,$(wildcard hold/*/go.mod))
+FOREIGN  := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
+
+# The packages of the server and of package hold.
+ALL := ./... ./hold/...
 
 # Under make a missing client is a failure; under plain go test, a skip.
 export LEASEHOLD_TEST_STRICT := 1
 
-.PHONY: build test test-all unit adapters hold-live python js tools race lint cross fuzz bench bench-growth clean help
+.PHONY: build test test-all unit adapters hold-live python js tools race lint tidy cross fuzz bench bench-growth clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -28,15 +32,15 @@ build:
 
 ## test: everything that needs no minutes
 test: build python js
-	$(GO) test ./...
+	$(GO) test $(ALL)
 
 ## test-all: also the long suites, the race detector, lint, and short fuzzing
 test-all: build python js tools
-	LEASEHOLD_TEST=long $(GO) test -timeout 90m ./...
+	LEASEHOLD_TEST=long $(GO) test -timeout 90m $(ALL)
 	$(MAKE) adapters race lint cross fuzz
 
 # The packages of the main module whose tests need no outside client.
-PLAIN = $$($(GO) list ./... | grep -vE '/test/(clients|credentials)$$')
+PLAIN = $$($(GO) list $(ALL) | grep -vE '/test/(clients|credentials)$$')
 
 ## unit: the tests of the main module that need no outside client
 unit:
@@ -44,7 +48,7 @@ unit:
 
 ## adapters: the tests of the modules beside package hold
 adapters:
-	@for m in $(patsubst %/go.mod,%,$(wildcard hold/*/go.mod)); do echo "go test $$m"; (cd $$m && $(GO) test ./...) || exit 1; done
+	@for m in $(ADAPTERS); do echo "go test $$m"; (cd $$m && $(GO) test ./...) || exit 1; done
 
 ## hold-live: package hold against this server, and against Azurite
 hold-live: .build/peer/node_modules/azurite/package.json
@@ -81,9 +85,17 @@ race:
 ## lint: formatting, go vet, staticcheck
 lint:
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not formatted: $$files"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
-	@for m in $(MODULES); do echo "go vet $$m"; (cd $$m && $(GO) vet ./...); done
+	$(GO) vet $(ALL)
+	$(GO) run $(STATICCHECK) $(ALL)
+	@for m in $(ADAPTERS); do echo "go vet $$m"; (cd $$m && $(GO) vet ./...); done
+	@for m in $(FOREIGN); do echo "go vet $$m"; (cd $$m && GOWORK=off $(GO) vet ./...); done
+
+## tidy: go mod tidy, also while the version of hold that is required is not published
+tidy:
+	@for m in . hold $(ADAPTERS); do echo "go mod tidy: $$m"; ( cd $$m && \
+		hold=$$(realpath --relative-to=. $(CURDIR)/hold) && \
+		$(GO) mod edit -replace=github.com/leasehold/leasehold/hold=./$$hold && GOWORK=off $(GO) mod tidy && \
+		$(GO) mod edit -dropreplace=github.com/leasehold/leasehold/hold ) || exit 1; done
 
 # The systems that releases are built for.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64

@@ -16,9 +16,6 @@ import (
 // Infinite is the duration of a lease that ends only by release or break.
 const Infinite time.Duration = -1
 
-// Conditions are the conditional headers of an operation. A container heeds only the two dates.
-type Conditions = blob.ModifiedAccessConditions
-
 // Options are the settings of a Client; nil means none.
 type Options struct {
 	// OnEvent is told what happens to locks: see Event. It may be called from several goroutines at once and must not
@@ -93,7 +90,8 @@ type AcquireOptions struct {
 	// ProposedID is the ID the lease shall have. Acquiring again with the ID that holds the lease succeeds and starts its
 	// time anew, so a call with a fixed ID can be repeated after a failure. Default: a random one.
 	ProposedID ID
-	Conditions *Conditions
+	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
+	ModifiedAccessConditions *blob.ModifiedAccessConditions
 	// Wait is how long the server shall wait for the lease to become free, in whole seconds; only for servers with that
 	// extension and clients with Options.Extensions. Mind that the time of the grant does not count from Grant.Sent of
 	// this request on but from some later moment, and that Sent is still the safe choice.
@@ -114,36 +112,60 @@ func (c *Client) Acquire(ctx context.Context, d time.Duration, o *AcquireOptions
 	if id == "" {
 		id = NewID()
 	}
-	r, err := c.grant(ctx, o.Wait, func(ctx context.Context) (Grant, error) { return c.t.r.acquire(ctx, id, seconds, o.Conditions) })
+	r, err := c.grant(ctx, o.Wait, func(ctx context.Context) (Grant, error) {
+		return c.t.r.acquire(ctx, id, seconds, o.ModifiedAccessConditions)
+	})
 	return r.Grant, c.describe("acquire", err)
+}
+
+// RenewOptions are the options of Renew.
+type RenewOptions struct {
+	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
+	ModifiedAccessConditions *blob.ModifiedAccessConditions
 }
 
 // Renew starts the time of the lease anew, with the duration of its last acquire. It fails with a *LostError if the
 // lease is not held by id.
-func (c *Client) Renew(ctx context.Context, id ID, o *Conditions) (Grant, error) {
-	r, err := c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return c.t.r.renew(ctx, id, o) })
+func (c *Client) Renew(ctx context.Context, id ID, o *RenewOptions) (Grant, error) {
+	conditions := value(o).ModifiedAccessConditions
+	r, err := c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return c.t.r.renew(ctx, id, conditions) })
 	return r.Grant, c.describe("renew", err)
 }
 
+// ChangeOptions are the options of Change.
+type ChangeOptions struct {
+	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
+	ModifiedAccessConditions *blob.ModifiedAccessConditions
+}
+
 // Change gives the lease that id holds to the ID to. Its time goes on. Repeating a change succeeds.
-func (c *Client) Change(ctx context.Context, id, to ID, o *Conditions) (Grant, error) {
-	r, err := c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return c.t.r.change(ctx, id, to, o) })
+func (c *Client) Change(ctx context.Context, id, to ID, o *ChangeOptions) (Grant, error) {
+	conditions := value(o).ModifiedAccessConditions
+	r, err := c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return c.t.r.change(ctx, id, to, conditions) })
 	return r.Grant, c.describe("change", err)
+}
+
+// ReleaseOptions are the options of Client.Release.
+type ReleaseOptions struct {
+	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
+	ModifiedAccessConditions *blob.ModifiedAccessConditions
 }
 
 // Release gives the lease up: it is free at once. If a try gets no answer, another may find that the lease is gone;
 // that counts as done. Without such a try before, it fails with a *LostError if the lease is not held by id.
-func (c *Client) Release(ctx context.Context, id ID, o *Conditions) error {
-	release := func(ctx context.Context) error { return c.t.r.release(ctx, id, o) }
-	return c.describe("release", c.insist(ctx, 4*maxTry, release))
+func (c *Client) Release(ctx context.Context, id ID, o *ReleaseOptions) error {
+	conditions := value(o).ModifiedAccessConditions
+	release := func(ctx context.Context) error { return c.t.r.release(ctx, id, conditions) }
+	return c.describe("release", c.retryUntil(ctx, 4*maxTry, release))
 }
 
 // BreakOptions are the options of Break.
 type BreakOptions struct {
 	// Period is how long the holder keeps the lease, 0 to 60 whole seconds; what is left of the lease is an upper bound.
 	// nil lets a finite lease end in its own time and ends an infinite one at once.
-	Period     *time.Duration
-	Conditions *Conditions
+	Period *time.Duration
+	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
+	ModifiedAccessConditions *blob.ModifiedAccessConditions
 }
 
 // Break ends a lease without its ID and returns after how long it is free; the service rounds down to seconds. A
@@ -160,7 +182,7 @@ func (c *Client) Break(ctx context.Context, o *BreakOptions) (untilFree time.Dur
 		}
 		seconds = new(int32(*o.Period / time.Second))
 	}
-	left, err := c.t.r.breakLease(ctx, seconds, o.Conditions)
+	left, err := c.t.r.breakLease(ctx, seconds, o.ModifiedAccessConditions)
 	return time.Duration(left) * time.Second, c.describe("break", err)
 }
 
@@ -202,8 +224,9 @@ func (c *Client) attempt(ctx context.Context, d time.Duration, f func(context.Co
 	return err
 }
 
-// insist tries to give a lease up until that is done, or certain to fail, or the time is over.
-func (c *Client) insist(ctx context.Context, budget time.Duration, f func(context.Context) error) error {
+// retryUntil tries to give a lease up until that is done, or certain to fail, or the budget of
+// time is spent.
+func (c *Client) retryUntil(ctx context.Context, budget time.Duration, f func(context.Context) error) error {
 	end := c.meter.now().add(budget)
 	doubt := false
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {

@@ -33,9 +33,18 @@
 //
 // A context that has ended stops no machine instruction. A process that is stopped between looking at the context and
 // acting, for as long as the lease lasts, acts late, and no client of any lock service can prevent that. Where a late
-// act would do harm, use a fence: the lease ID as a condition of writes of the leased blob ([Lock.Conditions]), or a
+// act would do harm, use a fence: the lease ID as a condition of writes of the leased blob ([Lock.AccessConditions]), or a
 // rising number that other resources compare ([Lock.Epoch]).
 //
 // A lease says nothing about fairness, and a request to acquire that is still on its way when its caller has gone may
 // lease the target for one duration to nobody. Locks are not reentrant.
+//
+// # Stability
+//
+// The module follows semantic versioning. While its version begins with v0, a minor version may change the interface,
+// and CHANGELOG.md says how; a patch version never does. The labels of EventKind and Reason, the metadata names of
+// Holder and the epoch, and the conventions read from others don't change within a major version: programs of different
+// versions share locks. New fields of option structs, new kinds of events and new reasons may come at any time, so a
+// switch over those needs a default. The behaviour against the real service is the contract, and its documentation
+// decides where this package is in doubt.
 package hold

@@ -57,17 +57,27 @@ func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 // Unwrap returns the answer of the service.
 func (e *HeldError) Unwrap() error { return e.Err }
 
-// Reason is why a lease was lost.
+// Reason is why a lease was lost: one word, which stays the same from version to version, so that
+// it can label a metric.
 type Reason string
 
 // The reasons.
 const (
-	ReasonExpired Reason = "could not be renewed in time"           // the local deadline came; nothing is known of the store
-	ReasonBroken  Reason = "was broken"                             // by anyone who may write
-	ReasonTaken   Reason = "belongs to another ID, or to nobody"    // it expired, or was released or broken, before
-	ReasonGone    Reason = "the blob or container does not exist"   // and the lease with it
-	ReasonRefused Reason = "a condition of the request was refused" // 412
+	ReasonExpired Reason = "expired" // the local deadline passed without a renewal; nothing is known of the store
+	ReasonBroken  Reason = "broken"  // by anyone who may write
+	ReasonTaken   Reason = "taken"   // it belongs to another ID or to nobody: it expired, or was released or broken, before
+	ReasonGone    Reason = "gone"    // the blob or container does not exist any more
+	ReasonRefused Reason = "refused" // a condition of the request was not met (412)
 )
+
+// sentences say in words why a lease was lost.
+var sentences = map[Reason]string{
+	ReasonExpired: "could not be renewed in time",
+	ReasonBroken:  "was broken",
+	ReasonTaken:   "belongs to another ID, or to nobody",
+	ReasonGone:    "the blob or container does not exist",
+	ReasonRefused: "a condition of the request was refused",
+}
 
 // LostError says that a lease is not held any more, and why.
 type LostError struct {
@@ -78,7 +88,7 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	s := fmt.Sprintf("hold: lease on %s lost: %s", e.URL, e.Reason)
+	s := fmt.Sprintf("hold: lease on %s lost: %s", e.URL, sentences[e.Reason])
 	if e.Reason == ReasonExpired && e.Err != nil {
 		s += ": " + firstLine(e.Err)
 	}

@@ -5,7 +5,8 @@ import (
 	"log/slog"
 )
 
-// EventKind is what happened to a lock.
+// EventKind is what happened to a lock: one word, which stays the same from version to version, so
+// that it can label a metric.
 type EventKind string
 
 // The kinds of events. Being refused is no event: it is an answer to the caller.
@@ -13,13 +14,13 @@ const (
 	EventWaiting     EventKind = "waiting"      // someone else holds the lease; sent once per wait
 	EventAcquired    EventKind = "acquired"     // the lock is held
 	EventRenewed     EventKind = "renewed"      // and will be for another duration
-	EventRenewFailed EventKind = "renew failed" // it will be tried again soon
-	EventAtRisk      EventKind = "at risk"      // two thirds of the duration are over without a renewal
+	EventRenewFailed EventKind = "renew-failed" // it will be tried again soon
+	EventAtRisk      EventKind = "at-risk"      // two thirds of the duration are over without a renewal
 	EventLost        EventKind = "lost"         // the context has ended
 	EventReleased    EventKind = "released"
-	EventHandedOff   EventKind = "handed off"
+	EventHandedOff   EventKind = "handed-off"
 	// EventReleaseFailed: the lease could not be given up, and will end by itself if it is finite.
-	EventReleaseFailed EventKind = "release failed"
+	EventReleaseFailed EventKind = "release-failed"
 )
 
 // Event is something that happened to a lock.

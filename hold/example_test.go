@@ -134,18 +134,18 @@ func ExampleHeldError() {
 
 // Pessimistic concurrency: nobody else can write the blob while the lock is held, and a writer who has lost it is
 // refused by the store.
-func ExampleLock_Conditions() {
+func ExampleLock_AccessConditions() {
 	ctx, c := context.Background(), store.Blob("docs", "ledger")
 	client := must(hold.New(hold.Blob(c), nil))
 	lock := must(client.Lock(ctx, &hold.LockOptions{CreateIfMissing: true}))
 
 	_, err := put(c, "by somebody", nil)
 	fmt.Println("without the lease:", bloberror.HasCode(err, bloberror.LeaseIDMissing))
-	_, err = put(c, "by the holder", lock.Conditions())
+	_, err = put(c, "by the holder", lock.AccessConditions())
 	fmt.Println("with the lease:", err)
 
 	lock.Release(ctx)
-	_, err = put(c, "too late", lock.Conditions())
+	_, err = put(c, "too late", lock.AccessConditions())
 	fmt.Println("afterwards:", bloberror.HasCode(err, bloberror.LeaseNotPresentWithBlobOperation))
 	// Output:
 	// without the lease: true
@@ -154,12 +154,12 @@ func ExampleLock_Conditions() {
 }
 
 // Optimistic concurrency needs no lease: write only if nobody else did since you read.
-func ExampleConditions() {
+func Example_optimistic() {
 	c := store.Blob("docs", "counter")
 	read := must(put(c, "1", nil)).ETag
 	must(put(c, "2", nil)) // somebody else
 
-	unchanged := &blob.AccessConditions{ModifiedAccessConditions: &hold.Conditions{IfMatch: read}}
+	unchanged := &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: read}}
 	_, err := put(c, "1 and one more", unchanged)
 	fmt.Println(bloberror.HasCode(err, bloberror.ConditionNotMet)) // read again, and try again
 	// Output: true

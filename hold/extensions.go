@@ -23,8 +23,8 @@ const (
 	prefixHolder   = "x-ms-leasehold-holder" // answer: -principal, -address, …
 )
 
-// Seen is what the server itself knows of a holder.
-type Seen struct {
+// Observed is what the server itself knows of a holder.
+type Observed struct {
 	Principal string    // who was authorized: an account key, a signature, or an identity
 	Address   string    // from where the lease was acquired
 	Client    string    // the name by which the client program announces itself
@@ -63,8 +63,8 @@ func epochOf(h http.Header) uint64 {
 	return n
 }
 
-// seenOf returns what the server tells of the holder, or nil.
-func seenOf(h http.Header) *Seen {
+// observedOf returns what the server tells of the holder, or nil.
+func observedOf(h http.Header) *Observed {
 	text := func(name string) string {
 		raw := h.Get(prefixHolder + name)
 		if s, err := url.PathUnescape(raw); err == nil {
@@ -76,7 +76,7 @@ func seenOf(h http.Header) *Seen {
 		t, _ := time.Parse(time.RFC3339Nano, h.Get(prefixHolder+name))
 		return t
 	}
-	s := &Seen{Principal: text("-principal"), Address: text("-address"), Client: text("-client"), Since: moment("-since"), Renewed: moment("-renewed")}
+	s := &Observed{Principal: text("-principal"), Address: text("-address"), Client: text("-client"), Since: moment("-since"), Renewed: moment("-renewed")}
 	if s.Since.IsZero() {
 		return nil
 	}

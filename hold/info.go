@@ -41,9 +41,9 @@ type Info struct {
 	Holder *Holder
 	// Epoch is the highest epoch given out so far, as the server tells or else as the metadata say; 0: none.
 	Epoch uint64
-	// Seen is what the server knows of the present holder. Only servers with that extension tell it, and only to those
+	// Observed is what the server knows of the present holder. Only servers with that extension tell it, and only to those
 	// who may know.
-	Seen *Seen
+	Observed *Observed
 }
 
 func newInfo(state *lease.StateType, duration *lease.DurationType, etag *azcore.ETag, modified *time.Time, meta map[string]*string) Info {
@@ -64,7 +64,7 @@ func newInfo(state *lease.StateType, duration *lease.DurationType, etag *azcore.
 // same reports whether there is nothing new in j.
 func (i Info) same(j Info) bool {
 	return i.State == j.State && i.Infinite == j.Infinite && i.ETag == j.ETag && i.Epoch == j.Epoch &&
-		(i.Seen == nil) == (j.Seen == nil) && (i.Seen == nil || i.Seen.Since.Equal(j.Seen.Since)) && maps.Equal(i.Metadata, j.Metadata)
+		(i.Observed == nil) == (j.Observed == nil) && (i.Observed == nil || i.Observed.Since.Equal(j.Observed.Since)) && maps.Equal(i.Metadata, j.Metadata)
 }
 
 // Inspect reads the state of the lease and what is known of its holder, in one request. It fails with ErrNotFound if
@@ -78,7 +78,7 @@ func (c *Client) look(ctx context.Context) (Info, error) {
 	var answer *http.Response
 	i, err := c.t.r.inspect(policy.WithCaptureResponse(ctx, &answer))
 	if err == nil && answer != nil {
-		i.Seen = seenOf(answer.Header)
+		i.Observed = observedOf(answer.Header)
 		if e := epochOf(answer.Header); e > 0 {
 			i.Epoch = e
 		}

@@ -64,11 +64,11 @@ func TestSeen(t *testing.T) {
 	} {
 		h.Set(prefixHolder+k, v)
 	}
-	want := Seen{Principal: "key", Address: "::1", Client: "a b%", Since: since, Renewed: time.Date(2026, 1, 2, 3, 14, 5, 0, time.UTC)}
-	if got := seenOf(h); got == nil || *got != want {
+	want := Observed{Principal: "key", Address: "::1", Client: "a b%", Since: since, Renewed: time.Date(2026, 1, 2, 3, 14, 5, 0, time.UTC)}
+	if got := observedOf(h); got == nil || *got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := seenOf(http.Header{}); got != nil {
+	if got := observedOf(http.Header{}); got != nil {
 		t.Errorf("out of nothing: %+v", got)
 	}
 }
@@ -81,7 +81,7 @@ func FuzzSeen(f *testing.F) {
 		h.Set(prefixHolder+"-since", moment)
 		h.Set(headerFeatures, features)
 		h.Set(headerEpoch, epoch)
-		if s := seenOf(h); s != nil && s.Since.IsZero() {
+		if s := observedOf(h); s != nil && s.Since.IsZero() {
 			t.Error("a holder without a beginning")
 		}
 		offers(h, "wait")

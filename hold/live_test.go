@@ -180,8 +180,8 @@ func TestLiveExtensions(t *testing.T) {
 		t.Skip("this store has no extensions: nothing to see")
 	}
 	i := ok(c.Inspect(t.Context()))(t)
-	if i.Seen == nil || i.Seen.Principal == "" || i.Seen.Address == "" || !strings.Contains(i.Seen.Client, "azsdk-go") || i.Seen.Renewed.Before(i.Seen.Since) {
-		t.Errorf("the server saw %+v", i.Seen)
+	if i.Observed == nil || i.Observed.Principal == "" || i.Observed.Address == "" || !strings.Contains(i.Observed.Client, "azsdk-go") || i.Observed.Renewed.Before(i.Observed.Since) {
+		t.Errorf("the server saw %+v", i.Observed)
 	}
 	if e, _ := l.Epoch(); e == 0 || e != i.Epoch || len(i.Metadata) > 0 {
 		t.Errorf("epoch %d, then %d, with metadata %v", e, i.Epoch, i.Metadata)

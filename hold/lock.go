@@ -141,9 +141,9 @@ func (l *Lock) Deadline() (time.Time, bool) {
 	return wall.Add(l.deadline.sub(now)), true
 }
 
-// Conditions returns what to send along with a write of the leased blob, so that the service refuses it if the lease
+// AccessConditions returns what to send along with a write of the leased blob, so that the service refuses it if the lease
 // is not held any more: the one fence that cannot be climbed. For a container, use LeaseAccessConditions alone.
-func (l *Lock) Conditions() *blob.AccessConditions {
+func (l *Lock) AccessConditions() *blob.AccessConditions {
 	return &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: l.id.ptr()}}
 }
 
@@ -213,7 +213,7 @@ const releaseBudget = 10 * time.Second
 
 // giveBack ends the lease that id may hold.
 func (c *Client) giveBack(ctx context.Context, id ID, budget time.Duration, remove bool) error {
-	err := c.insist(ctx, budget, func(ctx context.Context) error {
+	err := c.retryUntil(ctx, budget, func(ctx context.Context) error {
 		if remove {
 			return c.t.r.remove(ctx, id)
 		}
@@ -286,19 +286,19 @@ func (c *Client) Adopt(ctx context.Context, id ID, o *LockOptions) (*Lock, error
 		return nil, err
 	}
 	// Acquire alone would also take a lease that has become free, and renew alone would leave its duration unknown.
-	if _, err = c.patiently(ctx, func(ctx context.Context) (Grant, error) { return c.t.r.renew(ctx, id, nil) }); err != nil {
+	if _, err = c.retry(ctx, func(ctx context.Context) (Grant, error) { return c.t.r.renew(ctx, id, nil) }); err != nil {
 		return nil, c.describe("adopt", err)
 	}
 	s := &seeker{c: c, o: p, id: id}
-	r, err := c.patiently(ctx, s.acquire)
+	r, err := c.retry(ctx, s.acquire)
 	if err != nil {
 		return nil, c.describe("adopt", err)
 	}
 	return s.start(ctx, context.WithoutCancel(ctx), r)
 }
 
-// patiently repeats a request that is safe to repeat while its failures may pass.
-func (c *Client) patiently(ctx context.Context, f func(context.Context) (Grant, error)) (r reply, err error) {
+// retry repeats a request that is safe to repeat while its failures may pass.
+func (c *Client) retry(ctx context.Context, f func(context.Context) (Grant, error)) (r reply, err error) {
 	for n := 1; ; n++ {
 		err = c.attempt(ctx, maxTry, func(ctx context.Context) (err error) {
 			r, err = c.grant(ctx, 0, f)

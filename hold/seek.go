@@ -163,7 +163,7 @@ func (s *seeker) start(ctx, parent context.Context, r reply) (*Lock, error) {
 	l := s.c.newLock(parent, s.o, s.id, s.c.rules.anchor(r.sent, r.answered), r.Sent)
 	s.c.emit(EventAcquired, s.id, nil)
 	l.epoch = r.Epoch
-	if err := l.inscribe(ctx); err != nil {
+	if err := l.writeMetadata(ctx); err != nil {
 		l.Release(ctx)
 		return nil, err
 	}

@@ -125,11 +125,11 @@ func namesBlob(rawURL string) (bool, error) {
 // resource is the SDK's client of a blob or container, reduced to what leases need. Errors are those of the SDK.
 type resource interface {
 	url() string
-	acquire(ctx context.Context, id ID, seconds int32, o *Conditions) (Grant, error)
-	renew(ctx context.Context, id ID, o *Conditions) (Grant, error)
-	change(ctx context.Context, id, to ID, o *Conditions) (Grant, error)
-	release(ctx context.Context, id ID, o *Conditions) error
-	breakLease(ctx context.Context, seconds *int32, o *Conditions) (int32, error)
+	acquire(ctx context.Context, id ID, seconds int32, o *blob.ModifiedAccessConditions) (Grant, error)
+	renew(ctx context.Context, id ID, o *blob.ModifiedAccessConditions) (Grant, error)
+	change(ctx context.Context, id, to ID, o *blob.ModifiedAccessConditions) (Grant, error)
+	release(ctx context.Context, id ID, o *blob.ModifiedAccessConditions) error
+	breakLease(ctx context.Context, seconds *int32, o *blob.ModifiedAccessConditions) (int32, error)
 	inspect(ctx context.Context) (Info, error)
 	// setMetadata replaces all metadata under a lease. Only a blob heeds the ETag.
 	setMetadata(ctx context.Context, m map[string]*string, id ID, etag azcore.ETag) error
@@ -153,27 +153,27 @@ func (r *blobResource) lease(id ID) *lease.BlobClient {
 	return c
 }
 
-func (r *blobResource) acquire(ctx context.Context, id ID, seconds int32, o *Conditions) (Grant, error) {
+func (r *blobResource) acquire(ctx context.Context, id ID, seconds int32, o *blob.ModifiedAccessConditions) (Grant, error) {
 	a, err := r.lease(id).AcquireLease(ctx, seconds, &lease.BlobAcquireOptions{ModifiedAccessConditions: o})
 	return newGrant(a.LeaseID, a.ETag, a.LastModified), err
 }
 
-func (r *blobResource) renew(ctx context.Context, id ID, o *Conditions) (Grant, error) {
+func (r *blobResource) renew(ctx context.Context, id ID, o *blob.ModifiedAccessConditions) (Grant, error) {
 	a, err := r.lease(id).RenewLease(ctx, &lease.BlobRenewOptions{ModifiedAccessConditions: o})
 	return newGrant(a.LeaseID, a.ETag, a.LastModified), err
 }
 
-func (r *blobResource) change(ctx context.Context, id, to ID, o *Conditions) (Grant, error) {
+func (r *blobResource) change(ctx context.Context, id, to ID, o *blob.ModifiedAccessConditions) (Grant, error) {
 	a, err := r.lease(id).ChangeLease(ctx, string(to), &lease.BlobChangeOptions{ModifiedAccessConditions: o})
 	return newGrant(a.LeaseID, a.ETag, a.LastModified), err
 }
 
-func (r *blobResource) release(ctx context.Context, id ID, o *Conditions) error {
+func (r *blobResource) release(ctx context.Context, id ID, o *blob.ModifiedAccessConditions) error {
 	_, err := r.lease(id).ReleaseLease(ctx, &lease.BlobReleaseOptions{ModifiedAccessConditions: o})
 	return err
 }
 
-func (r *blobResource) breakLease(ctx context.Context, seconds *int32, o *Conditions) (int32, error) {
+func (r *blobResource) breakLease(ctx context.Context, seconds *int32, o *blob.ModifiedAccessConditions) (int32, error) {
 	a, err := r.lease("").BreakLease(ctx, &lease.BlobBreakOptions{BreakPeriod: seconds, ModifiedAccessConditions: o})
 	return value(a.LeaseTime), err
 }
@@ -215,27 +215,27 @@ func (r *containerResource) lease(id ID) *lease.ContainerClient {
 	return c
 }
 
-func (r *containerResource) acquire(ctx context.Context, id ID, seconds int32, o *Conditions) (Grant, error) {
+func (r *containerResource) acquire(ctx context.Context, id ID, seconds int32, o *blob.ModifiedAccessConditions) (Grant, error) {
 	a, err := r.lease(id).AcquireLease(ctx, seconds, &lease.ContainerAcquireOptions{ModifiedAccessConditions: o})
 	return newGrant(a.LeaseID, a.ETag, a.LastModified), err
 }
 
-func (r *containerResource) renew(ctx context.Context, id ID, o *Conditions) (Grant, error) {
+func (r *containerResource) renew(ctx context.Context, id ID, o *blob.ModifiedAccessConditions) (Grant, error) {
 	a, err := r.lease(id).RenewLease(ctx, &lease.ContainerRenewOptions{ModifiedAccessConditions: o})
 	return newGrant(a.LeaseID, a.ETag, a.LastModified), err
 }
 
-func (r *containerResource) change(ctx context.Context, id, to ID, o *Conditions) (Grant, error) {
+func (r *containerResource) change(ctx context.Context, id, to ID, o *blob.ModifiedAccessConditions) (Grant, error) {
 	a, err := r.lease(id).ChangeLease(ctx, string(to), &lease.ContainerChangeOptions{ModifiedAccessConditions: o})
 	return newGrant(a.LeaseID, a.ETag, a.LastModified), err
 }
 
-func (r *containerResource) release(ctx context.Context, id ID, o *Conditions) error {
+func (r *containerResource) release(ctx context.Context, id ID, o *blob.ModifiedAccessConditions) error {
 	_, err := r.lease(id).ReleaseLease(ctx, &lease.ContainerReleaseOptions{ModifiedAccessConditions: o})
 	return err
 }
 
-func (r *containerResource) breakLease(ctx context.Context, seconds *int32, o *Conditions) (int32, error) {
+func (r *containerResource) breakLease(ctx context.Context, seconds *int32, o *blob.ModifiedAccessConditions) (int32, error) {
 	a, err := r.lease("").BreakLease(ctx, &lease.ContainerBreakOptions{BreakPeriod: seconds, ModifiedAccessConditions: o})
 	return value(a.LeaseTime), err
 }

@@ -212,13 +212,13 @@ func confirm(cmd *cobra.Command, c *hold.Client, yes bool) error {
 
 // shownLease is what show and wait print.
 type shownLease struct {
-	URL      string       `json:"url"`
-	State    string       `json:"state"`
-	Infinite bool         `json:"infinite"`
-	ETag     string       `json:"etag"`
-	Epoch    uint64       `json:"epoch,omitempty"`
-	Holder   *hold.Holder `json:"holder,omitempty"`
-	Seen     *hold.Seen   `json:"seen,omitempty"`
+	URL      string         `json:"url"`
+	State    string         `json:"state"`
+	Infinite bool           `json:"infinite"`
+	ETag     string         `json:"etag"`
+	Epoch    uint64         `json:"epoch,omitempty"`
+	Holder   *hold.Holder   `json:"holder,omitempty"`
+	Seen     *hold.Observed `json:"seen,omitempty"`
 }
 
 func newShow() *cobra.Command {
@@ -231,7 +231,7 @@ func newShow() *cobra.Command {
 				return status(err)
 			}
 			return printLease(cmd.OutOrStdout(), f.output, &shownLease{c.Target().String(), string(info.State), info.Infinite,
-				string(info.ETag), info.Epoch, info.Holder, info.Seen})
+				string(info.ETag), info.Epoch, info.Holder, info.Observed})
 		})
 	outputFlag(cmd, &f.output)
 	return cmd

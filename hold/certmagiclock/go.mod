@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/storage/azblob v1.8.3
 	github.com/caddyserver/certmagic v0.25.6
-	github.com/leasehold/leasehold v0.0.0
+	github.com/leasehold/leasehold/hold v0.1.0
 )
 
 require (
@@ -33,5 +33,3 @@ require (
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 )
-
-replace github.com/leasehold/leasehold => ../..

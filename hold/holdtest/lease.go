@@ -1,6 +1,8 @@
 package holdtest
 
 import (
+	"crypto/rand"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -68,6 +70,9 @@ func (s *Store) leaseAction(c *call, r *resource) reply {
 
 func (s *Store) acquire(c *call, r *resource) reply {
 	id := normal(c.header.Get("x-ms-proposed-lease-id"))
+	if id == "" {
+		id = freshID()
+	}
 	seconds, err := strconv.Atoi(c.header.Get("x-ms-lease-duration"))
 	if err != nil || seconds != -1 && (seconds < 15 || seconds > 60) || len(id) != 36 {
 		return failed(http.StatusBadRequest, "InvalidHeaderValue")
@@ -83,6 +88,14 @@ func (s *Store) acquire(c *call, r *resource) reply {
 	r.lease = lease{id: id, duration: time.Duration(seconds) * time.Second}
 	r.lease.end = c.now.Add(r.lease.duration)
 	return done(http.StatusCreated, r).with("x-ms-lease-id", id)
+}
+
+// freshID returns an ID for an acquire that proposes none.
+func freshID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0F|0x40, b[8]&0x3F|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 func renew(c *call, r *resource) reply {

@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.23.3
 	github.com/Azure/azure-sdk-for-go/sdk/storage/azblob v1.8.3
-	github.com/leasehold/leasehold v0.0.0
+	github.com/leasehold/leasehold/hold v0.1.0
 	k8s.io/apimachinery v0.37.2
 )
 
@@ -67,5 +67,3 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
-
-replace github.com/leasehold/leasehold => ../..

@@ -88,6 +88,7 @@ var waits = map[string]string{
 	"test/hold/handover_test.go":            "in the long suite, for the pauses of those who poll",
 	"test/hold/holder_test.go":              "the work of a process that holds a lease",
 	"test/hold/invariant_test.go":           "several processes under signals, which no clock can step",
+	"test/hold/sheets_test.go":              "called in synctest.Test",
 	"test/hold/thousand_test.go":            "measures processor time over a minute, in the long suite",
 }
 

@@ -75,6 +75,8 @@ var layers = []layer{
 	{dir: "internal/tree"},
 	{dir: "cmd/*", internal: []string{"internal/*", "hold"}, external: []string{"*"}},
 	{dir: "hold", external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
+	{dir: "hold/certmagiclock", internal: []string{"hold"}, external: []string{"github.com/Azure/azure-sdk-for-go/sdk/", "github.com/caddyserver/certmagic"}},
+	{dir: "hold/k8slock", internal: []string{"hold"}, external: []string{"github.com/Azure/azure-sdk-for-go/sdk/", "k8s.io/"}},
 	{dir: "hold/*", internal: []string{"hold"}, external: []string{"github.com/Azure/azure-sdk-for-go/sdk/"}},
 	{dir: "test/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},
 	{dir: "bench/*", internal: []string{"internal/*", "hold", "test/*"}, external: []string{"*"}},

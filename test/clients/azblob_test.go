@@ -70,7 +70,7 @@ func runAzblob(t *testing.T, name string) {
 	}
 	dir := t.TempDir()
 	binary := filepath.Join(dir, name+".test")
-	build := harness.Client{Dir: "test/azblob", Command: []string{"go", "test", "-c", "-o", binary, path}}
+	build := harness.Client{Dir: "test/azblob", Command: []string{"go", "test", "-c", "-o", binary, path}, Env: []string{"GOWORK=off"}}
 	if out := build.Run(t, ""); !exists(binary) {
 		t.Fatalf("build the suite: %s", out)
 	}

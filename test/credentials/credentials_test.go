@@ -69,12 +69,12 @@ func TestJavaScriptIdentity(t *testing.T) {
 // proxy stands between it and the modules.
 func TestGoIdentity(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "identity.test")
-	build := harness.Client{Dir: "test/identity", Command: []string{"go", "test", "-c", "-o", binary, "."}}
+	build := harness.Client{Dir: "test/identity", Command: []string{"go", "test", "-c", "-o", binary, "."}, Env: []string{"GOWORK=off"}}
 	if out := build.Run(t, ""); !built(binary) {
 		t.Fatalf("build the program: %s", out)
 	}
 	withIdentity(t, func(t *testing.T, command func(...string) []string) {
-		client := harness.Client{Dir: "test/identity", Command: command("go", "tool", "test2json", "-t", binary, "-test.v=test2json")}
+		client := harness.Client{Dir: "test/identity", Command: command("go", "tool", "test2json", "-t", binary, "-test.v=test2json"), Env: []string{"GOWORK=off"}}
 		out := client.Run(t, "")
 		lines := bytes.LastIndexByte(out, '}') // what follows is about the exit status
 		results, err := harness.ParseGoTest(bytes.NewReader(out[:lines+1]), "identity/")

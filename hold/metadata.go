@@ -7,13 +7,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 )
 
-// inscribe writes the epoch and the description of the holder to the metadata, under the lease. It goes on until that
+// writeMetadata writes the epoch and the description of the holder to the metadata, under the lease. It goes on until that
 // is done, the lock ends, or ctx does.
 //
 // Why the epoch can only rise: it is written with the lease ID, so the service refuses it once the lease has ended, and,
 // on a blob, with the ETag under which its predecessor was read, so that a copy of the request that comes late changes
 // nothing. On a container, which knows no ETag conditions, all copies of the request say the same number.
-func (l *Lock) inscribe(ctx context.Context) error {
+func (l *Lock) writeMetadata(ctx context.Context) error {
 	fromServer := l.epoch > 0
 	if l.o.Describe == nil && (!l.o.Epoch || fromServer) {
 		return nil
@@ -25,7 +25,7 @@ func (l *Lock) inscribe(ctx context.Context) error {
 		me.Since = now.UTC()
 	}
 	for n := 1; ; n++ {
-		err := l.c.attempt(ctx, 2*maxTry, func(ctx context.Context) error { return l.inscribeOnce(ctx, me, !fromServer) })
+		err := l.c.attempt(ctx, 2*maxTry, func(ctx context.Context) error { return l.writeMetadataOnce(ctx, me, !fromServer) })
 		switch {
 		case err == nil:
 			return nil
@@ -34,13 +34,13 @@ func (l *Lock) inscribe(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !passing(err) && !bloberror.HasCode(err, bloberror.ConditionNotMet):
-			return l.c.describe("inscribe", err)
+			return l.c.describe("write metadata", err)
 		}
 		l.c.meter.sleepUntil(ctx, l.c.meter.now().add(pauseFor(n)))
 	}
 }
 
-func (l *Lock) inscribeOnce(ctx context.Context, me *Holder, count bool) error {
+func (l *Lock) writeMetadataOnce(ctx context.Context, me *Holder, count bool) error {
 	i, err := l.c.look(ctx)
 	if err != nil {
 		return err
