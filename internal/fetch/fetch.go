@@ -113,10 +113,14 @@ func (o *Options) guard(_, address string, _ syscall.RawConn) error {
 
 // internalNets are the networks beside those that netip knows in which nothing of the
 // public internet is: this network, carrier-grade NAT (a cloud's metadata among it),
-// protocol assignments, benchmarks, documentation, reserved, and the IPv6 forms that
-// carry an IPv4 address to a gateway.
+// protocol assignments, benchmarks, documentation, reserved, the address by which a cloud
+// talks to its machines, and of IPv6 the forms that carry an IPv4 address to a gateway.
 var internalNets = prefixes("0.0.0.0/8 100.64.0.0/10 192.0.0.0/24 192.0.2.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 " +
-	"192.88.99.0/24 240.0.0.0/4 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001::/23 2001:db8::/32 2002::/16 3fff::/20 5f00::/16 fec0::/10 ::/96")
+	"192.88.99.0/24 240.0.0.0/4 168.63.129.16/32 2001::/23 2001:db8::/32 2002::/16 3ffe::/16 3fff::/20")
+
+// globalUnicast is where all public addresses of IPv6 are. What lies beside it is reserved, or a form that a gateway translates
+// (64:ff9b::/96, ::ffff:0:0:0/96 and others).
+var globalUnicast = netip.MustParsePrefix("2000::/3")
 
 func prefixes(text string) (out []netip.Prefix) {
 	for p := range strings.FieldsSeq(text) {
@@ -128,7 +132,7 @@ func prefixes(text string) (out []netip.Prefix) {
 // public tells whether an address is one of the public internet.
 func public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && !globalUnicast.Contains(a) || isatap(a) {
 		return false
 	}
 	for _, p := range internalNets {
@@ -137,6 +141,13 @@ func public(a netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// isatap reports whether the lower half of an address carries an IPv4 address to a gateway, under whatever prefix
+// (RFC 5214, section 6.1).
+func isatap(a netip.Addr) bool {
+	b := a.As16()
+	return a.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5E && b[11] == 0xFE
 }
 
 // Request says what is wanted of a source.
@@ -225,6 +236,10 @@ func unreachable(err error) error {
 	if errors.Is(err, errInternalAddress) {
 		e = fault.CopySource(http.StatusForbidden, fault.CannotVerifyCopySource,
 			"The source of the copy is at an address that this server does not read from.")
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err // its own text holds the URL, and so a signature
 	}
 	// The text only: what ended the reading must not be taken for the end of the request's own body.
 	e.Cause = fmt.Errorf("reading the source of a copy: %v", err)

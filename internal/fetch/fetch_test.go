@@ -79,6 +79,24 @@ func refused(t *testing.T, what string, err error, status int, code fault.Code) 
 	}
 }
 
+// TestFailuresDoNotTellTheURL: what goes to the log of a source that failed has no signature in it.
+func TestFailuresDoNotTellTheURL(t *testing.T) {
+	w := web(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/away":
+			http.Redirect(w, r, "ftp://h/?sig=SECRET", http.StatusFound)
+		default:
+			panic(http.ErrAbortHandler)
+		}
+	})
+	for _, from := range []string{w.URL + "/away?sig=SECRET", w.URL + "/cut?sig=SECRET", "http://127.0.0.1:1/?sig=SECRET"} {
+		_, err := get(t, New(Options{AllowPrivate: true}), from)
+		if e, ok := fault.Of(err); !ok || e.Cause == nil || strings.Contains(e.Cause.Error(), "SECRET") {
+			t.Errorf("%s: %v", from, err)
+		}
+	}
+}
+
 // TestGet asks for what a request can want.
 func TestGet(t *testing.T) {
 	var asked http.Header

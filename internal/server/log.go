@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
@@ -40,11 +41,19 @@ func (s *Server) log(r *wire.Request, took time.Duration) {
 	if f := r.Failure; f != nil {
 		attributes = append(attributes, slog.String("code", string(f.Code)))
 		if cause(f) != nil {
-			attributes = append(attributes, slog.String("cause", f.Cause.Error()))
+			attributes = append(attributes, slog.String("cause", withoutQueries(f.Cause.Error())))
 		}
 	}
 	s.o.Log.LogAttrs(context.Background(), level, "request", attributes...)
 }
+
+// withoutQueries cuts the queries out of the URLs in a text, because a query may hold a signature.
+func withoutQueries(text string) string {
+	return queries.ReplaceAllString(text, "?...")
+}
+
+// queries are what follows a question mark up to the end of a URL in a text.
+var queries = regexp.MustCompile("\\?[^\\s\"'`<>]+")
 
 // levelOf tells how loud a request is: what the server is to blame for is an error, everything else is debug. Contention for
 // a lease is normal and never louder.

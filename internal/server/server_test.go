@@ -446,6 +446,8 @@ func TestLog(t *testing.T) {
 		{"busy", fault.ServerBusy, "DEBUG", "status=503"},
 		{"disk full", &fault.Error{Code: fault.ServerBusy, Cause: errors.New("no space left")}, "ERROR", `cause="no space left"`},
 		{"foreign", errors.New("disk on fire"), "ERROR", `cause="disk on fire"`},
+		{"a URL in a cause", errors.New(`Get "https://h/a?sig=SECRET&x": refused, also http://h/?sv=SECRET`), "ERROR",
+			`cause="Get \"https://h/a?...\": refused, also http://h/?..."`},
 		{"stalled", &fault.Error{Code: fault.OperationTimedOut, Cause: os.ErrDeadlineExceeded}, "DEBUG", "status=500"},
 	}
 	for _, tt := range tests {
