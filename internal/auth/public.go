@@ -40,11 +40,12 @@ func unauthenticated(req *Request, env *Env) error {
 	return &fault.Error{Code: fault.NoAuthenticationInformation, Header: challenge(env)}
 }
 
-// challenge returns the header that tells a client where to get a token.
+// challenge returns the header that tells a client where to get a token; none if nobody knows. Clients take the URI out of every
+// challenge, and the JavaScript client fails on one without.
 func challenge(env *Env) []fault.Detail {
-	value := "Bearer "
-	if env.AuthorizationURI != "" {
-		value += "authorization_uri=" + env.AuthorizationURI + " "
+	if env.AuthorizationURI == "" {
+		return nil
 	}
-	return []fault.Detail{{Name: "WWW-Authenticate", Value: value + "resource_id=" + storageAudience}}
+	value := "Bearer authorization_uri=" + env.AuthorizationURI + " resource_id=" + storageAudience
+	return []fault.Detail{{Name: "WWW-Authenticate", Value: value}}
 }

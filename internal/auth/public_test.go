@@ -53,7 +53,7 @@ func TestPublicAnswers(t *testing.T) {
 		}
 	}
 	env.AuthorizationURI = ""
-	if got := challenge(env)[0].Value; got != "Bearer resource_id=https://storage.azure.com" {
+	if got := challenge(env); got != nil {
 		t.Errorf("challenge without an issuer is %q", got)
 	}
 }

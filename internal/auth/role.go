@@ -46,9 +46,17 @@ var (
 	}
 )
 
+// RoleAccountContributor is the built-in role for managing accounts. Of what the data endpoint offers it includes the properties of the
+// service, containers and user delegation keys, but nothing of blobs.
+var RoleAccountContributor = &Role{
+	ID:      "17d1049b-9a84-46fb-8f53-869881c3d3ab",
+	Name:    "Storage Account Contributor",
+	Actions: []string{"Microsoft.Storage/storageAccounts/*"},
+}
+
 // RoleNamed returns the built-in role with the ID or name, in any case; nil if there is none.
 func RoleNamed(idOrName string) *Role {
-	for _, r := range []*Role{RoleOwner, RoleContributor, RoleReader, RoleDelegator} {
+	for _, r := range []*Role{RoleOwner, RoleContributor, RoleReader, RoleDelegator, RoleAccountContributor} {
 		if strings.EqualFold(idOrName, r.ID) || strings.EqualFold(idOrName, r.Name) {
 			return r
 		}

@@ -24,7 +24,7 @@ func TestMatches(t *testing.T) {
 }
 
 func TestRoles(t *testing.T) {
-	for _, r := range []*Role{RoleOwner, RoleContributor, RoleReader, RoleDelegator} {
+	for _, r := range []*Role{RoleOwner, RoleContributor, RoleReader, RoleDelegator, RoleAccountContributor} {
 		if RoleNamed(strings.ToUpper(r.ID)) != r || RoleNamed(strings.ToLower(r.Name)) != r {
 			t.Errorf("%s is not found", r.Name)
 		}

@@ -1,7 +1,6 @@
 package blob
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -27,8 +26,8 @@ type TagExpr struct{ root tagNode }
 // Match reports whether the expression is true for the tags.
 func (e *TagExpr) Match(t Tags) bool { return e.root.match(t) }
 
-// ParseTagExpr reads the value of a header with a tag condition. The error tells why a text is no expression, for instance because it has more than
-// 10 ANDs and ORs; on the wire that is InvalidHeaderValue.
+// ParseTagExpr reads the value of a header with a tag condition. A text that is no expression, or has more than 10 ANDs and ORs, more than 10
+// tags, or a value that no tag can have, is a [TagSyntaxError]; on the wire that is InvalidHeaderValue.
 func ParseTagExpr(text string) (*TagExpr, error) {
 	p := tagParser{scan: tagScanner{text: text}}
 	p.next()
@@ -79,7 +78,7 @@ func (n tagComparison) match(t Tags) bool {
 type TagQuery struct {
 	Container string     // the only container to search; "" for all
 	Ranges    []TagRange // at least one, sorted by key, no key twice
-	empty     bool       // asks for two containers at once
+	empty     bool       // asks for a container without a name
 }
 
 // TagRange is the set of values from Low up to, but not including, High.
@@ -88,38 +87,45 @@ type TagRange struct {
 	Low     string
 	High    string // has no meaning unless Bounded
 	Bounded bool
+	begins  bool // a comparison has set Low
 }
 
-// ParseWhere reads a where expression. It is refused with InvalidQueryParameterValue for the parameter where if it is none, has more
-// than 10 ANDs, or compares no tag.
-func ParseWhere(text string) (*TagQuery, error) {
-	p := tagParser{scan: tagScanner{text: text}, where: true}
+// ParseWhere reads a where expression, of the search of a single container if within is true. It is refused with
+// InvalidQueryParameterValue for the parameter where if it is none, names a container within one, has more than 10 ANDs or tags, two bounds on
+// the same side of a tag or a value that no tag can have, or compares no tag.
+func ParseWhere(text string, within bool) (*TagQuery, error) {
+	p := tagParser{scan: tagScanner{text: text}, where: true, within: within}
 	p.next()
 	q := new(TagQuery)
 	for {
-		q.narrow(p.comparison())
+		name := p.token
+		if c := p.comparison(); p.err == nil && !q.narrow(c) {
+			p.failAt(name, "the name is bounded twice on the same side")
+		}
 		if !p.operator("AND") {
 			break
 		}
 	}
 	p.expectEnd()
 	if p.err == nil && len(q.Ranges) == 0 {
-		p.err = errors.New("at least one tag must be compared")
+		p.fail("at least one tag has to be compared")
 	}
 	if p.err != nil {
-		return nil, fault.InvalidQuery("where", text, p.err.Error())
+		e := fault.InvalidQuery("where", text, p.err.Reason)
+		e.Message = p.err.Message()
+		return nil, e
 	}
 	slices.SortFunc(q.Ranges, func(a, b TagRange) int { return strings.Compare(a.Key, b.Key) })
 	return q, nil
 }
 
-// narrow adds a comparison to the query. The string that follows v in order is v and a zero byte, which turns every bound into a half-open
-// one.
-func (q *TagQuery) narrow(c tagComparison) {
+// narrow adds a comparison to the query, unless the name is bounded on the same side already. The string that follows v in order is v and a
+// zero byte, which turns every bound into a half-open one.
+func (q *TagQuery) narrow(c tagComparison) bool {
 	if c.key == containerName {
-		q.empty = q.empty || q.Container != "" && q.Container != c.value || c.value == ""
-		q.Container = c.value
-		return
+		again := q.Container != "" || q.empty
+		q.Container, q.empty = c.value, c.value == ""
+		return !again
 	}
 	i := slices.IndexFunc(q.Ranges, func(r TagRange) bool { return r.Key == c.key })
 	if i < 0 {
@@ -129,25 +135,29 @@ func (q *TagQuery) narrow(c tagComparison) {
 	r, after := &q.Ranges[i], c.value+"\x00"
 	switch c.operator {
 	case "=":
-		r.from(c.value)
-		r.to(after)
+		return r.from(c.value) && r.to(after)
 	case ">=":
-		r.from(c.value)
+		return r.from(c.value)
 	case ">":
-		r.from(after)
+		return r.from(after)
 	case "<":
-		r.to(c.value)
-	case "<=":
-		r.to(after)
+		return r.to(c.value)
 	}
+	return r.to(after)
 }
 
-func (r *TagRange) from(low string) { r.Low = max(r.Low, low) }
+// from sets the lower bound, if there is none.
+func (r *TagRange) from(low string) bool {
+	again := r.begins
+	r.Low, r.begins = low, true
+	return !again
+}
 
-func (r *TagRange) to(high string) {
-	if !r.Bounded || high < r.High {
-		r.High, r.Bounded = high, true
-	}
+// to sets the upper bound, if there is none.
+func (r *TagRange) to(high string) bool {
+	again := r.Bounded
+	r.High, r.Bounded = high, true
+	return !again
 }
 
 // Contains reports whether a value lies in the range.

@@ -2,18 +2,49 @@ package blob
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 const containerName = "@container"
+
+// reservedWords are those of the language of expressions, in lower case. They name a tag in quotes only.
+var reservedWords = []string{
+	"and", "or", "not", "like", "between", "in", "is", "null", "escape", "true", "false", "year", "month", "day", "hour", "minute", "second",
+}
+
+// maxQuoted bounds how much of an expression a refusal repeats, in bytes.
+const maxQuoted = 64
+
+// TagSyntaxError is why a text is no expression over tags.
+type TagSyntaxError struct {
+	Position   int    // of the character that can't stand there, from 1
+	Unexpected string // what stands there; "" for the end
+	Reason     string
+}
+
+// Error returns the refusal in the words of the service, with the reason behind.
+func (e *TagSyntaxError) Error() string { return e.Message() + " (" + e.Reason + ")" }
+
+// Message returns the refusal in the words of the service.
+func (e *TagSyntaxError) Message() string {
+	unexpected := "end of the expression"
+	if e.Unexpected != "" {
+		unexpected = "'" + e.Unexpected + "'"
+	}
+	return fmt.Sprintf("Error parsing query at or near character position %d: unexpected %s", e.Position, unexpected)
+}
 
 // tagParser reads expressions over tags by recursive descent. The first error stays in err, and from then on every token is the end.
 type tagParser struct {
 	scan      tagScanner
 	token     tagToken
 	where     bool // the form of Find Blobs by Tags
+	within    bool // that of the search of one container
 	operators int
-	err       error
+	names     []string // of tags, each once
+	err       *TagSyntaxError
 }
 
 func (p *tagParser) next() {
@@ -25,16 +56,19 @@ func (p *tagParser) next() {
 	}
 }
 
-func (p *tagParser) fail(wanted string) {
+// fail refuses the token that is next.
+func (p *tagParser) fail(reason string) { p.failAt(p.token, reason) }
+
+func (p *tagParser) failAt(t tagToken, reason string) {
 	if p.err == nil {
-		p.err = fmt.Errorf("%s expected at character %d", wanted, p.token.at+1)
+		p.err = p.scan.unexpected(t.at, t.end, reason)
 	}
 	p.token = tagToken{}
 }
 
 func (p *tagParser) expectEnd() {
 	if p.token.kind != tagEnd {
-		p.fail("AND or the end of the expression")
+		p.fail("AND or the end of the expression is expected")
 	}
 }
 
@@ -43,8 +77,8 @@ func (p *tagParser) operator(keyword string) bool {
 	if p.token.kind != tagWord || !strings.EqualFold(p.token.text, keyword) {
 		return false
 	}
-	if p.operators++; p.operators > maxTagOperators && p.err == nil {
-		p.err = fmt.Errorf("more than %d logical operators", maxTagOperators)
+	if p.operators++; p.operators > maxTagOperators {
+		p.fail(fmt.Sprintf("there are more than %d logical operators", maxTagOperators))
 	}
 	p.next()
 	return true
@@ -71,44 +105,57 @@ func (p *tagParser) term(depth int) tagNode {
 		return p.comparison()
 	}
 	if depth == maxTagNesting {
-		p.fail(fmt.Sprintf("at most %d nested parentheses", maxTagNesting))
+		p.fail(fmt.Sprintf("parentheses are nested deeper than %d", maxTagNesting))
 		return tagComparison{}
 	}
 	p.next()
 	n := p.any(depth + 1)
 	if p.token.kind != tagSign || p.token.text != ")" {
-		p.fail("a closing parenthesis")
+		p.fail("a closing parenthesis is expected")
 	}
 	p.next()
 	return n
 }
 
 func (p *tagParser) comparison() (c tagComparison) {
-	switch {
-	case p.token.kind == tagQuoted || p.token.kind == tagWord && p.token.text[0] != '@':
-		c.key = p.token.text
-		if c.key == "" || len(c.key) > MaxTagKey || !tagText(c.key) {
-			p.fail("the name of a tag")
-		}
-	case p.token.kind == tagWord && p.where && p.token.text == containerName:
-		c.key = containerName
-	default:
-		p.fail("the name of a tag")
-	}
+	c.key = p.name()
 	p.next()
 	switch c.operator = p.token.text; {
 	case p.token.kind != tagSign || strings.Contains("()", c.operator):
-		p.fail("an operator")
+		p.fail("an operator is expected")
 	case p.where && (c.operator == "<>" || c.key == containerName && c.operator != "="):
-		p.fail("another operator")
+		p.fail("another operator is expected")
 	}
 	p.next()
 	if p.token.kind != tagValue {
-		p.fail("a value in single quotes")
+		p.fail("a value in single quotes is expected")
 	}
-	c.value = p.token.text
+	if c.value = p.token.text; c.key != containerName && (len(c.value) > MaxTagValue || !tagText(c.value)) {
+		p.fail("no tag can have this value")
+	}
 	p.next()
 	return c
+}
+
+// name returns the name that is next, of a tag or, where a search may have it, of the container.
+func (p *tagParser) name() string {
+	name := p.token.text
+	switch {
+	case p.token.kind == tagWord && p.where && name == containerName:
+		if p.within {
+			p.fail("the search is in one container already")
+		}
+		return name
+	case p.token.kind != tagQuoted && p.token.kind != tagWord || name == "" || len(name) > MaxTagKey || !tagText(name):
+		p.fail("the name of a tag is expected")
+	case p.token.kind == tagWord && slices.Contains(reservedWords, strings.ToLower(name)):
+		p.fail("a word of the language names a tag in double quotes only")
+	case !slices.Contains(p.names, name):
+		if p.names = append(p.names, name); len(p.names) > MaxTags {
+			p.fail(fmt.Sprintf("there are more than %d tags", MaxTags))
+		}
+	}
+	return name
 }
 
 type tagKind uint8
@@ -125,6 +172,7 @@ type tagToken struct {
 	kind tagKind
 	text string // without quotes
 	at   int    // offset of its first byte
+	end  int    // offset behind its last one
 }
 
 type tagScanner struct {
@@ -133,13 +181,13 @@ type tagScanner struct {
 }
 
 // next returns the next token. The error says what can't begin or does not end.
-func (s *tagScanner) next() (tagToken, error) {
+func (s *tagScanner) next() (tagToken, *TagSyntaxError) {
 	for s.at < len(s.text) && strings.IndexByte(" \t\r\n", s.text[s.at]) >= 0 {
 		s.at++
 	}
 	at := s.at
 	if at == len(s.text) {
-		return tagToken{at: at}, nil
+		return tagToken{at: at, end: at}, nil
 	}
 	rest := s.text[at:]
 	switch c := rest[0]; {
@@ -159,24 +207,33 @@ func (s *tagScanner) next() (tagToken, error) {
 		}
 		return s.take(tagWord, n), nil
 	}
-	return tagToken{}, fmt.Errorf("unexpected text at character %d", at+1)
+	_, n := utf8.DecodeRuneInString(rest)
+	return tagToken{}, s.unexpected(at, at+n, "nothing begins so")
+}
+
+// unexpected returns the error for a part of the text that can't stand where it does.
+func (s *tagScanner) unexpected(at, end int, reason string) *TagSyntaxError {
+	return &TagSyntaxError{
+		Position: utf8.RuneCountInString(s.text[:at]) + 1, Reason: reason,
+		Unexpected: strings.ToValidUTF8(s.text[at:min(end, at+maxQuoted)], ""),
+	}
 }
 
 func (s *tagScanner) take(kind tagKind, n int) tagToken {
-	t := tagToken{kind, s.text[s.at : s.at+n], s.at}
+	t := tagToken{kind, s.text[s.at : s.at+n], s.at, s.at + n}
 	s.at += n
 	return t
 }
 
 // quoted reads up to the closing quote; a doubled one stands for itself within single quotes.
-func (s *tagScanner) quoted(quote byte) (tagToken, error) {
+func (s *tagScanner) quoted(quote byte) (tagToken, *TagSyntaxError) {
 	t := tagToken{kind: tagQuoted, at: s.at}
 	s.at++
 	var b strings.Builder
 	for {
 		n := strings.IndexByte(s.text[s.at:], quote)
 		if n < 0 {
-			return tagToken{}, fmt.Errorf("the quote at character %d is not closed", t.at+1)
+			return tagToken{}, s.unexpected(t.at, len(s.text), "the quote is not closed")
 		}
 		b.WriteString(s.text[s.at : s.at+n])
 		s.at += n + 1
@@ -189,7 +246,7 @@ func (s *tagScanner) quoted(quote byte) (tagToken, error) {
 	if quote == '\'' {
 		t.kind = tagValue
 	}
-	t.text = b.String()
+	t.text, t.end = b.String(), s.at
 	return t, nil
 }
 

@@ -13,7 +13,7 @@ type attributes struct {
 	scoped
 }
 
-func (a *attributes) note(f *form) { f.setsTags = a.setsTags() }
+func (a *attributes) note(f *form) { f.takesTags = true }
 
 func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
 

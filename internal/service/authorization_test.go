@@ -94,6 +94,7 @@ func letterSets(cell, all string) (sets []string) {
 func rightsSamples() []sample {
 	return []sample{
 		{name: "Put Blob with tags", ask: onTheBlob("PUT", "", []byte("text"), "x-ms-blob-type", "BlockBlob", "x-ms-tags", "a=2")},
+		{name: "Put Blob with empty tags", ask: onTheBlob("PUT", "", []byte("text"), "x-ms-blob-type", "BlockBlob", "x-ms-tags", "")},
 		{name: "Get Blob if its tags match", ask: onTheBlob("GET", "", nil, "x-ms-if-tags", `"a"='1'`)},
 	}
 }
@@ -290,7 +291,7 @@ func (a *attempts) containerSignatures() {
 
 // rightsRoles are the built-in roles, one that may only add, and one that may do nothing.
 var rightsRoles = map[string]*auth.Role{
-	"O": auth.RoleOwner, "C": auth.RoleContributor, "R": auth.RoleReader, "D": auth.RoleDelegator,
+	"O": auth.RoleOwner, "C": auth.RoleContributor, "R": auth.RoleReader, "D": auth.RoleDelegator, "S": auth.RoleAccountContributor,
 	"A": {Name: "Adder", DataActions: []string{auth.ActionPrefix + "containers/blobs/add/action"}},
 	"N": {Name: "None"},
 }

@@ -17,11 +17,6 @@ type findBlobs struct {
 	Where string `query:"where,required"`
 }
 
-func (a *findBlobs) checkForm() error {
-	_, err := blob.ParseWhere(a.Where)
-	return err
-}
-
 // finder collects one page of a search. Its order is that of containers, and in a
 // container that of the index.
 type finder struct {
@@ -36,7 +31,7 @@ type finder struct {
 }
 
 func doFindBlobs(s *scope, a *findBlobs) (*listing, error) {
-	query, err := blob.ParseWhere(a.Where)
+	query, err := blob.ParseWhere(a.Where, s.container != nil)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ type form struct {
 	conditions      blob.Conditions
 	state           address
 	takesState      bool // the operation works on snapshots and versions as well
-	setsTags        bool
+	takesTags       bool // the operation may set tags
 	givenScope      string
 	takesScope      bool         // the operation takes an encryption scope
 	givenKey        *keyed       // nil if the operation takes no key
@@ -74,7 +74,8 @@ func (c *call) checkGroups() (err error) {
 	if err := f.conditions.CheckForm(c.op.Use.effect); err != nil {
 		return err
 	}
-	if f.conditions.IfTags != nil && !c.grant.MayReadTags(c.resource()) || f.setsTags && !c.grant.MayWriteTags(c.resource()) {
+	setsTags := f.takesTags && c.req.Header["X-Ms-Tags"] != nil // empty tags, too, decide what tags the blob has
+	if f.conditions.IfTags != nil && !c.grant.MayReadTags(c.resource()) || setsTags && !c.grant.MayWriteTags(c.resource()) {
 		return fault.AuthorizationPermissionMismatch
 	}
 	if f.encryptionScope, err = c.scopeOf(f); err != nil {

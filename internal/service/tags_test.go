@@ -3,6 +3,7 @@ package service_test
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/wire"
 )
 
 func tagsXML(pairs ...string) []byte {
@@ -189,7 +191,6 @@ func TestFindBlobsByTags(t *testing.T) {
 		{"/?", "state>'s3'", "box/4?state=s4 other/4?state=s4"},
 		{"/?", "state<='s0'", "box/0?state=s0 other/0?state=s0"},
 		{"/box?restype=container", "state<'s4' AND parity='1'", "box/1?parity=1&state=s1 box/3?parity=1&state=s3"},
-		{"/box?restype=container", "@container='other' AND state='s1'", ""},
 	} {
 		found, next := s.find(c.target, c.where)
 		if got := strings.Join(found, " "); got != c.want || next != "" {
@@ -264,5 +265,55 @@ func (s *store) leftovers(prefix string) {
 	})
 	if err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// TestTagExpressionsAreRefusedWithThePosition: in a search and in a condition, with what is to blame.
+func TestTagExpressionsAreRefusedWithThePosition(t *testing.T) {
+	s := newStore(t)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	s.want(201, "", "PUT", "/box/b", []byte("x"), "x-ms-blob-type", "BlockBlob")
+	const position = "<Message>Error parsing query at or near character position "
+	where := func(text string) string { return "comp=blobs&where=" + url.QueryEscape(text) }
+	for target, want := range map[string]string{
+		"/?" + where("Year='2020'"):                                     position + "1: unexpected &#39;Year&#39;",
+		"/box?restype=container&" + where("@container='box' AND a='1'"): position + "1: unexpected &#39;@container&#39;",
+		"/?" + where("a>'1' AND a>'2'"):                                 position + "11: unexpected &#39;a&#39;",
+	} {
+		a := s.want(400, "InvalidQueryParameterValue", "GET", target, nil)
+		if text := strings.ReplaceAll(string(a.body), "'", "&#39;"); !strings.Contains(text, want) || !strings.Contains(text, "<QueryParameterName>where<") {
+			t.Errorf("%s: %s, want %s", target, a.body, want)
+		}
+	}
+	a := s.want(400, "InvalidHeaderValue", "GET", "/box/b", nil, "x-ms-if-tags", "a='1' OR Month='2'")
+	if text := string(a.body); !strings.Contains(text, position+"10: unexpected") || !strings.Contains(text, "<HeaderName>x-ms-if-tags<") {
+		t.Errorf("%s", text)
+	}
+}
+
+// TestEmptyTagsNeedTheRightToSetTags: of every operation that takes tags.
+func TestEmptyTagsNeedTheRightToSetTags(t *testing.T) {
+	tried := 0
+	for _, sample := range samples() {
+		s := sample.store(t)
+		p := sample.at(s, 1)
+		a := sample.ask(p)
+		op := p.row(a)
+		if !slices.ContainsFunc(op.Arguments(), func(f wire.Field) bool { return f.Name == "x-ms-tags" }) {
+			continue
+		}
+		tried++
+		before := p.dump()
+		sep := "?"
+		if strings.Contains(a.target, "?") {
+			sep = "&"
+		}
+		got := s.do(a.method, a.target+sep+s.sas(p.box[1:], "racwd"), a.body, append(a.headers, "x-ms-tags", "")...)
+		if got.status != 403 || got.code() != "AuthorizationPermissionMismatch" || p.dump() != before {
+			t.Errorf("%s: %d %s", sample.name, got.status, got.code())
+		}
+	}
+	if tried < 7 {
+		t.Errorf("only %d operations take tags", tried)
 	}
 }

@@ -131,7 +131,8 @@ func (f *field) missing() error {
 	return fault.MissingHeader(f.names[0])
 }
 
-// invalid is the error for a value that does not have the form of its field.
+// invalid is the error for a value that does not have the form of its field. An error with a Message has that told in place of the
+// sentence of the code.
 func (f *field) invalid(name, text string, err error) error {
 	if _, ok := fault.Of(err); ok {
 		return err
@@ -142,6 +143,9 @@ func (f *field) invalid(name, text string, err error) error {
 	}
 	if err != errForm {
 		e.Cause = err
+	}
+	if told, ok := err.(interface{ Message() string }); ok {
+		e.Message = told.Message()
 	}
 	return e
 }
