@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"time"
@@ -56,6 +57,16 @@ func (e *endpoints) blob() (all []net.Listener) {
 	for _, l := range []net.Listener{e.plain, e.secure, e.tunneled} {
 		if l != nil {
 			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// addresses returns the addresses of the listeners that serve blobs, but for the proxy's, which has none.
+func (e *endpoints) addresses() (all []netip.AddrPort) {
+	for _, l := range e.blob() {
+		if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
+			all = append(all, at)
 		}
 	}
 	return all

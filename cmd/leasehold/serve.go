@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,6 +165,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	}
 	room := newRoomy(s.segments, s.folder.path)
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.account(name) != nil }}
+	var listening []netip.AddrPort // known before the first request
 	svc := service.New(service.Options{
 		DB:       s.db,
 		Segments: room,
@@ -174,6 +176,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Log:      log,
 
 		Addressing: addressing,
+		Listening:  func() []netip.AddrPort { return listening },
 		Sources:    o.sources,
 	})
 	addressing.DefaultVersion = svc.DefaultVersion
@@ -188,6 +191,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		return err
 	}
 	defer ends.Close()
+	listening = ends.addresses()
 	control, err := s.openControl()
 	if err != nil {
 		return err

@@ -46,6 +46,9 @@ type Options struct {
 	Log *slog.Logger
 	// Addressing says which hosts are the server's own, for sources of copies.
 	Addressing *wire.Addressing
+	// Listening returns the addresses at which the server listens for requests to blobs, the
+	// unspecified one for all of the machine; nil stands for that of each request alone.
+	Listening func() []netip.AddrPort
 	// Sources says how sources of copies outside of this server are read.
 	Sources fetch.Options
 	// MaxSource bounds the bytes of such a source that is copied as a blob: 5000 MiB if it is
@@ -93,6 +96,9 @@ func New(o Options) *Service {
 	}
 	if o.Features == nil {
 		o.Features = func(string) Features { return Features{} }
+	}
+	if o.Listening == nil {
+		o.Listening = func() []netip.AddrPort { return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -159,27 +159,43 @@ func (c *call) openSource(w *wanted) (*source, error) {
 
 // addressed tells whether a URL leads to this server: to the host that the request was
 // sent to, to an account of this server under any host name that carries it, or
-// to the address at which the server listens.
+// to an address at which the server listens.
 func (c *call) addressed(u *url.URL) bool {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	own, ownPort := splitHost(c.req.Host)
-	if host == own && samePort(port, ownPort) {
+	if samePort(port, ownPort) && (host == own || loopback(host) && loopback(own)) {
 		return true
 	}
 	if t, err := wire.ParseTarget(u.Host, "/", c.Addressing); err == nil && !t.PathStyle && c.Accounts(t.Account) != nil {
 		return true
 	}
 	local, _ := c.ctx().Value(http.LocalAddrContextKey).(net.Addr)
-	listening := netip.AddrPort{}
+	here := netip.AddrPort{}
 	if local != nil {
-		listening, _ = netip.ParseAddrPort(local.String())
+		here, _ = netip.ParseAddrPort(local.String())
 	}
-	_, listeningPort := splitHost(listening.String())
-	if ip, err := netip.ParseAddr(host); err == nil && listening.IsValid() && ip.Unmap() == listening.Addr().Unmap() {
-		return samePort(port, listeningPort)
+	if here.IsValid() && (loopback(host) || sameIP(host, here.Addr())) && atPort(port, here) {
+		return true
 	}
-	return loopback(host) && (samePort(port, ownPort) && loopback(own) || listening.IsValid() && samePort(port, listeningPort))
+	for _, l := range c.Listening() {
+		at := l.Addr().Unmap()
+		everywhere := at.IsUnspecified() && here.IsValid() && sameIP(host, here.Addr())
+		inside := loopback(host) && (at.IsLoopback() || at.IsUnspecified())
+		if atPort(port, l) && (host == own || inside || everywhere || sameIP(host, at)) {
+			return true
+		}
+	}
+	return false
 }
+
+// sameIP tells whether a host is the literal of an address.
+func sameIP(host string, at netip.Addr) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap() == at.Unmap()
+}
+
+// atPort tells whether the port of a URL is that of an address.
+func atPort(port string, at netip.AddrPort) bool { return samePort(port, strconv.Itoa(int(at.Port()))) }
 
 // splitHost returns name and port of a host, in lower case.
 func splitHost(host string) (name, port string) {

@@ -14,8 +14,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// callTo is a call that a request for a host has made.
-func callTo(host, listening string) *call {
+// callTo is a call that a request for a host has made, of a server that listens elsewhere too.
+func callTo(host, listening string, others ...netip.AddrPort) *call {
 	r := httptest.NewRequest(http.MethodPut, "http://"+host+"/acct/box/dest", nil)
 	if listening != "" {
 		at := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(listening))
@@ -28,6 +28,7 @@ func callTo(host, listening string) *call {
 		}
 		return nil
 	}}}
+	s.Listening = func() []netip.AddrPort { return others }
 	s.Addressing = &wire.Addressing{IsAccount: func(name string) bool { return name == "acct" }}
 	return &call{Service: s, req: &wire.Request{Request: r}}
 }
@@ -63,6 +64,37 @@ func TestOwnAddresses(t *testing.T) {
 		}
 		if got := callTo(c.host, c.listening).addressed(u); got != c.want {
 			t.Errorf("%s, asked for as %s at %q: %v", c.source, c.host, c.listening, got)
+		}
+	}
+}
+
+// TestOtherListeners finds sources at the server's listeners that the request did not come by.
+func TestOtherListeners(t *testing.T) {
+	plain, secure, all := "127.0.0.1:10000", netip.MustParseAddrPort("127.0.0.1:10001"), netip.MustParseAddrPort("[::]:10001")
+	outside := netip.MustParseAddrPort("10.0.0.7:10001")
+	for _, c := range []struct {
+		host, listening string
+		other           netip.AddrPort
+		source          string
+		want            bool
+	}{
+		{plain, plain, secure, "https://127.0.0.1:10001/acct/box/b", true},
+		{plain, plain, secure, "https://localhost:10001/acct/box/b", true},
+		{plain, plain, secure, "https://127.0.0.1:10002/acct/box/b", false},
+		{"store.example:10000", plain, secure, "https://store.example:10001/acct/box/b", true},
+		{"store.example:10000", plain, secure, "https://other.example:10001/acct/box/b", false},
+		{"store.example:10000", "10.0.0.7:10000", outside, "https://10.0.0.7:10001/acct/box/b", true},
+		{"store.example:10000", "10.0.0.7:10000", outside, "https://localhost:10001/acct/box/b", false},
+		{"store.example:10000", "10.0.0.7:10000", all, "https://10.0.0.7:10001/acct/box/b", true},
+		{"store.example:10000", "10.0.0.7:10000", all, "https://localhost:10001/acct/box/b", true},
+		{"store.example:10000", "10.0.0.7:10000", all, "https://10.0.0.8:10001/acct/box/b", false},
+	} {
+		u, err := url.Parse(c.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := callTo(c.host, c.listening, c.other).addressed(u); got != c.want {
+			t.Errorf("%s, asked for as %s at %s beside %s: %v", c.source, c.host, c.listening, c.other, got)
 		}
 	}
 }
