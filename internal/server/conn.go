@@ -27,8 +27,11 @@ type conn struct {
 	reading deadline
 	writing deadline
 
-	// metaNames is head.sent, made once per connection.
+	reason atomic.Pointer[reason] // of the answer that is to be written next; nil but for failures
+
+	// metaNames is head.sent and failed is fail, made once per connection.
 	metaNames func(canonical string) string
+	failed    func(status int, sentence string)
 }
 
 // fileConn is a conn over a transport that sends files by itself. net/http hands files to it by way of io.ReaderFrom.
@@ -50,13 +53,16 @@ func wrap(c net.Conn) net.Conn {
 	}
 	if t, ok := c.(fileTransport); ok {
 		w := &fileConn{conn: conn{Conn: c}, transport: t}
-		w.metaNames = w.head.sent
+		w.bind()
 		return w
 	}
 	w := &conn{Conn: c}
-	w.metaNames = w.head.sent
+	w.bind()
 	return w
 }
+
+// bind makes the functions that requests get.
+func (c *conn) bind() { c.metaNames, c.failed = c.head.sent, c.fail }
 
 // tracked returns the conn in what wrap returned, or nil.
 func tracked(c net.Conn) *conn {
@@ -135,6 +141,7 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 		return
 	}
 	t.head.reset()
+	t.reason.Store(nil)
 	t.serving.Store(false)
 }
 
@@ -188,6 +195,9 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 
 // Write writes in pieces, each of which the peer has to take in time.
 func (c *conn) Write(p []byte) (written int, err error) {
+	if r := c.reason.Load(); r != nil {
+		return c.writeReason(r, p)
+	}
 	for {
 		if err = c.writing.extend(c.Conn.SetWriteDeadline); err != nil {
 			return written, err

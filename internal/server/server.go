@@ -155,7 +155,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	}
 	r, err := wire.NewRequest(w, raw, received, addressing)
 	if c != nil && raw.ProtoMajor == 1 {
-		r.MetaNames = c.metaNames
+		r.MetaNames, r.Failing = c.metaNames, c.failed
 	}
 	r.NotePart = s.record
 	defer s.finish(r)

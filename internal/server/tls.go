@@ -36,7 +36,7 @@ type secureConn struct{ conn }
 
 func newSecureConn(c *tls.Conn) *secureConn {
 	s := &secureConn{conn: conn{Conn: c}}
-	s.metaNames = s.head.sent
+	s.bind()
 	return s
 }
 

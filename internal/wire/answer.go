@@ -97,6 +97,9 @@ func WriteError(r *Request, err error) {
 		r.setHeader(h, extra.Name, extra.Value)
 	}
 	r.drain(h)
+	if r.Failing != nil {
+		r.Failing(e.Status, e.Message)
+	}
 	if r.Method == http.MethodHead || e.Status == http.StatusNotModified {
 		r.Writer.WriteHeader(e.Status)
 		return

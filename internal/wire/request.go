@@ -28,6 +28,8 @@ type Request struct {
 	// MetaNames, if not nil, returns a header name as the client spelled it, given its canonical form. Without it metadata
 	// names are in lower case.
 	MetaNames func(canonical string) string
+	// Failing, if not nil, is told of a failure before it is answered, for the status line.
+	Failing func(status int, sentence string)
 
 	// What became of the request, for the log and the metrics. Whoever dispatches sets Operation; the rest is set when the
 	// answer is written.
