@@ -13,8 +13,8 @@ import (
 
 // Bounds of one step of sweeping, so that none holds up requests.
 const (
-	sweepBatch = 256  // entries of the queue, or blocks
-	deadBatch  = 1000 // keys of a deleted container
+	sweepBatch = 256 // entries of the queue, or blocks
+	deadBatch  = 500 // keys of a deleted container
 )
 
 // Collector removes behind the scenes what transactions have let go of. Any number of
@@ -241,7 +241,6 @@ func (w *Collector) dead(ctx context.Context) (int, error) {
 	var b deadBlobs
 	found := false
 	err := w.DB.View(ctx, func(r kv.Reader) error {
-		b = deadBlobs{now: blob.TimeOf(r.Now())}
 		limit := blob.TimeOf(r.Now().Add(-w.Grace))
 		for p, err := range r.Scan([]byte{tagDead}, []byte{tagDead + 1}) {
 			if err != nil {
@@ -257,12 +256,17 @@ func (w *Collector) dead(ctx context.Context) (int, error) {
 		if !found {
 			return nil
 		}
-		return b.collect(r, gen)
+		return b.choose(r, gen)
 	})
 	if err != nil || !found {
 		return 0, err
 	}
-	return 1, w.DB.Update(ctx, []kv.Key{DeadKey(gen)}, func(tx kv.Tx) error { return b.remove(tx, gen) })
+	return 1, w.DB.Update(ctx, append([]kv.Key{DeadKey(gen)}, b.names...), func(tx kv.Tx) error {
+		if len(b.names) == 0 {
+			return b.finish(tx, gen)
+		}
+		return b.remove(tx, gen)
+	})
 }
 
 // deadContainer is what is kept of a deleted container until its blobs are gone.
@@ -272,27 +276,32 @@ type deadContainer struct {
 	Container string    `cbor:"3,keyasint"`
 }
 
-// deadBlobs is one batch of the keys of a deleted container.
+// deadBlobs is one batch of the keys of a deleted container. A copy that found its source before the
+// deletion may still share the bytes of a blob, so each is looked at under its declared key.
 type deadBlobs struct {
-	now       blob.Time
 	container deadContainer
-	keys      int
-	last      []byte // the last key of the batch
-	contents  []blob.Content
-	staged    []blob.Block
-	outside   [][]byte // keys elsewhere: claims of the pages of page blobs, entries of the index of expiry times
+	names     []kv.Key // the declared keys of the blobs
+	end       []byte   // behind the last key of the batch
+
+	now      blob.Time
+	contents []blob.Content
+	staged   []blob.Block
+	outside  [][]byte // keys elsewhere: claims of the pages of page blobs, entries of the index of expiry times
 }
 
-func (b *deadBlobs) collect(r kv.Reader, gen uint64) error {
-	prefix := generation(tagBlob, gen, 0)
+// choose chooses the first keys that are left.
+func (b *deadBlobs) choose(r kv.Reader, gen uint64) error {
+	keys, prefix := 0, generation(tagBlob, gen, 0)
 	for p, err := range r.Scan(prefix, kv.PrefixEnd(prefix)) {
 		if err != nil {
 			return err
 		}
-		if err := b.add(p); err != nil {
-			return err
+		name := p.Key[:bytes.IndexByte(p.Key[9:], 0)+10]
+		if n := len(b.names); n == 0 || !bytes.Equal(b.names[n-1], name) {
+			b.names = append(b.names, bytes.Clone(name))
 		}
-		if b.keys++; b.keys == deadBatch {
+		b.end = append(append(b.end[:0], p.Key...), 0)
+		if keys++; keys == deadBatch {
 			break
 		}
 	}
@@ -300,7 +309,6 @@ func (b *deadBlobs) collect(r kv.Reader, gen uint64) error {
 }
 
 func (b *deadBlobs) add(p kv.Pair) error {
-	b.last = append(b.last[:0], p.Key...)
 	name := bytes.IndexByte(p.Key[9:], 0) + 9
 	switch sub := p.Key[name+1:]; {
 	case sub[0] == subCurrent, sub[0] == subRevision:
@@ -332,8 +340,26 @@ func (b *deadBlobs) add(p kv.Pair) error {
 	return nil
 }
 
-// remove removes the batch, and with the last one all that is left.
+// remove removes the batch.
 func (b *deadBlobs) remove(tx kv.Tx, gen uint64) error {
+	*b = deadBlobs{container: b.container, names: b.names, end: b.end, now: blob.TimeOf(tx.Now())}
+	for _, name := range b.names {
+		end := kv.PrefixEnd(name)
+		if bytes.Compare(end, b.end) > 0 {
+			end = b.end
+		}
+		for p, err := range tx.Scan(name, end) {
+			if err != nil {
+				return err
+			}
+			if err := b.add(p); err != nil {
+				return err
+			}
+			if err := tx.Delete(p.Key); err != nil {
+				return err
+			}
+		}
+	}
 	for _, c := range b.contents {
 		if err := Release(tx, gen, b.now, c); err != nil {
 			return err
@@ -347,12 +373,15 @@ func (b *deadBlobs) remove(tx kv.Tx, gen uint64) error {
 			return err
 		}
 	}
-	start := generation(tagBlob, gen, 0)
-	if b.keys == deadBatch {
-		return kv.DeleteRange(tx, start, append(b.last, 0))
-	}
+	return nil
+}
+
+// finish removes what is left when no blobs are.
+func (b *deadBlobs) finish(tx kv.Tx, gen uint64) error {
 	leases := appendGen(named(tagLease, b.container.Account, b.container.Container), gen)
-	for _, prefix := range [][]byte{start, generation(tagInline, gen, 0), generation(tagTag, gen, 0), leases} {
+	for _, prefix := range [][]byte{
+		generation(tagBlob, gen, 0), generation(tagInline, gen, 0), generation(tagTag, gen, 0), leases,
+	} {
 		if err := kv.DeleteRange(tx, prefix, kv.PrefixEnd(prefix)); err != nil {
 			return err
 		}
