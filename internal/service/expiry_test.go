@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,5 +142,39 @@ func TestManyExpire(t *testing.T) {
 	s.sweepAfter(time.Hour)
 	if left := len(s.keys("b", "d", "y")); left != 0 {
 		t.Errorf("%d keys are left", left)
+	}
+}
+
+// TestExpiryWaitsForProtection lets the time of blobs pass under a policy and under a hold: they expire when
+// the protection is over, and the index and the sweeper follow.
+func TestExpiryWaitsForProtection(t *testing.T) {
+	s := newStore(t).with(service.Features{Expiry: true, Immutability: true})
+	s.box()
+	for _, name := range []string{"policy", "hold"} {
+		s.put(name, 10)
+		s.expireIn("/box/"+name, time.Minute)
+	}
+	s.want(200, "", "PUT", "/box/policy?comp=immutabilityPolicies", nil, "x-ms-immutability-policy-mode", "Locked",
+		"x-ms-immutability-policy-until-date", s.Now().Add(time.Hour).Format(http.TimeFormat))
+	s.want(200, "", "PUT", "/box/hold?comp=legalhold", nil, "x-ms-legal-hold", "true")
+	s.sweepAfter(30 * time.Minute)
+	for _, name := range []string{"policy", "hold"} {
+		if head := s.want(200, "", "HEAD", "/box/"+name, nil); head.get("x-ms-expiry-time") == "" {
+			t.Errorf("%s: it does not tell its expiry time", name)
+		}
+	}
+	if list := s.want(200, "", "GET", "/box?restype=container&comp=list", nil); strings.Count(string(list.body), "<Name>") != 2 {
+		t.Errorf("listed: %s", list.body)
+	}
+	if keys := s.keys("y"); len(keys) != 1 {
+		t.Errorf("under protection the index of expiry times has %q, want that of the policy", keys)
+	}
+	s.want(200, "", "PUT", "/box/hold?comp=legalhold", nil, "x-ms-legal-hold", "false")
+	s.want(404, "BlobNotFound", "HEAD", "/box/hold", nil)
+	s.step(31 * time.Minute)
+	s.want(404, "BlobNotFound", "HEAD", "/box/policy", nil)
+	s.sweepAfter(time.Hour)
+	if left := s.keys("b", "d", "y"); len(left) != 0 {
+		t.Errorf("%q are left", left)
 	}
 }
