@@ -108,7 +108,7 @@ func (s *store) backup(ctx context.Context, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"tls", identityName} {
+	for _, name := range []string{tlsName, identityName} {
 		if err := copySecrets(filepath.Join(s.folder.path, name), filepath.Join(to, name)); err != nil {
 			return err
 		}
@@ -130,6 +130,9 @@ func makeEmpty(path string) error {
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("backup: %s is not empty: it holds %q; name another folder with --to", path, entries[0].Name())
+	}
+	if err := ownerOnly(path); err != nil {
+		return fmt.Errorf("backup: %w", err)
 	}
 	return nil
 }

@@ -183,7 +183,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	}
 	var local *certificate.Leaf
 	if o.selfSigned || o.dev || e.authority != nil {
-		dir := filepath.Join(o.data, "tls")
+		dir := filepath.Join(o.data, tlsName)
 		ca, err := certificate.OpenAuthority(dir, time.Now())
 		if err != nil {
 			return err

@@ -34,6 +34,7 @@ type serveOptions struct {
 	logFormat string
 	sources   fetch.Options
 
+	hosts                                        []string // that --dev answers under besides its own
 	tlsListen, tlsCert, tlsKey                   string
 	selfSigned, http2                            bool
 	identityListen, authorityListen, proxyListen string
@@ -89,6 +90,7 @@ A configuration file for --config:
 	f.BoolVar(&o.dev, "dev", false, "serve the account of development, devstoreaccount1, with its well-known key")
 	f.StringVar(&o.data, "data", "", "data `folder`; with --dev a folder of the user's, else required")
 	f.StringVar(&o.listen, "listen", defaultListen, "`address` for plain HTTP, or off; port 0 takes any free one")
+	f.StringSliceVar(&o.hosts, "allow-host", nil, "with --dev, answer under this host `name` too, besides those of this machine; * for every name")
 	f.StringVar(&o.config, "config", "", "configuration `file` with accounts")
 	f.BoolVar(&o.devOwner, "dev-owner", false, "with --dev, give the principal of development the role Storage Blob Data Owner")
 	f.StringVar(&o.tlsListen, "tls-listen", "", "`address` for HTTPS, or off")
@@ -180,7 +182,10 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 		Sources:    o.sources,
 	})
 	addressing.DefaultVersion = svc.DefaultVersion
-	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site}
+	if o.dev {
+		addressing.Serves = o.servedHost()
+	}
+	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
 		Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room), MaxConnections: maxConnections(),
 	})
@@ -234,7 +239,7 @@ func announce(out io.Writer, o *serveOptions, e *endpoints) {
 		fmt.Fprintf(out, "static website on http://%s/\n", e.website.Addr())
 	}
 	if o.dev && e.proxy != nil && e.secure != nil {
-		fmt.Fprintf(out, "for programs with the default Azure credential: eval \"$(leasehold env --data %s)\"\n", o.data)
+		fmt.Fprintf(out, "for programs with the default Azure credential: eval \"$(leasehold env --data %s)\"\n", quote(o.data))
 	}
 }
 

@@ -39,6 +39,9 @@ func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(er
 	if err = s.folder.checkWhole(); err != nil {
 		return nil, err
 	}
+	if err = s.folder.makePrivate(); err != nil {
+		return nil, err
+	}
 	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal}); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened; if it is damaged, restore it from a backup: %w", path, err)
 	}

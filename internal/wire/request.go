@@ -61,6 +61,9 @@ const headerValues = 27
 func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addressing) (*Request, error) {
 	req := &Request{Request: r, Writer: w, ID: newID(), Received: now}
 	var err error
+	if err = o.admit(r.Host); err != nil {
+		return req, err
+	}
 	if req.Target, err = ParseTarget(r.Host, r.URL.EscapedPath(), o); err != nil {
 		return req, err
 	}

@@ -58,9 +58,22 @@ type Addressing struct {
 	// Site, if not nil, has all requests be for a website, and returns the account whose it is if the host says nothing
 	// about it; "" for none.
 	Site func() string
+	// Serves, if not nil, reports whether requests are served that name a host, in lower case and without a port. Others are
+	// refused: a page of another site, whose name leads to this machine, could have sent them.
+	Serves func(host string) bool
 	// DefaultVersion, if not nil, returns the version that an account wants for requests that name none; "" for no wish. It
 	// is asked for such requests only. The version is never older than [DefaultVersion].
 	DefaultVersion func(ctx context.Context, account string) (Version, error)
+}
+
+// admit refuses a request for a host that is not served.
+func (o *Addressing) admit(host string) error {
+	if o == nil || o.Serves == nil || host == "" || o.Serves(hostname(host)) {
+		return nil
+	}
+	e := fault.InvalidHeader("Host", host)
+	e.Message = "This server does not answer under this host name. Whoever runs it can allow the name."
+	return e
 }
 
 // ParseTarget tells what a request names from its Host header and its path as sent (percent-encoded). A host that is an IP

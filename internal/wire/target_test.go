@@ -105,6 +105,21 @@ func TestDotsOfNamesAreResolved(t *testing.T) {
 	}
 }
 
+// TestHostsThatAreNotServed: their requests are refused before anything is read of them.
+func TestHostsThatAreNotServed(t *testing.T) {
+	o := &Addressing{Serves: func(host string) bool { return host == "localhost" || host == "::1" }}
+	for host, served := range map[string]bool{
+		"localhost": true, "LOCALHOST.:10000": true, "[::1]:10000": true, "": true, "evil.test": false, "localhost.evil.test:10000": false, "127.0.0.1": false,
+	} {
+		r := httptest.NewRequest("GET", "/acct/c/b", nil)
+		r.Host = host
+		_, err := NewRequest(httptest.NewRecorder(), r, time.Time{}, o)
+		if e, refused := fault.Of(err); refused == served || refused && (e.Code != fault.InvalidHeaderValue || e.Details[0].Value != "Host") {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
 func TestInRoot(t *testing.T) {
 	got, err := Target{Account: "a", Container: "b.txt", Level: LevelContainer}.InRoot()
 	if want := (Target{Account: "a", Container: "$root", Blob: "b.txt", Level: LevelBlob}); err != nil || got != want {

@@ -57,7 +57,7 @@ type osFS struct{}
 type osFile struct{ *os.File }
 
 func (osFS) create(name string) (file, error) {
-	return wrapFile(os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640))
+	return wrapFile(os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600))
 }
 
 func (osFS) open(name string) (file, error) { return wrapFile(os.Open(name)) }
@@ -92,7 +92,7 @@ func writeEach(f io.WriterAt, pieces [][]byte, off int64) error {
 
 func (osFS) remove(name string) error              { return os.Remove(name) }
 func (osFS) link(from, to string) error            { return os.Link(from, to) }
-func (osFS) mkdir(name string) error               { return os.Mkdir(name, 0o750) }
+func (osFS) mkdir(name string) error               { return os.Mkdir(name, 0o700) }
 func (osFS) stat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 
 func (osFS) list(dir string) ([]string, error) {
