@@ -26,6 +26,8 @@ type conn struct {
 	idle    atomic.Int64 // since when it has carried no request, see crowd
 	reading deadline
 	writing deadline
+	peer    *peer // nil where addresses are not told apart
+	body    arrival
 
 	reason atomic.Pointer[reason] // of the answer that is to be written next; nil but for failures
 
@@ -135,6 +137,9 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 	case http.StateClosed:
 		s.metrics.connections.Dec()
 		s.crowd.remove(c)
+		if t := tracked(c); t != nil {
+			s.crowd.leave(t.peer)
+		}
 	}
 	t := tracked(c)
 	if t == nil || state != http.StateIdle && state != http.StateClosed {
@@ -142,11 +147,15 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 	}
 	t.head.reset()
 	t.reason.Store(nil)
+	t.body.reset()
 	t.serving.Store(false)
 }
 
 // admit counts a connection in, and closes one if there are too many.
 func (s *Server) admit(c net.Conn, idle *atomic.Int64) {
+	if t := tracked(c); t != nil {
+		t.peer = s.crowd.peer(c)
+	}
 	if excess := s.crowd.add(c, idle); excess != nil {
 		s.dismiss(excess)
 	}
@@ -177,14 +186,42 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.stalled.Load() {
 		return 0, os.ErrDeadlineExceeded
 	}
-	if err := c.reading.extend(c.Conn.SetReadDeadline); err != nil {
+	if until := c.body.until.Load(); until != 0 {
+		c.reading.forget()
+		if err := c.Conn.SetReadDeadline(time.Unix(0, until)); err != nil {
+			return 0, err
+		}
+	} else if err := c.reading.extend(c.Conn.SetReadDeadline); err != nil {
 		return 0, err
 	}
+	began := time.Now()
 	n, err := c.Conn.Read(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || c.body.tooSlow(n, time.Since(began)) {
 		c.stalled.Store(true)
 	}
 	return n, err
+}
+
+// boundBody lets the rest of the body of the request arrive for so long.
+func (c *conn) boundBody(d time.Duration) { c.body.until.Store(time.Now().Add(d).UnixNano()) }
+
+// arrival is how the body of a request arrives.
+type arrival struct {
+	waited atomic.Int64 // nanoseconds of reads that waited for the peer
+	bytes  atomic.Int64
+	until  atomic.Int64 // when the rest is cut off, in Unix nanoseconds; 0 for never
+}
+
+// tooSlow notes a read of n bytes that took so long, and reports whether the body comes too slowly.
+func (a *arrival) tooSlow(n int, took time.Duration) bool {
+	bytes, waited := a.bytes.Add(int64(n)), time.Duration(a.waited.Add(int64(took)))
+	return waited > stallTimeout && bytes < int64((waited-stallTimeout).Seconds()*minBodyRate)
+}
+
+func (a *arrival) reset() {
+	a.waited.Store(0)
+	a.bytes.Store(0)
+	a.until.Store(0)
 }
 
 // SetReadDeadline is used by net/http for heads, idle connections, and to end its watching.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,47 @@ type crowd struct {
 	limit int
 	mu    sync.Mutex
 	open  map[net.Conn]*atomic.Int64 // since when each has carried no request, in Unix nanoseconds; 0 for one that does
+	peers map[netip.Addr]*peer
+}
+
+// peer is an address that has connections.
+type peer struct {
+	address netip.Addr
+	open    int // connections
+	serving atomic.Int64
+}
+
+// peer returns the peer of a connection, which leave takes it from; nil if it has no IP address.
+func (o *crowd) peer(c net.Conn) *peer {
+	at, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	address := at.AddrPort().Addr().Unmap()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.peers[address]
+	if p == nil {
+		if o.peers == nil {
+			o.peers = map[netip.Addr]*peer{}
+		}
+		p = &peer{address: address}
+		o.peers[address] = p
+	}
+	p.open++
+	return p
+}
+
+// leave takes a connection from its peer.
+func (o *crowd) leave(p *peer) {
+	if p == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p.open--; p.open == 0 {
+		delete(o.peers, p.address)
+	}
 }
 
 // add takes in a connection that waits for its first request, and counts as idle only after firstRequest: a client that made it

@@ -20,6 +20,14 @@ const (
 	// of an answer. It is what the service grants per MiB of a read.
 	stallTimeout = 2 * time.Minute
 
+	// minBodyRate is how many bytes of a body have to come in each second that it is waited for beyond stallTimeout, on the
+	// average: a connection that brings a byte now and then would hold its place for nothing. Links of 2,400 baud keep up.
+	minBodyRate = 256
+
+	// peerReserve is the part of all connections, one of so many, that one address leaves to others while its requests are
+	// served.
+	peerReserve = 4
+
 	// writeChunk is how much of an answer is written under one deadline.
 	writeChunk = 1 << 20
 

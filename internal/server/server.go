@@ -140,6 +140,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	c := connOf(raw)
 	if c != nil {
 		c.serving.Store(true)
+		if c.peer != nil {
+			defer c.peer.serving.Add(-1)
+			c.peer.serving.Add(1)
+		}
 		if len(raw.TransferEncoding) > 0 && c.head.ambiguous() {
 			w.Header().Set("Connection", "close")
 			w.WriteHeader(http.StatusBadRequest)
@@ -155,18 +159,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	}
 	r, err := wire.NewRequest(w, raw, received, addressing)
 	if c != nil && raw.ProtoMajor == 1 {
-		r.MetaNames, r.Failing = c.metaNames, c.failed
+		r.MetaNames, r.Failing, r.BoundBody = c.metaNames, c.failed, c.boundBody
 	}
 	r.NotePart = s.record
 	defer s.finish(r)
 	switch active := s.active.Add(1); {
-	case active > int64(s.o.MaxRequests):
+	case active > int64(s.o.MaxRequests), s.crowdsOut(c):
 		s.refuse(r)
 	case err != nil:
 		wire.WriteError(r, err)
 	default:
 		s.handler(r)
 	}
+}
+
+// crowdsOut reports whether the address of a connection has more requests served than one address may have.
+func (s *Server) crowdsOut(c *conn) bool {
+	return c != nil && c.peer != nil && c.peer.serving.Load() > int64(s.crowd.limit-s.crowd.limit/peerReserve)
 }
 
 // finish ends a request, also if its handler panicked.

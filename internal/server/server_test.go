@@ -195,7 +195,10 @@ func TestPathsAreNotCleaned(t *testing.T) {
 
 func TestRefusedUploadsGetTheirAnswer(t *testing.T) {
 	l := loopback(t)
-	run(t, New(func(r *wire.Request) { wire.WriteError(r, fault.LeaseIDMissing) }, nil), l)
+	run(t, New(func(r *wire.Request) {
+		r.Known = true
+		wire.WriteError(r, fault.LeaseIDMissing)
+	}, nil), l)
 	for _, size := range []int{1, 100 << 10, 8 << 20} {
 		c := dial(t, l)
 		for range 2 { // the connection survives
@@ -208,6 +211,57 @@ func TestRefusedUploadsGetTheirAnswer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRefusedStrangersGetTheirAnswer reads it only after the whole body was sent, as clients do.
+func TestRefusedStrangersGetTheirAnswer(t *testing.T) {
+	l := loopback(t)
+	run(t, New(func(r *wire.Request) { wire.WriteError(r, fault.AuthenticationFailed) }, nil), l)
+	for _, size := range []int{1, 100 << 10, 8 << 20} {
+		c := dial(t, l)
+		c.send(fmt.Sprintf("PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: %d\n\n", size))
+		if _, err := c.Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		if resp, body := c.receive("PUT"); resp.StatusCode != 403 || !resp.Close || !strings.Contains(body, "AuthenticationFailed") {
+			t.Fatalf("%d bytes: %v", size, resp)
+		}
+	}
+}
+
+// TestAddressesLeaveRoom has one address hold all that it may: others are served.
+func TestAddressesLeaveRoom(t *testing.T) {
+	const limit = 8
+	l := loopback(t)
+	held, busy := make(chan bool), make(chan bool)
+	run(t, New(func(r *wire.Request) {
+		if r.Query.Has("wait") {
+			held <- true
+			<-busy
+		}
+		answer(r)
+	}, &Options{MaxConnections: limit}), l)
+	for range limit - limit/peerReserve {
+		dial(t, l).send("GET /a/c/b?wait HTTP/1.1\nHost: h\n\n")
+		<-held
+	}
+	one := dial(t, l)
+	one.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+	if resp, _ := one.receive("GET"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("one more of the same address: %v", resp)
+	}
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	c, err := from.Dial("tcp", l.Addr().String())
+	if err != nil {
+		close(busy)
+		t.Skip("this system has one loopback address: ", err)
+	}
+	other := &client{t, c, bufio.NewReader(c)}
+	other.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+	if resp, _ := other.receive("GET"); resp.StatusCode != 200 {
+		t.Errorf("another address: %v", resp)
+	}
+	close(busy)
 }
 
 func TestRefusedUploadsThatWaitAreNotAskedToSend(t *testing.T) {

@@ -122,16 +122,75 @@ func TestSlowBodiesArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := virtual(t, store, nil)
 		for range 2 {
-			c.send("PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: 20\n\n")
+			c.send("PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: 327680\n\n")
 			for range 20 {
 				time.Sleep(stallTimeout / 2)
-				c.send("x")
+				c.send(strings.Repeat("x", 16<<10)) // just over the least rate
 			}
 			if resp, _ := c.receive("PUT"); resp.StatusCode != 200 {
 				t.Errorf("%v", resp)
 			}
 		}
 	})
+}
+
+// drip sends a byte again and again until the connection is closed, which the function that it returns
+// does.
+func (c *client) drip(every time.Duration) (stop func()) {
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			<-time.After(every)
+			if _, err := c.Write([]byte("x")); err != nil {
+				return
+			}
+		}
+	}()
+	return func() {
+		c.Close()
+		<-done
+	}
+}
+
+// TestBodiesByDropsAreCutOff sends a byte every five seconds, which never stalls.
+func TestBodiesByDropsAreCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := virtual(t, store, nil)
+		c.send("PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: 1000\n\n")
+		start := time.Now()
+		defer c.drip(5 * time.Second)()
+		resp, body := c.receive("PUT")
+		if took := time.Since(start); took < stallTimeout || took > stallTimeout+10*time.Second {
+			t.Errorf("answered after %v", took)
+		}
+		if resp.StatusCode != 500 || !resp.Close || !strings.Contains(body, string(fault.OperationTimedOut)) {
+			t.Errorf("%v %s", resp, body)
+		}
+	})
+}
+
+// TestRefusedBodiesByDrops sends bodies that nobody wants by drops: a stranger is answered at once,
+// and nobody keeps the connection for long.
+func TestRefusedBodiesByDrops(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := virtual(t, func(r *wire.Request) {
+				r.Known = known
+				wire.WriteError(r, fault.AuthenticationFailed)
+			}, nil)
+			c.send("PUT /a/c/b HTTP/1.1\nHost: h\nContent-Length: 1000000\n\n")
+			defer c.drip(time.Second)()
+			start := time.Now()
+			resp, _ := c.receive("PUT")
+			answered := time.Since(start)
+			c.closes()
+			closed := time.Since(start)
+			if resp.StatusCode != 403 || !resp.Close || !known && answered > 0 || answered > 20*time.Second || closed > answered+6*time.Second {
+				t.Errorf("known: %t; %v after %v, closed after %v", known, resp, answered, closed)
+			}
+		})
+	}
 }
 
 func TestHandlersMayTakeTheirTime(t *testing.T) {

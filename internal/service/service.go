@@ -143,6 +143,7 @@ func (c *call) serve() (err error) {
 	if c.grant, err = c.authenticate(c.req); err != nil {
 		return err
 	}
+	c.req.Known = c.grant.Principal.Kind != auth.KindAnonymous
 	if err := c.grant.Allow(c.op.Needs, c.resource()); err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ var waits = map[string]string{
 	"hold/live_test.go":                     "a server does not tell when a request is in its queue",
 	"internal/kv/pebble/bench_unix_test.go": "a benchmark, until the engine has nothing more to compact",
 	"internal/kv/pebble/db_test.go":         "gives way to other goroutines, for no time",
+	"internal/server/stall_test.go":         "called in synctest.Test",
 	"test/golang/tunnel_test.go":            "a client that is slow on purpose",
 	"test/hold/handover_test.go":            "in the long suite, for the pauses of those who poll",
 	"test/hold/holder_test.go":              "the work of a process that holds a lease",

@@ -23,6 +23,10 @@ const (
 	// waiting for "100 Continue" loses the answer if the connection is closed while it still sends; this much covers the
 	// blocks that SDKs cut uploads into. Beyond it, closing is cheaper.
 	maxDrain = 16 << 20
+	// drainTime bounds the reading of it, and strangerDrain where nobody knows who sends: their connections must not be
+	// held by drops of bodies that nobody wants.
+	drainTime     = 20 * time.Second
+	strangerDrain = 5 * time.Second
 )
 
 // errorTime is the form of times in the bodies of failures.
@@ -96,7 +100,11 @@ func WriteError(r *Request, err error) {
 	for _, extra := range e.Header {
 		r.setHeader(h, extra.Name, extra.Value)
 	}
-	r.drain(h)
+	if r.drain(h) {
+		// The answer comes first: a stranger gets no time for it.
+		http.NewResponseController(r.Writer).EnableFullDuplex()
+		defer r.drainStranger()
+	}
 	if r.Failing != nil {
 		r.Failing(e.Status, e.Message)
 	}
@@ -142,17 +150,39 @@ func appendError(dst []byte, r *Request, e *fault.Error) []byte {
 }
 
 // drain gets rid of what the client still sends, so that it reads the answer instead of a reset connection; if that is too
-// much, the connection will be closed. A client that waits for "100 Continue" is not asked to send.
-func (r *Request) drain(h http.Header) {
+// much or takes too long, the connection will be closed. A client that waits for "100 Continue" is not asked to send. It
+// reports whether the body is still to be drained, after the answer, since nobody knows who sends it.
+func (r *Request) drain(h http.Header) (later bool) {
 	if r.ContentLength == 0 || r.Body == nil || r.ProtoMajor > 1 {
-		return // nothing to come, or a stream that can be reset by itself
+		return false // nothing to come, or a stream that can be reset by itself
 	}
 	waits := r.bodyRead == 0 && strings.EqualFold(headerValue(r.Header, "Expect"), "100-continue")
 	if waits || r.ContentLength-r.bodyRead > maxDrain {
 		r.setHeader(h, "Connection", "close")
-		return
+		return false
 	}
-	if _, err := io.CopyN(io.Discard, r.Request.Body, maxDrain+1); err != io.EOF {
+	if !r.Known {
+		r.setHeader(h, "Connection", "close")
+		return true
+	}
+	if !r.readRest(drainTime) {
 		r.setHeader(h, "Connection", "close")
 	}
+	return false
+}
+
+// drainStranger sends the answer off and gets rid of the body that somebody unknown still sends.
+func (r *Request) drainStranger() {
+	if http.NewResponseController(r.Writer).Flush() == nil {
+		r.readRest(strangerDrain)
+	}
+}
+
+// readRest drops the rest of the body, and reports whether it came to its end in time.
+func (r *Request) readRest(within time.Duration) bool {
+	if r.BoundBody != nil {
+		r.BoundBody(within)
+	}
+	_, err := io.CopyN(io.Discard, r.Request.Body, maxDrain+1)
+	return err == io.EOF
 }

@@ -116,6 +116,7 @@ func TestWriteErrorDrains(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := source.read
+			r.Known = true
 			WriteError(r, fault.LeaseIDMissing)
 			if got := r.Writer.Header().Get("Connection"); got != tt.want {
 				t.Errorf("Connection is %q", got)

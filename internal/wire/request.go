@@ -31,6 +31,11 @@ type Request struct {
 	// Failing, if not nil, is told of a failure before it is answered, for the status line.
 	Failing func(status int, sentence string)
 
+	// Known says that whoever sent the request has proved who it is.
+	Known bool
+	// BoundBody, if not nil, lets the rest of the body arrive for so long, and cuts it off then.
+	BoundBody func(time.Duration)
+
 	// What became of the request, for the log and the metrics. Whoever dispatches sets Operation; the rest is set when the
 	// answer is written.
 	Operation string       // the name of the row, or "" if there was none
