@@ -15,6 +15,9 @@ type PageChange struct {
 func PageList(extents Extents, within PageRange) iter.Seq2[PageChange, error] {
 	return joined(func(yield func(PageChange, error) bool) {
 		for x, err := range clipped(extents, within) {
+			if err == nil && x.Cleared() {
+				continue
+			}
 			if !yield(PageChange{PageRange: x.Range()}, err) {
 				return
 			}
@@ -23,7 +26,7 @@ func PageList(extents Extents, within PageRange) iter.Seq2[PageChange, error] {
 }
 
 // PageDiff yields in what the pages of a range differ from those of an earlier snapshot: pages written since, adjacent ones as one, and pages that
-// were written then and are zero now. Pages written with what they held before count as written.
+// are zero now and were written then or since. Pages written with what they held before count as written.
 func PageDiff(now, before Extents, within PageRange) iter.Seq2[PageChange, error] {
 	return joined(func(yield func(PageChange, error) bool) {
 		is, was := newCursor(now, within), newCursor(before, within)
@@ -42,9 +45,10 @@ func PageDiff(now, before Extents, within PageRange) iter.Seq2[PageChange, error
 			if at == math.MaxInt64 {
 				return
 			}
-			written, held := is.start <= at, was.start <= at
-			c := PageChange{PageRange{at, min(is.edge(at), was.edge(at))}, !written}
-			if same := written && held && is.stamp == was.stamp; !same && !yield(c, nil) {
+			known, held := is.start <= at, was.start <= at
+			c := PageChange{PageRange{at, min(is.edge(at), was.edge(at))}, !known || is.cleared}
+			same := known && held && is.stamp == was.stamp || !known && was.cleared
+			if !same && !yield(c, nil) {
 				return
 			}
 			at = c.End
@@ -58,6 +62,7 @@ type cursor struct {
 	stop       func()
 	start, end int64
 	stamp      uint64
+	cleared    bool
 }
 
 func newCursor(extents Extents, within PageRange) *cursor {
@@ -76,7 +81,7 @@ func (c *cursor) seek(at int64) error {
 			c.start, c.end = math.MaxInt64, math.MaxInt64
 			break
 		}
-		c.start, c.end, c.stamp = x.Start, x.Range().End, x.Stamp
+		c.start, c.end, c.stamp, c.cleared = x.Start, x.Range().End, x.Stamp, x.Cleared()
 	}
 	return nil
 }

@@ -46,14 +46,18 @@ func ValidPageBlobSize(size int64) bool {
 	return 0 <= size && size <= MaxPageBlob && size%PageSize == 0
 }
 
-// PageExtent is a run of pages that one write has filled. The extents of a page blob don't overlap; what lies between them is zero. A
-// snapshot has the extents that the blob had then.
+// PageExtent is a run of pages that one write has filled, or that was cleared after it was written. The extents of a page blob don't
+// overlap; what lies between them is zero, as is what was cleared. A snapshot has the extents that the blob had then.
 type PageExtent struct {
 	_     struct{} `cbor:",toarray"`
 	Start int64    // offset of its first byte in the blob
 	Stamp uint64   // of the write; no two writes to a blob share one
-	Chunk Chunk    // its bytes
+	Chunk Chunk    // its bytes; without an object where it was cleared
 }
+
+// Cleared reports whether the extent is zero. It is kept for differences, which tell of pages that were written and cleared
+// again.
+func (e PageExtent) Cleared() bool { return e.Chunk.Object == (ObjectID{}) }
 
 // Range returns the bytes of the blob that the extent fills.
 func (e PageExtent) Range() PageRange { return PageRange{e.Start, e.Start + e.Chunk.Length} }
@@ -64,7 +68,9 @@ func (e PageExtent) Cut(r PageRange) (part PageExtent, ok bool) {
 	if r.Len() <= 0 {
 		return PageExtent{}, false
 	}
-	e.Chunk.Offset += r.Start - e.Start
+	if !e.Cleared() {
+		e.Chunk.Offset += r.Start - e.Start
+	}
 	e.Chunk.Length = r.Len()
 	e.Start = r.Start
 	return e, true
@@ -78,14 +84,27 @@ func WritePages(old []PageExtent, w PageExtent) PageEdit {
 	return ReplacePages(old, []PageRange{w.Range()}, []PageExtent{w})
 }
 
-// ClearPages returns the edit that makes the bytes of a range zero. old is as for [WritePages].
-func ClearPages(old []PageExtent, r PageRange) PageEdit {
-	return ReplacePages(old, []PageRange{r}, nil)
+// ClearPages returns the edit that makes the bytes of a range zero. What was written or cleared since a stamp stays known as
+// cleared, by an extent with the stamp of the edit. old is as for [WritePages].
+func ClearPages(old []PageExtent, r PageRange, since, stamp uint64) PageEdit {
+	var cleared []PageExtent
+	for _, x := range old {
+		part, ok := x.Cut(r)
+		if !ok || x.Stamp <= since {
+			continue
+		}
+		if last := len(cleared) - 1; last >= 0 && cleared[last].Range().End == part.Start {
+			cleared[last].Chunk.Length += part.Chunk.Length
+			continue
+		}
+		cleared = append(cleared, PageExtent{Start: part.Start, Stamp: stamp, Chunk: Chunk{Length: part.Chunk.Length}})
+	}
+	return ReplacePages(old, []PageRange{r}, cleared)
 }
 
 // TruncatePages returns the edit for a new size of the blob, which matters to what lies behind it. old is as for [WritePages].
 func TruncatePages(old []PageExtent, size int64) PageEdit {
-	return ClearPages(old, PageRange{size, math.MaxInt64})
+	return ReplacePages(old, []PageRange{{size, math.MaxInt64}}, nil)
 }
 
 // ReplacePages returns the edit that makes the bytes of some ranges zero and lays new extents there. The ranges don't overlap, the new extents lie
@@ -126,6 +145,7 @@ func (e PageEdit) References() map[ObjectID]int {
 	for i := range e.Remove {
 		changes[e.Remove[i].Chunk.Object]--
 	}
+	delete(changes, ObjectID{}) // of what was cleared
 	for id, n := range changes {
 		if n == 0 {
 			delete(changes, id)
@@ -154,6 +174,9 @@ func PageRuns(extents Extents, within PageRange) iter.Seq2[PageRun, error] {
 			if err != nil {
 				yield(PageRun{}, err)
 				return
+			}
+			if x.Cleared() {
+				continue
 			}
 			if x.Start > at && !yield(PageRun{PageRange: PageRange{at, x.Start}}, nil) {
 				return

@@ -76,9 +76,10 @@ func TestPageEdits(t *testing.T) {
 		{"write over one", WritePages(old, pages(6, 2, 9)), "0-4:1+0 6-8:9+0 8-12:3+0", map[ObjectID]int{{2}: -1, {9}: 1}},
 		{"write over all", WritePages(old, pages(0, 12, 9)), "0-12:9+0", map[ObjectID]int{{1}: -1, {2}: -1, {3}: -1, {9}: 1}},
 		{"write across", WritePages(old, pages(3, 6, 9)), "0-3:1+0 3-9:9+0 9-12:3+1", map[ObjectID]int{{2}: -1, {9}: 1}},
-		{"clear inside one", ClearPages(old, pageRange(9, 10)), "0-4:1+0 6-8:2+0 8-9:3+0 10-12:3+2", map[ObjectID]int{{3}: 1}},
-		{"clear a gap", ClearPages(old, pageRange(4, 6)), "0-4:1+0 6-8:2+0 8-12:3+0", map[ObjectID]int{}},
-		{"clear all", ClearPages(old, pageRange(0, 100)), "", map[ObjectID]int{{1}: -1, {2}: -1, {3}: -1}},
+		{"clear inside one", ClearPages(old, pageRange(9, 10), math.MaxUint64, 9), "0-4:1+0 6-8:2+0 8-9:3+0 10-12:3+2", map[ObjectID]int{{3}: 1}},
+		{"clear a gap", ClearPages(old, pageRange(4, 6), math.MaxUint64, 9), "0-4:1+0 6-8:2+0 8-12:3+0", map[ObjectID]int{}},
+		{"clear what was written since", ClearPages(old, pageRange(3, 9), 1, 9), "0-3:1+0 6-9:9+0 9-12:3+1", map[ObjectID]int{{2}: -1}},
+		{"clear all", ClearPages(old, pageRange(0, 100), math.MaxUint64, 9), "", map[ObjectID]int{{1}: -1, {2}: -1, {3}: -1}},
 		{"truncate inside one", TruncatePages(old, 7*PageSize), "0-4:1+0 6-7:2+0", map[ObjectID]int{{3}: -1}},
 		{"truncate at an edge", TruncatePages(old, 8*PageSize), "0-4:1+0 6-8:2+0", map[ObjectID]int{{3}: -1}},
 		{"grow", TruncatePages(old, 100*PageSize), "0-4:1+0 6-8:2+0 8-12:3+0", map[ObjectID]int{}},
@@ -140,7 +141,7 @@ func collect(t *testing.T, changes iter.Seq2[PageChange, error]) string {
 func TestPageListAndDiff(t *testing.T) {
 	before := []PageExtent{pages(0, 4, 1), pages(6, 2, 2), pages(8, 4, 3)}
 	now := apply(t, before, WritePages(before, pages(2, 5, 7)))
-	now = apply(t, now, ClearPages(now, pageRange(8, 10)))
+	now = apply(t, now, ClearPages(now, pageRange(8, 10), math.MaxUint64, 9))
 	now = apply(t, now, WritePages(now, pages(14, 1, 8)))
 	all := pageRange(0, 100)
 	if got := collect(t, PageList(each(before), all)); got != "w0-4 w6-12" {
@@ -163,6 +164,16 @@ func TestPageListAndDiff(t *testing.T) {
 	}
 	if got := collect(t, PageDiff(each(now), each(now), all)); got != "" {
 		t.Errorf("the difference to itself is %s", got)
+	}
+	again := apply(t, now, ClearPages(now, pageRange(4, 15), 3, 9))
+	if got := collect(t, PageDiff(each(again), each(before), all)); got != "w2-4 c4-12 c14-15" {
+		t.Errorf("the difference after clearing what was written since is %s", got)
+	}
+	if got := collect(t, PageList(each(again), all)); got != "w0-4" {
+		t.Errorf("the list after clearing what was written since is %s", got)
+	}
+	if got := collect(t, PageDiff(each(apply(t, again, WritePages(again, pages(5, 2, 10)))), each(again), all)); got != "w5-7" {
+		t.Errorf("the difference after writing there again is %s", got)
 	}
 	if got := collect(t, PageDiff(each(nil), each(before), all)); got != "c0-4 c6-12" {
 		t.Errorf("the difference after clearing all is %s", got)
@@ -244,12 +255,14 @@ func TestPagesAgainstModel(t *testing.T) {
 	type page struct {
 		stamp uint64
 		place int64 // of its bytes in the object, in pages
+		zero  bool  // cleared after it was written
 	}
 	type model [count]page
 	rapid.Check(t, func(t *rapid.T) {
 		var is, was model
 		var extents, before []PageExtent
 		var stamp uint64
+		since := uint64(math.MaxUint64) // the first snapshot
 		refs := map[ObjectID]int{}
 		some := func() (start, end int64) {
 			start = rapid.Int64Range(0, count-1).Draw(t, "start")
@@ -267,13 +280,20 @@ func TestPagesAgainstModel(t *testing.T) {
 				stamp++
 				edit(WritePages(extents, pages(start, end-start, stamp)))
 				for i := start; i < end; i++ {
-					is[i] = page{stamp, i - start}
+					is[i] = page{stamp: stamp, place: i - start}
 				}
 			},
 			"clear": func(t *rapid.T) {
 				start, end := some()
-				edit(ClearPages(extents, pageRange(start, end)))
-				clear(is[start:end])
+				stamp++
+				edit(ClearPages(extents, pageRange(start, end), since, stamp))
+				for i := start; i < end; i++ {
+					if is[i].stamp <= since {
+						is[i] = page{}
+					} else {
+						is[i] = page{stamp: stamp, zero: true}
+					}
+				}
 			},
 			"truncate": func(t *rapid.T) {
 				size, _ := some()
@@ -297,12 +317,15 @@ func TestPagesAgainstModel(t *testing.T) {
 					x.Chunk.Offset = place * PageSize
 					with = append(with, x)
 					for i := start; i < at; i, place = i+1, place+1 {
-						is[i] = page{stamp, place}
+						is[i] = page{stamp: stamp, place: place}
 					}
 				}
 				edit(ReplacePages(extents, changed, with))
 			},
-			"snapshot": func(t *rapid.T) { was, before = is, slices.Clone(extents) },
+			"snapshot": func(t *rapid.T) {
+				was, before = is, slices.Clone(extents)
+				since = min(since, stamp)
+			},
 			"": func(t *rapid.T) {
 				var got, then model
 				var written, changed, cleared [count]bool
@@ -310,7 +333,7 @@ func TestPagesAgainstModel(t *testing.T) {
 				for r, err := range PageRuns(each(extents), pageRange(0, count)) {
 					for at := r.Start / PageSize; err == nil && at < r.End/PageSize; at++ {
 						if r.Written {
-							got[at] = page{uint64(r.Chunk.Object[0]), r.Chunk.Offset/PageSize + at - r.Start/PageSize}
+							got[at] = page{stamp: uint64(r.Chunk.Object[0]), place: r.Chunk.Offset/PageSize + at - r.Start/PageSize}
 						}
 						then[at].stamp++ // seen once
 					}
@@ -332,9 +355,14 @@ func TestPagesAgainstModel(t *testing.T) {
 				}
 				for i := range int64(count) {
 					in := start <= i && i < end
-					if got[i] != is[i] || then[i].stamp != 1 || written[i] != (in && is[i].stamp != 0) ||
-						changed[i] != (in && is[i].stamp != 0 && is[i].stamp != was[i].stamp) ||
-						cleared[i] != (in && is[i].stamp == 0 && was[i].stamp != 0) {
+					filled, same := is[i].stamp != 0 && !is[i].zero, is[i].stamp == was[i].stamp
+					emptied := is[i].zero && !same || is[i].stamp == 0 && was[i].stamp != 0 && !was[i].zero
+					want := is[i]
+					if !filled {
+						want = page{}
+					}
+					if got[i] != want || then[i].stamp != 1 || written[i] != (in && filled) || changed[i] != (in && filled && !same) ||
+						cleared[i] != (in && emptied) {
 						t.Fatalf("page %d in %d-%d of %s, before %s", i, start, end, show(extents), show(before))
 					}
 				}

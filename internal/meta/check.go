@@ -475,6 +475,9 @@ func (k *checking) extent(b *checkedBlob, list blob.ObjectID, end int64, e blob.
 		k.damage("%s: pages %d to %d are stored as ending at %d, behind %d", b.where, r.Start, r.End, end, b.ends[list])
 	}
 	b.ends[list] = end
+	if e.Cleared() {
+		return
+	}
 	b.counts[list][e.Chunk.Object]++
 	k.chunk(b, e.Chunk, list)
 }

@@ -120,7 +120,7 @@ func chunksOf(extents []blob.PageExtent) []blob.Chunk {
 	var out []blob.Chunk
 	seen := make(map[blob.ObjectID]bool, len(extents))
 	for i := range extents {
-		if c := extents[i].Chunk; !seen[c.Object] {
+		if c := extents[i].Chunk; !extents[i].Cleared() && !seen[c.Object] {
 			seen[c.Object] = true
 			out = append(out, c)
 		}

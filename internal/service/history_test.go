@@ -358,7 +358,9 @@ func (o objects) addContainer(r kv.Reader, gen uint64) error {
 				if err != nil {
 					return err
 				}
-				o.chunk(e.Chunk)
+				if !e.Cleared() {
+					o.chunk(e.Chunk)
+				}
 			}
 		} else {
 			for b, err := range meta.Blocks(r, s.Content, 0, s.Size) {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"iter"
+	"math"
 	"strconv"
 
 	"github.com/leasehold/leasehold/internal/auth"
@@ -190,7 +191,33 @@ func doClearPages(s *scope, a *clearPages) (*writtenPages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.editPages(blob.ClearPages(old, r))
+	since, err := s.firstSnapshot()
+	if err != nil {
+		return nil, err
+	}
+	return s.editPages(blob.ClearPages(old, r, since, uint64(s.now)))
+}
+
+// maxPassed is how many revisions are passed over to find the first snapshot of a page blob. One that
+// has more is taken to have one from the beginning: more is then kept of what is cleared.
+const maxPassed = 100
+
+// firstSnapshot returns when the oldest snapshot of the blob was taken, for which differences may be asked:
+// behind all writes if there is none.
+func (s *scope) firstSnapshot() (uint64, error) {
+	passed := 0
+	for r, err := range meta.Revisions(s.r, s.container.Generation, s.req.Blob) {
+		switch {
+		case err != nil:
+			return 0, err
+		case r.Kind == blob.Snapshot:
+			return uint64(r.ID), nil
+		}
+		if passed++; passed > maxPassed {
+			return 0, nil
+		}
+	}
+	return math.MaxUint64, nil
 }
 
 // enterPages judges what a change of pages depends on.

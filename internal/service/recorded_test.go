@@ -131,3 +131,46 @@ func TestRecordedSentences(t *testing.T) {
 		}
 	}
 }
+
+// TestDiffOfPagesClearedAgain asks for the difference to a snapshot after which pages were written and
+// cleared again: it tells of them (docs/reference/operations.md 7.5).
+func TestDiffOfPagesClearedAgain(t *testing.T) {
+	s := newStore(t)
+	s.want(201, "", "PUT", "/box?restype=container", nil)
+	s.want(201, "", "PUT", "/box/disk", nil, "x-ms-blob-type", "PageBlob", "x-ms-blob-content-length", "8192")
+	page := func(kind, r string, body []byte) {
+		t.Helper()
+		s.want(201, "", "PUT", "/box/disk?comp=page", body, "x-ms-page-write", kind, "x-ms-range", r)
+	}
+	diff := func(query, want string) {
+		t.Helper()
+		a := s.want(200, "", "GET", "/box/disk?comp=pagelist"+query, nil)
+		if !bytes.HasSuffix(a.body, []byte("<PageList>"+want+"</PageList>")) {
+			t.Errorf("%q: %s, want %s", query, a.body, want)
+		}
+	}
+	page("update", "bytes=0-511", make([]byte, 512))
+	first := s.want(201, "", "PUT", "/box/disk?comp=snapshot", nil).get("x-ms-snapshot")
+	page("update", "bytes=1024-2047", make([]byte, 1024))
+	page("clear", "bytes=0-8191", nil)
+	const cleared = "<ClearRange><Start>0</Start><End>511</End></ClearRange><ClearRange><Start>1024</Start><End>2047</End></ClearRange>"
+	diff("&prevsnapshot="+first, cleared)
+	diff("", "")
+	second := s.want(201, "", "PUT", "/box/disk?comp=snapshot", nil).get("x-ms-snapshot")
+	diff("&prevsnapshot="+second, "")
+	diff("&prevsnapshot="+first+"&snapshot="+second, cleared)
+	page("update", "bytes=1536-2047", bytes.Repeat([]byte("x"), 512))
+	diff("&prevsnapshot="+second, "<PageRange><Start>1536</Start><End>2047</End></PageRange>")
+	diff("", "<PageRange><Start>1536</Start><End>2047</End></PageRange>")
+	want := make([]byte, 8192)
+	copy(want[1536:], bytes.Repeat([]byte("x"), 512))
+	if got := s.want(200, "", "GET", "/box/disk", nil); !bytes.Equal(got.body, want) {
+		t.Error("the pages are not what was written")
+	}
+	s.copy(202, "", "/box/copy", here+"/box/disk")
+	if got := s.want(200, "", "GET", "/box/copy", nil); !bytes.Equal(got.body, want) {
+		t.Error("the copy is not what was copied")
+	}
+	s.want(202, "", "DELETE", "/box/disk", nil, "x-ms-delete-snapshots", "include")
+	s.sweep()
+}
