@@ -42,7 +42,7 @@ func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(er
 	if err = s.folder.makePrivate(); err != nil {
 		return nil, err
 	}
-	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal}); err != nil {
+	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal, Clock: kv.SystemClock()}); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened; if it is damaged, restore it from a backup: %w", path, err)
 	}
 	if s.segments, err = disk.Open(s.folder.segments(), nil); err != nil {
@@ -69,8 +69,8 @@ func (s *store) Close() error {
 // Times of the sweeper.
 const (
 	sweepEvery  = 5 * time.Second
-	sweepGrace  = time.Minute      // for readers of what was overwritten or deleted
-	orphanGrace = 15 * time.Minute // between the end of an upload and its commit
+	sweepGrace  = time.Minute // for readers of what was overwritten or deleted
+	orphanGrace = 2 * meta.CommitWithin
 	orphanEvery = time.Hour
 )
 
@@ -79,26 +79,33 @@ func (s *store) sweep(ctx context.Context, log *slog.Logger) {
 	w := &catalog.Sweeper{DB: s.db, Segments: s.segments, Grace: sweepGrace, OrphanGrace: orphanGrace}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	orphans := time.NewTicker(orphanEvery)
-	defer orphans.Stop()
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.sweeping.Lock()
-			err = w.Run(ctx)
-			s.sweeping.Unlock()
-		case <-orphans.C:
-			s.sweeping.Lock()
-			_, err = w.Orphans(ctx, time.Now())
-			s.sweeping.Unlock()
 		}
+		s.sweeping.Lock()
+		err := sweepOnce(ctx, w)
+		s.sweeping.Unlock()
 		if err != nil && ctx.Err() == nil && !errors.Is(err, kv.ErrReadOnly) {
 			log.Warn("sweeping failed; it is tried again", "error", err)
 		}
 	}
+}
+
+// sweepOnce sweeps what is due. When it last looked for orphans is stored, so that a machine that
+// runs for less than orphanEvery a day removes them too.
+func sweepOnce(ctx context.Context, w *catalog.Sweeper) error {
+	if err := w.Run(ctx); err != nil {
+		return err
+	}
+	due, err := w.OrphansDue(ctx, orphanEvery)
+	if !due || err != nil {
+		return err
+	}
+	_, err = w.Orphans(ctx, time.Now())
+	return err
 }
 
 var random = rand.Reader

@@ -17,8 +17,7 @@ type Sweeper struct {
 	// Grace is how long released bytes stay, for readers that are still sending them and for
 	// writers that are about to find their container deleted.
 	Grace time.Duration
-	// OrphanGrace is how old a segment must be to be removed as one that nothing refers to: longer than the
-	// time between the end of an upload and its commit.
+	// OrphanGrace is how old a segment that nothing refers to must be: longer than meta.CommitWithin.
 	OrphanGrace time.Duration
 }
 
@@ -41,6 +40,11 @@ func (w *Sweeper) Run(ctx context.Context) error {
 // Orphans removes the segments that nothing refers to, and returns how many there were.
 func (w *Sweeper) Orphans(ctx context.Context, now time.Time) (removed int, err error) {
 	return w.collector().Orphans(ctx, now)
+}
+
+// OrphansDue reports whether orphans were not looked for since the given time ago.
+func (w *Sweeper) OrphansDue(ctx context.Context, every time.Duration) (bool, error) {
+	return w.collector().OrphansDue(ctx, every)
 }
 
 func (w *Sweeper) collector() *meta.Collector {

@@ -9,6 +9,7 @@
 // declare; they cover everything that begins with them and form a prefix-free set.
 //
 //	m "format"                              the version of this layout, as text
+//	m "orphans"                             when orphans were last looked for, in eight bytes
 //	m "secret" name                         a secret of the store
 //	s account 0                           * ServiceProperties
 //	c account 0 container 0               * Container

@@ -25,8 +25,7 @@ type Collector struct {
 	// Grace is how long what was let go of stays, for readers that still send it and for
 	// writers that are about to find their container deleted.
 	Grace time.Duration
-	// OrphanGrace is how old a segment that nothing refers to has to be: longer than the
-	// time between the end of an upload and its commit.
+	// OrphanGrace is how old a segment that nothing refers to must be: longer than CommitWithin.
 	OrphanGrace time.Duration
 }
 
@@ -387,33 +386,4 @@ func (b *deadBlobs) finish(tx kv.Tx, gen uint64) error {
 		}
 	}
 	return tx.Delete(DeadKey(gen))
-}
-
-// Orphans removes the segments that nothing refers to: what is left of uploads that
-// a crash cut off between the segment and its record. It tells how many there were.
-func (w *Collector) Orphans(ctx context.Context, now time.Time) (removed int, err error) {
-	for info, err := range w.Segments.List(ctx) {
-		if err != nil {
-			return removed, err
-		}
-		if now.Sub(info.Written) < w.OrphanGrace {
-			continue
-		}
-		var referenced bool
-		err = w.DB.View(ctx, func(r kv.Reader) error {
-			raw, err := r.Get(objectKey(tagSegment, blob.ObjectID(info.ID)))
-			referenced = raw != nil
-			return err
-		})
-		if err != nil {
-			return removed, err
-		}
-		if !referenced {
-			if err := w.Segments.Delete(ctx, info.ID); err != nil {
-				return removed, err
-			}
-			removed++
-		}
-	}
-	return removed, nil
 }

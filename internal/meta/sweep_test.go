@@ -240,3 +240,22 @@ func TestOrphansAreSweptAfterTheGrace(t *testing.T) {
 		t.Errorf("%d segments are left, want 1", n)
 	}
 }
+
+// TestLastLookForOrphansIsStored restarts the collector every half an hour: it looks for orphans once in an hour all the
+// same, and at the first start at once.
+func TestLastLookForOrphansIsStored(t *testing.T) {
+	f := newFixture(t)
+	for start, want := range []bool{true, false, true, false, true} {
+		w := meta.Collector{DB: f.db, Segments: f.segs, OrphanGrace: time.Minute}
+		due, err := w.OrphansDue(t.Context(), time.Hour)
+		if err != nil || due != want {
+			t.Errorf("start %d: due %v, %v, want %v", start, due, err, want)
+		}
+		if due {
+			if _, err := w.Orphans(t.Context(), f.clock); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.clock = f.clock.Add(30*time.Minute + time.Second)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/encryption"
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/structured"
@@ -111,6 +112,7 @@ type body struct {
 	Size int64
 	sums
 	object blob.ObjectID
+	ended  time.Time       // of the upload of a long body, by the wall clock
 	inline []byte          // of a short body
 	key    *encryption.Key // that it is encrypted with; nil for none
 }
@@ -126,6 +128,8 @@ func (b *body) chunk(s *scope) (blob.Chunk, error) {
 		return blob.Chunk{Inline: true}, nil
 	case c.Inline:
 		return c, meta.PutInline(s.tx, s.container.Generation, c.Object, b.inline)
+	case !b.ended.IsZero() && s.wallTime().Sub(b.ended) > meta.CommitWithin:
+		return c, &fault.Error{Code: fault.OperationTimedOut, Cause: errLate}
 	}
 	return c, meta.PutSegment(s.tx, c.Object)
 }
@@ -254,8 +258,23 @@ func (c *call) keepSegment(b *body, data io.Reader) error {
 	if err != nil {
 		return err
 	}
-	b.Size, b.object = ref.Size-extra, blob.ObjectID(ref.ID)
+	b.Size, b.object, b.ended = ref.Size-extra, blob.ObjectID(ref.ID), c.wallTime()
 	return nil
+}
+
+// errLate says that an upload ended so long ago that the sweeper may have removed its bytes.
+var errLate = errors.New("service: the upload is too old to be committed")
+
+// wallTime returns the time by the wall clock, which judges the age of segments: the monotonic clock
+// may stand while the machine sleeps.
+func (c *call) wallTime() time.Time { return c.Now().Round(0) }
+
+// undo removes what was stored of a body whose change has failed. If it is not known whether
+// the change has happened, the bytes are left to the sweeper.
+func (c *call) undo(b *body, failure error) {
+	if !errors.Is(failure, kv.ErrUnknown) {
+		c.discard(b)
+	}
 }
 
 // discard removes what was stored of a body that no transaction made visible. If

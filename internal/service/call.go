@@ -138,7 +138,7 @@ func ingest[A, R any, P interface {
 			return err
 		}
 		if err := c.change(c.ctx(), run); err != nil {
-			c.discard(b)
+			c.undo(b, err)
 			return err
 		}
 		c.echoKey()

@@ -161,7 +161,7 @@ func (c *call) copy(w *wanted, fn func(*scope, *source) error) error {
 		return c.changeWith(c.ctx(), run, meta.BlobKey(from.at.Generation, from.at.Blob))
 	}
 	if err := c.change(c.ctx(), run); err != nil {
-		c.discard(b)
+		c.undo(b, err)
 		return err
 	}
 	return nil

@@ -46,7 +46,7 @@ func pulls[A, R any, P interface {
 			return err
 		})
 		if err != nil {
-			c.discard(b)
+			c.undo(b, err)
 			return err
 		}
 		c.echoKey()

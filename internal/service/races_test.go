@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/kv/mem"
 	"github.com/leasehold/leasehold/internal/kv/pebble"
+	"github.com/leasehold/leasehold/internal/meta"
 	segments "github.com/leasehold/leasehold/internal/segment/mem"
 	"github.com/leasehold/leasehold/internal/service"
 )
@@ -23,8 +25,9 @@ import (
 // hookedDB runs a hook before each of its transactions, in which others may come between the steps of a request.
 type hookedDB struct {
 	kv.DB
-	hook func() // nil for none; not run within itself
-	busy atomic.Bool
+	hook    func() // nil for none; not run within itself
+	busy    atomic.Bool
+	unknown bool // updates happen, and it is not told
 }
 
 func (h *hookedDB) between() {
@@ -41,7 +44,11 @@ func (h *hookedDB) View(ctx context.Context, fn func(kv.Reader) error) error {
 
 func (h *hookedDB) Update(ctx context.Context, keys []kv.Key, fn func(kv.Tx) error) error {
 	h.between()
-	return h.DB.Update(ctx, keys, fn)
+	err := h.DB.Update(ctx, keys, fn)
+	if err == nil && h.unknown {
+		err = fmt.Errorf("%w: the answer was lost", kv.ErrUnknown)
+	}
+	return err
 }
 
 // after has the hook run once, before the transaction with the given number.
@@ -246,5 +253,54 @@ func TestDeadContainerIsSweptBesideCopy(t *testing.T) {
 		if whole := got.status == 200 && strings.HasPrefix(string(got.body), "aaa"); whole != (a.status == 202) {
 			t.Errorf("step %d: the copy was answered %d %s, reading it %d", step, a.status, a.code(), got.status)
 		}
+	}
+}
+
+// TestLateUploadIsRefused suspends an upload between its end and its commit: once the sweeper may have
+// removed the bytes the commit is refused, as something that is tried again.
+func TestLateUploadIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		suspended time.Duration
+		status    int
+	}{{meta.CommitWithin, 201}, {meta.CommitWithin + time.Second, 500}} {
+		s, db := hooked(t)
+		s.box()
+		s.put("warm", 1) // so that the container is known, and the first transaction is the commit
+		db.after(0, func() { s.step(c.suspended) })
+		s.broken = true // the answer may be of the 500s
+		a := s.do("PUT", "/box/a", long('a'), "x-ms-blob-type", "BlockBlob")
+		s.broken = false
+		if a.status != c.status || c.status == 500 && a.code() != "OperationTimedOut" {
+			t.Errorf("suspended for %v: answered %d %s, want %d", c.suspended, a.status, a.code(), c.status)
+		}
+		if a.status == 500 {
+			s.want(404, "BlobNotFound", "GET", "/box/a", nil)
+		}
+	}
+}
+
+// TestBytesOfUnknownCommitStay loses the answer to a commit that has happened: the blob has its bytes.
+func TestBytesOfUnknownCommitStay(t *testing.T) {
+	s, db := hooked(t)
+	s.box()
+	s.put("source", 100_000)
+	source := s.source("/box/source", "r")
+	writes := map[string]func(path string) *answer{
+		"put": func(path string) *answer {
+			return s.do("PUT", path, long('a'), "x-ms-blob-type", "BlockBlob")
+		},
+		"put from a source": func(path string) *answer {
+			return s.do("PUT", path, nil, "x-ms-blob-type", "BlockBlob", "x-ms-copy-source", source)
+		},
+	}
+	for name, write := range writes {
+		path := "/box/" + strings.ReplaceAll(name, " ", "-")
+		db.unknown, s.broken = true, true
+		a := write(path)
+		db.unknown, s.broken = false, false
+		if a.status != 500 {
+			t.Errorf("%s: answered %d", name, a.status)
+		}
+		s.want(200, "", "GET", path, nil)
 	}
 }

@@ -208,7 +208,11 @@ func (db *DB) Update(ctx context.Context, keys []kv.Key, fn func(kv.Tx) error) e
 	if t.batch == nil {
 		return nil
 	}
-	return db.commit.do(t.batch)
+	err = db.commit.do(t.batch)
+	if err != nil && !errors.Is(err, kv.ErrReadOnly) {
+		err = fmt.Errorf("%w: %w", kv.ErrUnknown, err)
+	}
+	return err
 }
 
 // Close implements kv.DB. A second call returns kv.ErrClosed. A store that has
