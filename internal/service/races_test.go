@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/leasehold/leasehold/internal/kv/mem"
 	"github.com/leasehold/leasehold/internal/kv/pebble"
 	"github.com/leasehold/leasehold/internal/meta"
+	"github.com/leasehold/leasehold/internal/segment"
 	segments "github.com/leasehold/leasehold/internal/segment/mem"
 	"github.com/leasehold/leasehold/internal/service"
 )
@@ -303,4 +305,42 @@ func TestBytesOfUnknownCommitStay(t *testing.T) {
 		}
 		s.want(200, "", "GET", path, nil)
 	}
+}
+
+// mistaken is a store of segments whose readers panic.
+type mistaken struct {
+	segment.Store
+	wrong atomic.Bool
+}
+
+func (m *mistaken) Open(ctx context.Context, ref segment.Ref, off, n int64) (io.ReadCloser, error) {
+	r, err := m.Store.Open(ctx, ref, off, n)
+	if err == nil && m.wrong.Load() {
+		return panicking{r}, nil
+	}
+	return r, err
+}
+
+type panicking struct{ io.ReadCloser }
+
+func (panicking) Read([]byte) (int, error) { panic("a mistake") }
+
+// TestPanicInPipeFailsTheCopy lets the reading of a source panic, on the goroutine that fills the pipe of the copy.
+func TestPanicInPipeFailsTheCopy(t *testing.T) {
+	c := &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}
+	db := mem.Open(&mem.Options{Clock: c.Now})
+	t.Cleanup(func() { db.Close() })
+	bodies := &mistaken{Store: segments.New(nil)}
+	s := newStoreOn(t, c, db, bodies)
+	s.box()
+	s.want(201, "", "PUT", "/box/a", long('a'), "x-ms-blob-type", "BlockBlob")
+	bodies.wrong.Store(true)
+	s.broken = true
+	target := "/box/b?comp=block&blockid=" + base64ID("a")
+	if a := s.do("PUT", target, nil, "x-ms-copy-source", s.source("/box/a", "r")); a.status != 500 {
+		t.Errorf("answered %d %s", a.status, a.code())
+	}
+	bodies.wrong.Store(false)
+	s.broken = false
+	s.want(201, "", "PUT", target, nil, "x-ms-copy-source", s.source("/box/a", "r"))
 }

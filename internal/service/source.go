@@ -1,11 +1,13 @@
 package service
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -518,11 +520,22 @@ func (p *piped) Read(b []byte) (int, error) {
 		p.from, p.ended = from, make(chan struct{})
 		go func() {
 			defer close(p.ended)
-			_, err := p.stream.WriteTo(to)
-			to.CloseWithError(err)
+			to.CloseWithError(p.writeTo(to))
 		}()
 	}
 	return p.from.Read(b)
+}
+
+// writeTo writes the stream. A panic, which no request would recover here, becomes the error of the
+// reader.
+func (p *piped) writeTo(w io.Writer) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("panic: %v\n%s", reason, debug.Stack())
+		}
+	}()
+	_, err = p.stream.WriteTo(w)
+	return err
 }
 
 // Close ends the writing and releases the stream.

@@ -5,6 +5,8 @@ package waiting
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -181,11 +183,17 @@ func (q *queue) serve() {
 	}
 }
 
-// attempt tries, unless the client is gone.
-func (w *waiter) attempt() (time.Duration, error) {
+// attempt tries, unless the client is gone. It runs on the goroutine of a timer or of another request,
+// so a panic becomes the error of the request that it belongs to.
+func (w *waiter) attempt() (left time.Duration, err error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			left, err = 0, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	return w.try()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,41 @@ func TestLongestWait(t *testing.T) {
 		err := q.Acquire(t.Context(), "a", time.Hour, r.attempt(0))
 		if took := time.Since(start); !errors.Is(err, fault.LeaseAlreadyPresent) || took != Longest {
 			t.Errorf("%v after %v, want LeaseAlreadyPresent after %v", err, took, Longest)
+		}
+	})
+}
+
+// TestPanicIsTheWaitersOwn lets the attempt of a request that waits panic when a timer serves it: the request
+// fails, and the next one has its turn.
+func TestPanicIsTheWaitersOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q Queues
+		tries := 0
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() {
+			first <- q.Acquire(t.Context(), "a", Longest, func() (time.Duration, error) {
+				if tries++; tries < 3 { // on its own, and when it joins the queue
+					return time.Second, fault.LeaseAlreadyPresent
+				}
+				panic("a mistake")
+			})
+		}()
+		synctest.Wait()
+		go func() {
+			held := true
+			second <- q.Acquire(t.Context(), "a", Longest, func() (time.Duration, error) {
+				if held {
+					held = false
+					return time.Hour, fault.LeaseAlreadyPresent
+				}
+				return 0, nil
+			})
+		}()
+		if err := <-first; err == nil || !strings.Contains(err.Error(), "a mistake") {
+			t.Errorf("the request whose attempt panics ends with %v", err)
+		}
+		if err := <-second; err != nil {
+			t.Errorf("the next one ends with %v", err)
 		}
 	})
 }
