@@ -182,6 +182,14 @@ func (c *call) take(from *source, key *encryption.Key) (*body, error) {
 	if from.shared {
 		return nil, in.readThrough()
 	}
+	if from.checked != nil {
+		defer from.checked.Close()
+		all := &upload{checked: from.guard, Body: wire.Body{Reader: from.checked, Length: -1}}
+		if err := all.readThrough(); err != nil {
+			return nil, err
+		}
+		in.checked = checked{}
+	}
 	b, err := c.receive(in, limit, key)
 	from.body = b
 	return b, err
@@ -356,7 +364,7 @@ func (s *scope) shareContent(b *blob.Blob, from *source) error {
 }
 
 // storeCopy gives b the bytes that were read from the source, in blocks like those of
-// the source, all of which lie in one object.
+// the source, all of which lie in one object. Blocks that have a stored run in common still do.
 func (s *scope) storeCopy(b *blob.Blob, from *source) error {
 	chunk, err := from.body.chunk(s)
 	if err != nil {
@@ -369,11 +377,9 @@ func (s *scope) storeCopy(b *blob.Blob, from *source) error {
 		return s.storePages(b, from, chunk)
 	}
 	blocks := make([]blob.Block, len(from.blocks))
-	at := chunk.Offset
 	for i := range blocks {
 		cut := chunk
-		cut.Offset, cut.Length = at, from.blocks[i].Chunk.Length
-		at += cut.Length
+		cut.Offset, cut.Length = chunk.Offset+from.offsets[i], from.blocks[i].Chunk.Length
 		blocks[i] = blob.Block{ID: from.blocks[i].ID, Chunk: cut}
 	}
 	if len(blocks) == 0 && chunk.Length > 0 {

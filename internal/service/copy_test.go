@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/kv"
 )
 
 const here = "http://127.0.0.1:10000/" + account
@@ -388,4 +389,76 @@ func TestCopyOfAPageBlob(t *testing.T) {
 	if got := s.want(206, "", "GET", "/box/copy", nil, "Range", "bytes=512-1023"); !bytes.Equal(got.body, content(512)) {
 		t.Error("Put Page From URL wrote something else")
 	}
+}
+
+// TestRepeatedBlocksAreCopiedOnce copies a list of many times one short block, between others, to another container: what is
+// stored for it there is as long as what is stored here, and hashes are still those of the whole.
+func TestRepeatedBlocksAreCopiedOnce(t *testing.T) {
+	s := newStore(t)
+	s.box()
+	s.want(201, "", "PUT", "/other?restype=container", nil)
+	const times = 500
+	short, first, last := bytes.Repeat([]byte("s"), 4096), []byte("first"), bytes.Repeat([]byte("l"), 10_000)
+	for id, body := range map[string][]byte{"s": short, "f": first, "l": last} {
+		s.want(201, "", "PUT", "/box/a?comp=block&blockid="+base64ID(id), body)
+	}
+	list, whole := "<BlockList>", []byte(nil)
+	add := func(id string, body []byte) {
+		list, whole = list+"<Latest>"+base64ID(id)+"</Latest>", append(whole, body...)
+	}
+	add("f", first)
+	for i := range times {
+		add("s", short)
+		if i == times/2 {
+			add("l", last)
+		}
+	}
+	add("f", first)
+	s.want(201, "", "PUT", "/box/a?comp=blocklist", []byte(list+"</BlockList>"))
+	before := s.storedBytes()
+	source := s.source("/box/a", "r")
+	sum := md5.Sum(whole)
+	right, wrong := base64.StdEncoding.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(make([]byte, 16))
+	s.copy(202, "", "/other/a", source)
+	s.copy(202, "", "/other/b", source, "x-ms-requires-sync", "true", "x-ms-source-content-md5", right)
+	s.copy(400, "Md5Mismatch", "/other/c", source, "x-ms-requires-sync", "true", "x-ms-source-content-md5", wrong)
+	for _, name := range []string{"/other/a", "/other/b"} {
+		if got := s.want(200, "", "GET", name, nil); !bytes.Equal(got.body, whole) {
+			t.Errorf("%s has %d bytes, want %d", name, len(got.body), len(whole))
+		}
+	}
+	s.want(202, "", "DELETE", "/box/a", nil)
+	s.sweepAfter(time.Hour)
+	s.sameBytes("/other/a", "/other/b")
+	if after := s.storedBytes(); after > 2*before+1000 {
+		t.Errorf("two copies take %d bytes, the original took %d", after, before)
+	}
+	entries := string(s.want(200, "", "GET", "/other/a?comp=blocklist", nil).body)
+	if n := strings.Count(entries, "<Size>4096</Size>"); n != times {
+		t.Errorf("the copy has %d blocks of 4096 bytes, want %d", n, times)
+	}
+}
+
+// storedBytes returns how many bytes of content are stored.
+func (s *store) storedBytes() (n int64) {
+	s.t.Helper()
+	for info, err := range s.Segments.List(s.t.Context()) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		n += info.Size
+	}
+	err := s.DB.View(s.t.Context(), func(r kv.Reader) error {
+		for p, err := range r.Scan([]byte("d"), []byte("e")) {
+			if err != nil {
+				return err
+			}
+			n += int64(len(p.Value))
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
 }

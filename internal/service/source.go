@@ -127,7 +127,8 @@ type wanted struct {
 type source struct {
 	*wanted
 	record  blob.Blob        // all that is known of it; Size is that of the whole blob, or -1
-	content io.ReadCloser    // the wanted range; nil if it need not be read
+	content io.ReadCloser    // the wanted range, or of runs each one once; nil if it need not be read
+	checked io.ReadCloser    // what the hashes are about, if content is not; else nil
 	shared  bool             // the copy can have the same stored bytes
 	length  int64            // of content; -1 if it is not known
 	at      *catalog.State   // nil if it is not in this store
@@ -135,6 +136,7 @@ type source struct {
 	pages   []blob.PageRange // that content fills, where the source is a page blob of this store wanted as a whole
 	cleared []blob.PageRange // that are zero, and were not in what was copied last
 	blocks  []blob.Block     // all of them, where the source is in this store and wanted as a whole
+	offsets []int64          // of the blocks in content
 }
 
 // openSource finds the source that a request names, judges whether the request may read
@@ -400,12 +402,45 @@ func (f *source) open(s *scope) error {
 			return nil
 		}
 	}
-	content, err := s.open(s.blob, off, n)
+	all, err := s.open(s.blob, off, n)
 	if err != nil {
 		return err
 	}
-	f.content = &piped{stream: content}
-	return nil
+	f.content = &piped{stream: all}
+	if f.shared || !f.whole || f.record.Type != blob.BlockBlob {
+		return nil
+	}
+	once, err := f.runsOnce(s)
+	if err != nil || once.size == n {
+		return err
+	}
+	if f.guard.given() {
+		f.checked = f.content
+	} else if err := all.Close(); err != nil {
+		return err
+	}
+	f.content, f.length = &piped{stream: once}, once.size
+	return once.openFirst()
+}
+
+// runsOnce returns a stream of the stored runs of the blocks, each of them once, however many blocks
+// have it.
+func (f *source) runsOnce(s *scope) (*stream, error) {
+	at := make(map[blob.Chunk]int64, len(f.blocks))
+	once := s.newStream(0)
+	for i := range f.blocks {
+		chunk := f.blocks[i].Chunk
+		off, known := at[chunk]
+		if !known {
+			off, at[chunk] = once.size, once.size
+			if err := s.addPart(once, chunk); err != nil {
+				return nil, err
+			}
+			once.size += chunk.Length
+		}
+		f.offsets = append(f.offsets, off)
+	}
+	return once, nil
 }
 
 // openPages opens the pages to be copied alone, one behind the other.
