@@ -17,7 +17,7 @@ import (
 func TestBackupUnderLoad(t *testing.T) {
 	s := harness.Start(t, nil)
 	s.NeedOwn()
-	box := newBox(t, s)
+	box := newBox(t, s, harness.Account, harness.Key)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var before []*subject

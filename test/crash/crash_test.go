@@ -27,6 +27,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/leasehold/leasehold/test/harness"
 )
@@ -52,6 +53,8 @@ type subject struct {
 	is      state
 	next    *state // after the step that is asked for and not answered
 }
+
+func (b *subject) String() string { return b.name }
 
 func (b *subject) block() *blockblob.Client   { return b.box.NewBlockBlobClient(b.name) }
 func (b *subject) append() *appendblob.Client { return b.box.NewAppendBlobClient(b.name) }
@@ -168,25 +171,25 @@ func (b *subject) commit(ctx context.Context, content string, n int) error {
 
 // TestKill kills the server in every round and compares. LEASEHOLD_TEST=long makes many rounds.
 func TestKill(t *testing.T) {
-	rounds, workers, answers := 2, 16, 300
+	rounds, workers, answers := 5, 16, 200
 	if os.Getenv("LEASEHOLD_TEST") == "long" {
-		rounds, answers = 40, 1000
+		rounds, answers = 100, 1000
 	}
-	s := harness.Start(t, nil)
+	s := harness.Start(t, &harness.Options{Accounts: map[string]string{retaining: ""}})
 	s.NeedOwn()
-	box := newBox(t, s)
-	var kept []*subject
+	box, graveyard := newBox(t, s, harness.Account, harness.Key), newBox(t, s, retaining, harness.AccountKey(retaining))
+	retain(t, s)
+	var kept []actor
 	for round := range rounds {
-		now := loadAndKill(t, s, box, fmt.Sprintf("r%d", round), workers, answers)
+		now := loadAndKill(t, s, workers, answers, kept, func(w int) []actor {
+			return actors(box, graveyard, fmt.Sprintf("r%d/%d", round, w))
+		})
 		checkFolder(t, s)
 		s.Restart()
 		for _, b := range now {
 			b.check(t)
 		}
-		for _, b := range kept { // of the rounds before
-			b.checkBody(t)
-		}
-		kept = append(kept, now[:2]...)
+		kept = now[:2*kinds] // they go on in the next round
 		if t.Failed() {
 			t.Fatalf("after kill %d", round+1)
 		}
@@ -195,14 +198,67 @@ func TestKill(t *testing.T) {
 	checkFolder(t, s)
 }
 
-func newBox(t *testing.T, s *harness.Server) *container.Client {
+// kinds is the number of actors of a worker.
+const kinds = 8
+
+// actors returns one actor of every kind.
+func actors(box, graveyard *container.Client, prefix string) []actor {
+	return []actor{
+		&subject{box: box, name: prefix + "/block"},
+		&subject{box: box, name: prefix + "/append", appends: true},
+		newStage(box, prefix+"/stage"),
+		newPages(box, prefix+"/pages"),
+		newPast(box, prefix+"/past"),
+		newFlock(box, prefix+"/flock"),
+		newGrave(graveyard, prefix+"/grave"),
+		newHouse(sibling(box, strings.ReplaceAll(prefix, "/", "-"))),
+	}
+}
+
+// retaining is an account that retains deleted blobs.
+const retaining = "retaining"
+
+// retain switches the retention on.
+func retain(t *testing.T, s *harness.Server) {
 	t.Helper()
-	cred, err := container.NewSharedKeyCredential(harness.Account, harness.Key)
+	cred, err := service.NewSharedKeyCredential(retaining, harness.AccountKey(retaining))
 	if err != nil {
 		t.Fatal(err)
 	}
-	once := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}}
-	c, err := container.NewClientWithSharedKeyCredential(s.URL(harness.Account)+"/crash", cred, &container.ClientOptions{ClientOptions: once})
+	c, err := service.NewClientWithSharedKeyCredential(s.URL(retaining), cred, nil)
+	if err == nil {
+		policy := &service.RetentionPolicy{Enabled: to.Ptr(true), Days: to.Ptr[int32](7)}
+		_, err = c.SetProperties(t.Context(), &service.SetPropertiesOptions{DeleteRetentionPolicy: policy})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sibling returns a container beside another one.
+func sibling(c *container.Client, name string) *container.Client {
+	cred, err := container.NewSharedKeyCredential(harness.Account, harness.Key)
+	if err != nil {
+		panic(err) // only a key of the wrong form
+	}
+	url := strings.TrimSuffix(c.URL(), "/crash") + "/" + name
+	other, err := container.NewClientWithSharedKeyCredential(url, cred, &container.ClientOptions{ClientOptions: once})
+	if err != nil {
+		panic(err) // only a URL of the wrong form
+	}
+	return other
+}
+
+// once are the options of clients that try nothing again: what was not answered is to be known.
+var once = azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}}
+
+func newBox(t *testing.T, s *harness.Server, account, key string) *container.Client {
+	t.Helper()
+	cred, err := container.NewSharedKeyCredential(account, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := container.NewClientWithSharedKeyCredential(s.URL(account)+"/crash", cred, &container.ClientOptions{ClientOptions: once})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,21 +268,21 @@ func newBox(t *testing.T, s *harness.Server) *container.Client {
 	return c
 }
 
-// loadAndKill has workers make steps, each on a few blobs of its own, and kills the server
-// after a number of answers.
-func loadAndKill(t *testing.T, s *harness.Server, box *container.Client, prefix string, workers, answers int) []*subject {
+// loadAndKill has workers make steps, each with actors of its own, and kills the server after a
+// number of answers. The actors of the round before go on with the first workers.
+func loadAndKill(t *testing.T, s *harness.Server, workers, answers int, before []actor, actors func(worker int) []actor) []actor {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var answered atomic.Int64
 	enough := make(chan struct{})
-	var all []*subject
+	var all []actor
 	var running sync.WaitGroup
 	for w := range workers {
 		rng := rand.New(rand.NewPCG(rand.Uint64(), uint64(w)))
-		var own []*subject
-		for i := range 3 {
-			own = append(own, &subject{box: box, name: fmt.Sprintf("%s/%d/%d", prefix, w, i), appends: i == 2})
+		own := actors(w)
+		if len(before) > 0 {
+			own, before = before[:kinds], before[kinds:]
 		}
 		all = append(all, own...)
 		running.Go(func() {
@@ -235,7 +291,7 @@ func loadAndKill(t *testing.T, s *harness.Server, box *container.Client, prefix 
 				err := b.step(ctx, rng)
 				var refused *azcore.ResponseError
 				if errors.As(err, &refused) {
-					t.Errorf("%s: refused: %d %s in state %+v", b.name, refused.StatusCode, refused.ErrorCode, b.is.brief())
+					t.Errorf("%v: refused: %d %s", b, refused.StatusCode, refused.ErrorCode)
 				}
 				if err != nil {
 					return
@@ -323,13 +379,6 @@ func (b *subject) get(ctx context.Context) (body string, leased bool, err error)
 	return string(raw), r.LeaseState != nil && *r.LeaseState == lease.StateTypeLeased, err
 }
 
-func (b *subject) checkBody(t *testing.T) {
-	t.Helper()
-	if body, _, err := b.get(t.Context()); b.is.exists && (err != nil || body != b.is.body) {
-		t.Errorf("%s: %v, %d bytes, want %d of an earlier round", b.name, err, len(body), len(b.is.body))
-	}
-}
-
 // checkLease checks that the lease keeps others out, and how much of it is left: a break
 // without a period says so.
 func (b *subject) checkLease(t *testing.T) {
@@ -352,4 +401,8 @@ func (b *subject) checkLease(t *testing.T) {
 	if left > most || left < least {
 		t.Errorf("%s: %v left of the lease, want between %v and %v", b.name, left, least, most)
 	}
+	if _, err := b.holder(b.is.lease).ReleaseLease(ctx, nil); err != nil {
+		t.Errorf("%s: release: %v", b.name, err)
+	}
+	b.is.lease = ""
 }

@@ -20,7 +20,7 @@ func TestBrokenLog(t *testing.T) {
 	limit := harness.Need(t, "prlimit", "install util-linux")
 	s := harness.Start(t, nil)
 	s.NeedOwn()
-	box := newBox(t, s)
+	box := newBox(t, s, harness.Account, harness.Key)
 	pid, err := os.ReadFile(filepath.Join(s.Data, "lock"))
 	if err != nil {
 		t.Fatal(err)
