@@ -42,10 +42,10 @@ func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(er
 	if err = s.folder.makePrivate(); err != nil {
 		return nil, err
 	}
-	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal, Clock: kv.SystemClock()}); err != nil {
+	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal, Clock: kv.SystemClock(), OpenFiles: openTables()}); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened; if it is damaged, restore it from a backup: %w", path, err)
 	}
-	if s.segments, err = disk.Open(s.folder.segments(), nil); err != nil {
+	if s.segments, err = disk.Open(s.folder.segments(), &disk.Options{OpenFiles: openSegments()}); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened: %w", path, err)
 	}
 	if err = meta.Prepare(ctx, s.db); err != nil {

@@ -94,10 +94,10 @@ func (p *publicName) connect(t *testing.T) net.Conn {
 
 // fewDescriptors has servers of this test started with so few descriptors that they run out of them if connections that
 // nobody uses are kept.
-func fewDescriptors(t *testing.T) {
+func fewDescriptors(t *testing.T, limit int) {
 	t.Helper()
 	wrapper := filepath.Join(t.TempDir(), "leasehold")
-	script := fmt.Sprintf("#!/bin/sh\nulimit -n 512 && exec '%s' \"$@\"\n", harness.Binary(t))
+	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d && exec '%s' \"$@\"\n", limit, harness.Binary(t))
 	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func fewDescriptors(t *testing.T) {
 // TestTunnelOutlivesBadClients has many clients come and go through the proxy, in good order and in bad, and wants every
 // request that is in order to be answered.
 func TestTunnelOutlivesBadClients(t *testing.T) {
-	fewDescriptors(t)
+	fewDescriptors(t, 512)
 	s := harness.Start(t, &harness.Options{Dev: true})
 	s.NeedOwn()
 	p := public(t, s)

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -29,7 +30,7 @@ func (db *DB) engineOptions(opts *Options) *pebble.Options {
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       64,
-		MaxOpenFiles:                500,
+		MaxOpenFiles:                cmp.Or(opts.OpenFiles, 500),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		// So that the space of a deleted container comes back without further writes.
 		FlushDelayDeleteRange: 10 * time.Second,
