@@ -37,6 +37,7 @@ type endpoints struct {
 	plain, secure, website, managed, authority, proxy, ops net.Listener
 	exit                                                   *tunnel.Exit // for blobs, of the proxy
 	tunneled                                               net.Listener // exit with TLS; nil without a proxy
+	plainExit                                              *tunnel.Exit // for blobs over plain HTTP, of the proxy
 
 	servers []*http.Server
 	trust   trustFiles // empty without a local authority
@@ -58,6 +59,9 @@ func (e *endpoints) blob() (all []net.Listener) {
 		if l != nil {
 			all = append(all, l)
 		}
+	}
+	if e.plainExit != nil {
+		all = append(all, e.plainExit)
 	}
 	return all
 }
@@ -184,7 +188,11 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	var local *certificate.Leaf
 	if o.selfSigned || o.dev || e.authority != nil {
 		dir := filepath.Join(o.data, tlsName)
-		ca, err := certificate.OpenAuthority(dir, time.Now())
+		var more []string
+		if o.dev {
+			more = publicAuthorities
+		}
+		ca, err := certificate.OpenAuthority(dir, time.Now(), more...)
 		if err != nil {
 			return err
 		}
@@ -215,6 +223,9 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	if e.proxy != nil {
 		e.exit = tunnel.NewExit(e.proxy.Addr())
 		e.tunneled = secure(e.exit, config)
+		if e.plain != nil {
+			e.plainExit = tunnel.NewExit(e.proxy.Addr())
+		}
 	}
 	e.secure = secure(e.secure, config)
 	return nil
@@ -225,10 +236,11 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 func (c *configuration) hostNames() []string {
 	var names []string
 	for a := range c.now.Load().accounts {
-		names = append(names, a+".blob.core.windows.net", a+"-secondary.blob.core.windows.net")
+		names = append(names, a+".blob.core.windows.net", a+"-secondary.blob.core.windows.net", a+".dfs.core.windows.net")
 	}
 	slices.Sort(names)
-	return append(names, "*.blob.localhost", "*.web.localhost", "localhost", "127.0.0.1", "::1", authorityHost)
+	names = append(names, "*.blob.localhost", "*.web.localhost", "localhost", "127.0.0.1", "::1", authorityHost)
+	return append(names, publicAuthorities...)
 }
 
 // hasSite tells whether a host name is that of the website of an account: with or without
@@ -290,19 +302,29 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 	}
 	t := &tunnel.Tunnel{}
 	if e.exit != nil {
-		t.Routes = publicRoutes(tunnel.Route{Exit: e.exit})
+		t.Routes = publicRoutes(tunnel.Route{Exit: e.exit, PlainExit: e.plainExit})
 	}
 	if e.authority != nil {
-		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: reach(e.authority)})
+		t.Routes = append(t.Routes, authorityRoutes(reach(e.authority))...)
 	}
-	e.start(e.proxy, t, 0, log)
+	e.start(t.Front(e.proxy), t, 0, log)
 }
 
-// publicRoutes returns the routes of the public names of blobs and websites, which lead to where r does.
+// publicRoutes returns the routes of the public names of the service, which lead to where r does. Clients of the Data Lake ask the
+// third name first; the server's refusal sends them to the first.
 func publicRoutes(r tunnel.Route) (all []tunnel.Route) {
-	for _, host := range []string{"*.blob.core.windows.net", "*.web.core.windows.net"} {
-		r.Host = host
+	for _, suffix := range publicSuffixes {
+		r.Host = "*" + suffix
 		all = append(all, r)
+	}
+	return all
+}
+
+// authorityRoutes returns the routes of the names of the local authority and the public one.
+func authorityRoutes(target string) []tunnel.Route {
+	all := []tunnel.Route{{Host: authorityHost, Target: target}}
+	for _, host := range publicAuthorities {
+		all = append(all, tunnel.Route{Host: host, Target: target})
 	}
 	return all
 }

@@ -33,6 +33,10 @@ reach it as https://ACCOUNT.blob.core.windows.net, through its proxy. That proxy
 nowhere else: with it, the programs of the shell reach nothing on the internet.
 The lines hold secrets that end with the server.
 
+With --service-principal, OpenTofu and Terraform find the principal too, for state that is
+kept in a container with use_azuread_auth: the ARM_ variables are set. Other ARM_
+variables that name credentials or a cloud are unset.
+
 Java gets a trust store, with the certificates that the system trusts and that of the
 server, in the place of its own, and the proxy, by options that are added to those in
 JAVA_TOOL_OPTIONS. Java prints them at each start.`,
@@ -86,6 +90,8 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 	if s.Dev && o.account == devAccount && s.Plain != "" {
 		set("AZURE_STORAGE_CONNECTION_STRING", devConnection(s.Plain))
 	}
+	unset("ARM_CLIENT_ID", "ARM_TENANT_ID", "ARM_CLIENT_SECRET", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_USE_OIDC", "ARM_USE_MSI",
+		"ARM_USE_CLI", "ARM_USE_AZUREAD", "ARM_ACCESS_KEY", "ARM_SAS_TOKEN", "ARM_ENVIRONMENT", "ARM_METADATA_HOST", "ARM_METADATA_HOSTNAME")
 	unset("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE",
 		"AZURE_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT", "AZURE_TOKEN_CREDENTIALS")
 	switch {
@@ -97,6 +103,10 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 		set("AZURE_CLIENT_ID", s.Client)
 		set("AZURE_CLIENT_SECRET", s.Secret)
 		set("AZURE_TOKEN_CREDENTIALS", "prod")
+		set("ARM_TENANT_ID", tenantID)
+		set("ARM_CLIENT_ID", s.Client)
+		set("ARM_CLIENT_SECRET", s.Secret)
+		set("ARM_USE_AZUREAD", "true")
 	case s.Managed != "":
 		set("IDENTITY_ENDPOINT", "http://"+s.Managed+identity.ManagedPath)
 		set("IDENTITY_HEADER", s.Header)
@@ -111,6 +121,7 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 	}
 	if s.Proxy != "" && s.Secure != "" && !o.noProxy {
 		java["https.proxyHost"], java["https.proxyPort"], _ = net.SplitHostPort(s.Proxy)
+		java["http.proxyHost"], java["http.proxyPort"] = java["https.proxyHost"], java["https.proxyPort"]
 		java["http.nonProxyHosts"] = "localhost|127.*|[::1]" // what Java does by itself, but not the SDK
 		for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
 			set(name, "http://"+s.Proxy)

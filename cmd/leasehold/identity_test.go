@@ -211,9 +211,12 @@ func TestEnvironment(t *testing.T) {
 		{envOptions{account: devAccount}, "export HTTPS_PROXY='http://127.0.0.1:5'", ""},
 		{envOptions{account: devAccount, noProxy: true}, "export AZURE_STORAGE_SERVICE_ENDPOINT='http://127.0.0.1:1/devstoreaccount1'", "PROXY="},
 		{envOptions{account: devAccount, servicePrincipal: true}, "export AZURE_TENANT_ID='adfs'", "export IDENTITY_ENDPOINT"},
+		{envOptions{account: devAccount, servicePrincipal: true}, "export ARM_CLIENT_SECRET='secret'", "export ARM_METADATA_HOST"},
+		{envOptions{account: devAccount, servicePrincipal: true}, "export ARM_TENANT_ID='" + tenantID + "'", ""},
+		{envOptions{account: devAccount}, "unset ARM_CLIENT_ID", "export ARM_"},
 		{envOptions{account: "other"}, "export AZURE_STORAGE_ACCOUNT='other'", "CONNECTION_STRING"},
 		{envOptions{account: devAccount},
-			`export JAVA_TOOL_OPTIONS='-Xmx1g -Dhttp.nonProxyHosts=localhost|127.*|[::1] -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=5 "-Djavax.net.ssl.trustStore=/a b/p12"'`, "Port=9"},
+			`export JAVA_TOOL_OPTIONS='-Xmx1g -Dhttp.nonProxyHosts=localhost|127.*|[::1] -Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=5 -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=5 "-Djavax.net.ssl.trustStore=/a b/p12"'`, "Port=9"},
 		{envOptions{account: devAccount, noProxy: true}, `-Dhttps.proxyPort=9 "-Djavax`, "proxyHost"},
 	} {
 		lines, err := s.environment(&tc.o)

@@ -21,6 +21,10 @@ const (
 	tenantID      = "1ea5e401-d000-4000-8000-000000000000"
 )
 
+// publicAuthorities are the host names of the public authority. Programs ask it whatever they are told, or because they know
+// no other; the proxy leads them to the local one.
+var publicAuthorities = []string{"login.microsoftonline.com", "login.microsoft.com", "login.windows.net"}
+
 // The principal of development. Its secrets are made anew at each start.
 const (
 	devPrincipal = "developer"

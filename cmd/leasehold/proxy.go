@@ -18,8 +18,9 @@ func newProxy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "proxy",
 		Short: "Lead the public names of the Blob service to the running server",
-		Long: `Run a proxy that connects *.blob.core.windows.net, *.web.core.windows.net and the
-local authority with the server that runs on a data folder, and refuses everything else.
+		Long: `Run a proxy that connects *.blob.core.windows.net, *.web.core.windows.net,
+*.dfs.core.windows.net, and the names of the public authority and the local one, with the
+server that runs on a data folder, and refuses everything else.
 The server of serve --dev runs one itself; this is for a server without.`,
 		Example: `  leasehold proxy --listen 127.0.0.1:8888`,
 		Args:    cobra.NoArgs,
@@ -53,15 +54,15 @@ func runProxy(ctx context.Context, data, address string, out io.Writer) error {
 	if err := onLoopback("listen", l); err != nil {
 		return err
 	}
-	t := &tunnel.Tunnel{Routes: publicRoutes(tunnel.Route{Target: state.Secure})}
+	t := &tunnel.Tunnel{Routes: publicRoutes(tunnel.Route{Target: state.Secure, Plain: state.Plain})}
 	if state.Authority != "" {
-		t.Routes = append(t.Routes, tunnel.Route{Host: authorityHost, Target: state.Authority})
+		t.Routes = append(t.Routes, authorityRoutes(state.Authority)...)
 	}
-	fmt.Fprintf(out, "proxy ready; export HTTPS_PROXY=http://%s\n", l.Addr())
+	fmt.Fprintf(out, "proxy ready; export HTTPS_PROXY=http://%s HTTP_PROXY=http://%[1]s\n", l.Addr())
 	s := &http.Server{Handler: t, ReadHeaderTimeout: smallTimeout, IdleTimeout: smallTimeout, MaxHeaderBytes: smallHeader}
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(t.Front(l)); !errors.Is(err, http.ErrServerClosed) {
 		return &exitError{exitInternal, err}
 	}
 	return nil

@@ -80,7 +80,7 @@ func newConfiguration(o *serveOptions, log *slog.Logger) (*configuration, error)
 			return nil, err
 		}
 		c.issuer = &identity.Issuer{
-			Base: "https://" + authorityHost, Tenant: tenantID, Key: key, Now: time.Now,
+			Base: "https://" + authorityHost, Aliases: publicAuthorities, Tenant: tenantID, Key: key, Now: time.Now,
 			Outside:    outsideNow{c},
 			Principals: func() []identity.Principal { return c.now.Load().principals },
 		}

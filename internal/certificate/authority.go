@@ -34,7 +34,7 @@ const (
 // The names and addresses that an authority may vouch for: those under which a server
 // of this machine is reached. Whoever trusts it is in no danger elsewhere.
 var (
-	permittedDomains = []string{"blob.core.windows.net", "web.core.windows.net", "localhost", "leasehold.internal"}
+	permittedDomains = []string{"blob.core.windows.net", "web.core.windows.net", "dfs.core.windows.net", "localhost", "leasehold.internal"}
 	permittedRanges  = []*net.IPNet{
 		{IP: net.IPv4(127, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)},
 		{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
@@ -54,9 +54,9 @@ const (
 	authorityKey  = "ca-key.pem"
 )
 
-// OpenAuthority returns the authority that is kept in a folder, after making it if
+// OpenAuthority returns the authority that is kept in a folder, after making it with [NewAuthority] if
 // there is none or its time is nearly over. Only the user can read its key.
-func OpenAuthority(dir string, now time.Time) (*Authority, error) {
+func OpenAuthority(dir string, now time.Time, more ...string) (*Authority, error) {
 	certPEM, err := os.ReadFile(filepath.Join(dir, authorityCert))
 	if err == nil {
 		var a *Authority
@@ -73,7 +73,7 @@ func OpenAuthority(dir string, now time.Time) (*Authority, error) {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	a, err := NewAuthority(now)
+	a, err := NewAuthority(now, more...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +109,9 @@ func (a *Authority) save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, authorityCert), a.PEM(), 0o644)
 }
 
-// NewAuthority makes an authority that is valid from an hour before now on.
-func NewAuthority(now time.Time) (*Authority, error) {
+// NewAuthority makes an authority that is valid from an hour before now on. It may vouch for more domains than those under which a
+// server of this machine is reached; whoever trusts it for them is in danger if its key gets away.
+func NewAuthority(now time.Time, more ...string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func NewAuthority(now time.Time) (*Authority, error) {
 	template.MaxPathLenZero = true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	template.PermittedDNSDomainsCritical = true
-	template.PermittedDNSDomains = permittedDomains
+	template.PermittedDNSDomains = slices.Concat(permittedDomains, more)
 	template.PermittedIPRanges = permittedRanges
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestLeafIsTrustedForItsNamesOnly(t *testing.T) {
 		_, err = c.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: a.Pool(), CurrentTime: noon})
 		return err
 	}
-	for _, name := range []string{"acct.blob.core.windows.net", "localhost", "127.0.0.1", "::1", "login.leasehold.internal"} {
+	for _, name := range []string{"acct.blob.core.windows.net", "localhost", "127.0.0.1", "::1", "login.leasehold.internal", "acct.dfs.core.windows.net"} {
 		if err := verify(name, name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -63,6 +63,15 @@ func TestLeafIsTrustedForItsNamesOnly(t *testing.T) {
 	for _, name := range []string{"login.microsoftonline.com", "example.com", "192.0.2.1"} {
 		if err := verify(name, name); err == nil {
 			t.Errorf("%s: the authority may vouch for it", name)
+		}
+	}
+	wide, err := NewAuthority(noon, "login.microsoftonline.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"login.microsoftonline.com": true, "localhost": true, "login.microsoft.com": false} {
+		if wide.permits(name) != want {
+			t.Errorf("%s: permitted is not %v", name, want)
 		}
 	}
 	if err := verify("other.blob.core.windows.net", "acct.blob.core.windows.net"); err == nil {

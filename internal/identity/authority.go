@@ -31,12 +31,15 @@ func (i *Issuer) Handler() http.Handler {
 	for _, path := range []string{"/{tenant}/discovery/keys", "/{tenant}/discovery/v2.0/keys"} {
 		mux.HandleFunc("GET "+path, i.ofTenant(func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, &i.Key.public) }))
 	}
-	for _, path := range []string{"/{tenant}/oauth2/token", "/{tenant}/oauth2/v2.0/token"} {
+	// The tenant follows the URL of the authority, which for some clients ends in that of ADFS.
+	for _, path := range []string{
+		"/{tenant}/oauth2/token", "/{tenant}/oauth2/v2.0/token", "/" + ADFS + "/{tenant}/oauth2/token", "/" + ADFS + "/{tenant}/oauth2/v2.0/token",
+	} {
 		mux.HandleFunc("POST "+path, i.ofTenant(i.token))
 	}
-	mux.HandleFunc("GET /common/discovery/instance", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /common/discovery/instance", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, 200, map[string]any{
-			"tenant_discovery_endpoint": i.Base + "/" + i.Tenant + "/v2.0/.well-known/openid-configuration",
+			"tenant_discovery_endpoint": i.baseFor(r) + "/" + i.Tenant + "/v2.0/.well-known/openid-configuration",
 			"metadata":                  []any{},
 		})
 	})
@@ -56,12 +59,13 @@ func (i *Issuer) ofTenant(h http.HandlerFunc) http.HandlerFunc {
 }
 
 func (i *Issuer) discovery(w http.ResponseWriter, r *http.Request) {
-	base, token, keys := i.Base+"/"+ADFS, "/oauth2/token", "/discovery/keys"
+	root := i.baseFor(r)
+	base, token, keys := root+"/"+ADFS, "/oauth2/token", "/discovery/keys"
 	if r.PathValue("tenant") != ADFS {
-		base, token, keys = i.Base+"/"+i.Tenant, "/oauth2/v2.0/token", "/discovery/v2.0/keys"
+		base, token, keys = root+"/"+i.Tenant, "/oauth2/v2.0/token", "/discovery/v2.0/keys"
 	}
 	answer(w, 200, map[string]any{
-		"issuer":                                i.Name(),
+		"issuer":                                root + "/" + ADFS,
 		"authorization_endpoint":                base + "/oauth2/authorize",
 		"token_endpoint":                        base + token,
 		"device_authorization_endpoint":         base + "/oauth2/devicecode",
@@ -77,9 +81,15 @@ func (i *Issuer) discovery(w http.ResponseWriter, r *http.Request) {
 
 // endpoints are the URLs that client assertions may be meant for.
 func (i *Issuer) endpoints() (all []string) {
-	for _, t := range []string{ADFS, i.Tenant} {
-		base := i.Base + "/" + t
-		all = append(all, base+"/oauth2/token", base+"/oauth2/v2.0/token", base, base+"/")
+	roots := []string{i.Base}
+	for _, host := range i.Aliases {
+		roots = append(roots, "https://"+host)
+	}
+	for _, root := range roots {
+		for _, t := range []string{ADFS, i.Tenant} {
+			base := root + "/" + t
+			all = append(all, base+"/oauth2/token", base+"/oauth2/v2.0/token", base, base+"/")
+		}
 	}
 	return all
 }

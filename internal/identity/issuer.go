@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,9 +41,11 @@ type KeySource interface {
 	KeySet(issuer, kid string) (*jose.JSONWebKeySet, error)
 }
 
-// Issuer issues tokens. All fields are required but Outside.
+// Issuer issues tokens. All fields are required but Aliases and Outside.
 type Issuer struct {
-	Base       string // URL of the authority, https, without a slash at its end
+	Base string // URL of the authority, https, without a slash at its end
+	// Aliases are other host names under which the authority is asked, such as those of the public one.
+	Aliases    []string
 	Tenant     string // GUID
 	Key        *SigningKey
 	Principals func() []Principal // those who get tokens now
@@ -51,6 +55,16 @@ type Issuer struct {
 
 // Name is what tokens say who issued them.
 func (i *Issuer) Name() string { return i.Base + "/" + ADFS }
+
+// baseFor returns the URL of the authority under the host name that a request has asked: clients refuse a configuration that
+// names another.
+func (i *Issuer) baseFor(r *http.Request) string {
+	host := strings.ToLower(strings.TrimSuffix(r.Host, ":443"))
+	if slices.Contains(i.Aliases, host) {
+		return "https://" + host
+	}
+	return i.Base
+}
 
 // AuthorizationURI is where a client without a token is sent.
 func (i *Issuer) AuthorizationURI() string { return i.Name() + "/oauth2/authorize" }

@@ -3,6 +3,7 @@ package identity
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -18,24 +19,41 @@ func (i *Issuer) manage(mux *http.ServeMux) {
 	mux.HandleFunc("GET /subscriptions", i.subscriptions)
 }
 
-// describe answers with the description of the cloud, in the form of the version asked for.
-// 2015-01-01 is what "az cloud register" asks, 2022-09-01 what Terraform does.
+// The versions at which the description of the cloud took another form: a list of clouds, then the one that was asked.
+const (
+	describesAll = "2019-05-01"
+	describesOne = "2022-09-01"
+)
+
+// describe answers with the description of the cloud, in the form of the version asked for. Every version is answered, because
+// programs go on to newer ones: "az cloud register" asks 2015-01-01, Terraform 2022-09-01, OpenTofu 2023-11-01.
 func (i *Issuer) describe(w http.ResponseWriter, r *http.Request) {
+	asked := r.URL.Query()["api-version"]
+	if len(asked) != 1 {
+		refuseManagement(w, 400, "MissingApiVersionParameter", "One api-version is needed.")
+		return
+	}
+	version := asked[0]
+	if _, err := time.Parse(time.DateOnly, strings.TrimSuffix(version, "-preview")); err != nil {
+		refuseManagement(w, 400, "InvalidApiVersionParameter", "The api-version '"+printable(version)+"' is no date.")
+		return
+	}
 	authentication := map[string]any{
 		"loginEndpoint": i.Name(), "audiences": []string{i.Base}, "tenant": ADFS, "identityProvider": "ADFS",
 	}
-	switch version := r.URL.Query().Get("api-version"); version {
-	case "2015-01-01":
+	if version < describesAll {
 		answer(w, 200, map[string]any{"authentication": authentication, "graphEndpoint": i.Base})
-	case "2022-09-01":
-		answer(w, 200, map[string]any{
-			"name": "Leasehold", "resourceManager": i.Base, "authentication": authentication,
-			"microsoftGraphResourceId": i.Base, "suffixes": map[string]string{"storage": storageSuffix},
-		})
-	default:
-		refuseManagement(w, 400, "InvalidApiVersionParameter",
-			"The api-version '"+printable(version)+"' is not known; 2015-01-01 and 2022-09-01 are.")
+		return
 	}
+	cloud := map[string]any{
+		"name": "Leasehold", "resourceManager": i.Base, "authentication": authentication,
+		"microsoftGraphResourceId": i.Base, "suffixes": map[string]string{"storage": storageSuffix},
+	}
+	if version < describesOne {
+		answer(w, 200, []any{cloud})
+		return
+	}
+	answer(w, 200, cloud)
 }
 
 // subscriptions lists the subscriptions that the bearer of a token may use.

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -10,7 +11,7 @@ func TestManagementEndpointDescribesTheCloud(t *testing.T) {
 	ask := func(version string) (int, map[string]any) {
 		return serve(w.Handler(), httptest.NewRequest("GET", w.Base+"/metadata/endpoints?api-version="+version, nil))
 	}
-	for _, version := range []string{"2015-01-01", "2022-09-01"} {
+	for _, version := range []string{"2015-01-01", "2022-09-01", "2023-11-01", "2099-01-01", "2024-07-01-preview"} {
 		status, cloud := ask(version)
 		if status != 200 {
 			t.Fatalf("%s: %d %v", version, status, cloud)
@@ -23,7 +24,12 @@ func TestManagementEndpointDescribesTheCloud(t *testing.T) {
 	if _, cloud := ask("2022-09-01"); cloud["resourceManager"] != w.Base || cloud["suffixes"].(map[string]any)["storage"] != "core.windows.net" {
 		t.Errorf("cloud %v", cloud)
 	}
-	for _, version := range []string{"", "2099-01-01"} {
+	w2 := httptest.NewRecorder()
+	w.Handler().ServeHTTP(w2, httptest.NewRequest("GET", w.Base+"/metadata/endpoints?api-version=2020-06-01", nil))
+	if text := w2.Body.String(); w2.Code != 200 || !strings.HasPrefix(text, "[{") {
+		t.Errorf("the list of clouds: %d %s", w2.Code, text)
+	}
+	for _, version := range []string{"", "newest", "2022-09-01&api-version=2015-01-01"} {
 		if status, _ := ask(version); status != 400 {
 			t.Errorf("version %q: %d", version, status)
 		}

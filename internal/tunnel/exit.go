@@ -59,3 +59,11 @@ type begun struct {
 
 // Read reads what the peer sends.
 func (b *begun) Read(p []byte) (int, error) { return b.in.Read(p) }
+
+// CloseWrite ends the direction to the peer, or the connection if its directions can't end apart.
+func (b *begun) CloseWrite() error {
+	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return b.Close()
+}

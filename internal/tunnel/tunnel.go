@@ -32,6 +32,9 @@ type Route struct {
 	Host   string // a DNS name without port, or "*." and a suffix for one or more labels before it
 	Target string // host:port to connect to
 	Exit   *Exit  // if not nil, where connections go in place of Target
+
+	Plain     string // host:port to connect to for http:// URLs; "" for none
+	PlainExit *Exit  // if not nil, where these connections go in place of Plain
 }
 
 func (r Route) matches(host string) bool {
@@ -43,7 +46,7 @@ func (r Route) matches(host string) bool {
 }
 
 // Tunnel is an HTTP proxy that knows only CONNECT, only port 443, and only the
-// hosts of its routes. The first route that matches is taken.
+// hosts of its routes. The first route that matches is taken. Plain HTTP is led on before, by [Tunnel.Front].
 type Tunnel struct {
 	Routes []Route
 }
