@@ -2,11 +2,20 @@ package guard
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
+
+// groupPrefix begins the names of control groups; the process ID of the guard follows.
+const groupPrefix = "leasehold-"
+
+// groupsFile says which control groups this process is in. Tests put another one in its place.
+var groupsFile = "/proc/self/cgroup"
 
 // controlGroup is a control group (version 2) that holds a command and all that it starts. A nil group does nothing.
 type controlGroup struct {
@@ -18,7 +27,11 @@ type controlGroup struct {
 // system has none that can be killed as one, or does not let this process make one.
 func newControlGroup(guard int) *controlGroup {
 	path, ok := controlGroupPath(guard)
-	if !ok || os.Mkdir(path, 0o755) != nil {
+	if !ok {
+		return nil
+	}
+	removeLeftGroups(filepath.Dir(path))
+	if os.Mkdir(path, 0o755) != nil {
 		return nil
 	}
 	g := openControlGroup(guard)
@@ -26,6 +39,18 @@ func newControlGroup(guard int) *controlGroup {
 		os.Remove(path)
 	}
 	return g
+}
+
+// removeLeftGroups removes the groups of guards that were killed together with their programs. The system keeps those that
+// have members.
+func removeLeftGroups(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, groupPrefix+"*"))
+	for _, path := range left {
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(path), groupPrefix))
+		if err == nil && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 // openControlGroup returns the group that a guard has made, nil if there is none.
@@ -68,7 +93,7 @@ func (g *controlGroup) remove() {
 
 // controlGroupPath returns the folder of the group for a guard.
 func controlGroupPath(guard int) (string, bool) {
-	own, ok := ownControlGroup("/proc/self/cgroup")
+	own, ok := ownControlGroup(groupsFile)
 	if !ok {
 		return "", false
 	}
@@ -80,7 +105,7 @@ func controlGroupPath(guard int) (string, bool) {
 	if err != nil || below == ".." || strings.HasPrefix(below, "../") {
 		return "", false // this process is outside of what is mounted
 	}
-	return filepath.Join(mount, below, "leasehold-"+strconv.Itoa(guard)), true
+	return filepath.Join(mount, below, groupPrefix+strconv.Itoa(guard)), true
 }
 
 // ownControlGroup returns the group of version 2 that this process is in.

@@ -82,6 +82,7 @@ var waits = map[string]string{
 	"hold/client_test.go":                   "called in synctest.Test",
 	"hold/holdtest/store_test.go":           "called in synctest.Test",
 	"hold/live_test.go":                     "a server does not tell when a request is in its queue",
+	"internal/guard/guard_linux_test.go":    "the commands are processes, and the deadlines those of the system's clock",
 	"internal/kv/pebble/bench_unix_test.go": "a benchmark, until the engine has nothing more to compact",
 	"internal/kv/pebble/db_test.go":         "gives way to other goroutines, for no time",
 	"internal/server/stall_test.go":         "called in synctest.Test",
@@ -90,6 +91,9 @@ var waits = map[string]string{
 	"test/hold/holder_test.go":              "the work of a process that holds a lease",
 	"test/hold/invariant_test.go":           "several processes under signals, which no clock can step",
 	"test/hold/sheets_test.go":              "called in synctest.Test",
+	"test/lock/line_test.go":                "answers that are late on purpose",
+	"test/lock/lock_test.go":                "processes, signals and leases that end in their own time",
+	"test/lock/witness_test.go":             "processes that take their time to end",
 	"test/hold/thousand_test.go":            "measures processor time over a minute, in the long suite",
 }
 
