@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ type serveOptions struct {
 	config    string
 	logLevel  string
 	logFormat string
+	drain     time.Duration
 	sources   fetch.Options
 
 	hosts                                        []string // that --dev answers under besides its own
@@ -103,6 +105,7 @@ A configuration file for --config:
 	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, or off; it speaks HTTPS")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
 	f.StringVar(&o.opsListen, "ops-listen", "", "`address` for /metrics, /healthz and /debug/pprof/; nobody is asked for a key there")
+	f.DurationVar(&o.drain, "drain", server.DefaultDrain, "how long uploads and downloads may go on after SIGTERM; leases are renewed meanwhile")
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text, json")
 	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
@@ -188,6 +191,7 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
 		Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room), MaxConnections: maxConnections(),
+		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting,
 	})
 	s.watch(srv.Registerer(), room)
 	watchWaiting(srv.Registerer(), svc)

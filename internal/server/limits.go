@@ -51,6 +51,10 @@ const (
 	opsTimeout    = 2 * time.Minute
 	healthTimeout = 5 * time.Second
 
-	// DefaultDrain is how long requests may go on after the server was told to stop.
-	DefaultDrain = 15 * time.Second
+	// DefaultDrain is how long the requests that are active when the server is told to stop may go on, with the listeners open:
+	// enough for what is nearly done, and a third of the shortest lease, so that those who renew are not kept waiting.
+	DefaultDrain = 5 * time.Second
+
+	// lastRequests is how long requests may go on after the listeners have been closed: those that came during the drain.
+	lastRequests = time.Second
 )

@@ -32,8 +32,10 @@ type Options struct {
 	// MaxConnections is how many connections may be open; 0 stands for DefaultMaxConnections. One more closes that which has
 	// been idle longest.
 	MaxConnections int
-	// Drain is how long requests may go on after the context of Serve has ended; 0 stands for DefaultDrain.
+	// Drain is how long the requests that are active when the context of Serve ends may go on; 0 stands for DefaultDrain.
 	Drain time.Duration
+	// Stopping, if not nil, is called when the context of Serve has ended. It sends away whoever waits at the handler.
+	Stopping func()
 	// Healthy, if not nil, says what keeps the server from doing its work, such as a full disk. It is asked by /healthz.
 	Healthy func(context.Context) error
 	// Now is the clock that requests are stamped with; nil stands for time.Now.
@@ -46,6 +48,8 @@ type Server struct {
 	handler  func(*wire.Request)
 	o        Options
 	active   atomic.Int64
+	early    atomic.Int64  // active requests that began before the server was told to stop
+	drained  chan struct{} // gets a value when the last of them has ended
 	stopping atomic.Bool
 	refused  refusals
 	crowd    crowd
@@ -57,7 +61,7 @@ type Server struct {
 
 // New returns a server. The handler answers every request it is given; it may be called from many goroutines.
 func New(handler func(*wire.Request), o *Options) *Server {
-	s := &Server{handler: handler}
+	s := &Server{handler: handler, drained: make(chan struct{}, 1)}
 	if o != nil {
 		s.o = *o
 	}
@@ -92,9 +96,9 @@ func New(handler func(*wire.Request), o *Options) *Server {
 	return s
 }
 
-// Serve answers on the listeners until ctx ends. Then it accepts no more, lets the requests that it has run to their end for
-// the time of Options.Drain, cuts off the rest and returns nil. An error means that a listener failed. Serve may be called
-// once; it closes the listeners.
+// Serve answers on the listeners until ctx ends. Then the requests that are active may go on for the time of Options.Drain;
+// as long as one does, Serve answers others as before, so that leases can be renewed. It closes the listeners, cuts off
+// what is left a moment later, and returns nil. An error means that a listener failed. Serve may be called once.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	told := ctx
 	base := context.WithoutCancel(ctx)
@@ -126,10 +130,23 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 
 // stop lets requests end, and ends them if they don't.
 func (s *Server) stop(base context.Context) {
-	drain, cancel := context.WithTimeout(base, s.o.Drain)
+	if s.o.Stopping != nil {
+		s.o.Stopping()
+	}
+	if s.early.Load() > 0 {
+		drain := time.NewTimer(s.o.Drain)
+		defer drain.Stop()
+		select {
+		case <-s.drained:
+		case <-drain.C:
+		}
+	}
+	last, cancel := context.WithTimeout(base, lastRequests)
 	defer cancel()
-	if err := s.http.Shutdown(drain); err != nil {
-		s.o.Log.Warn("requests cut off", "active", s.active.Load(), "after", s.o.Drain)
+	if err := s.http.Shutdown(last); err != nil {
+		if n := s.active.Load(); n > 0 {
+			s.o.Log.Warn("requests cut off", "active", n, "after", s.o.Drain)
+		}
 		s.http.Close()
 	}
 }
@@ -162,7 +179,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 		r.MetaNames, r.Failing, r.BoundBody = c.metaNames, c.failed, c.boundBody
 	}
 	r.NotePart = s.record
-	defer s.finish(r)
+	early := !s.stopping.Load()
+	if early {
+		s.early.Add(1)
+	}
+	defer s.finish(r, early)
 	switch active := s.active.Add(1); {
 	case active > int64(s.o.MaxRequests), s.crowdsOut(c):
 		s.refuse(r)
@@ -178,9 +199,15 @@ func (s *Server) crowdsOut(c *conn) bool {
 	return c != nil && c.peer != nil && c.peer.serving.Load() > int64(s.crowd.limit-s.crowd.limit/peerReserve)
 }
 
-// finish ends a request, also if its handler panicked.
-func (s *Server) finish(r *wire.Request) {
+// finish ends a request, also if its handler panicked. An early one began before the server was told to stop.
+func (s *Server) finish(r *wire.Request, early bool) {
 	s.active.Add(-1)
+	if early && s.early.Add(-1) == 0 && s.stopping.Load() {
+		select {
+		case s.drained <- struct{}{}:
+		default:
+		}
+	}
 	p := recover()
 	if p == nil {
 		s.note(r)

@@ -437,7 +437,7 @@ func TestServeStops(t *testing.T) {
 		entered <- true
 		<-release
 		answer(r)
-	}, nil)
+	}, &Options{Drain: time.Millisecond})
 	l := loopback(t)
 	// A context that ends by a signal has a cause of its own.
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -278,11 +278,60 @@ func TestStopCutsOffWhatDoesNotEnd(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(start); took != time.Minute {
+		if took := time.Since(start); took != time.Minute+lastRequests {
 			t.Errorf("stopped after %v", took)
 		}
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestStopAnswersWhileRequestsGoOn: until the requests of before have ended, others are answered, so that a stop keeps
+// nobody from renewing a lease. Then the stop takes no more time.
+func TestStopAnswersWhileRequestsGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes{make(chan net.Conn), make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		upload, waiter := make(chan bool), make(chan bool)
+		s := New(func(r *wire.Request) {
+			switch {
+			case r.Query.Has("upload"):
+				<-upload
+			case r.Query.Has("wait"):
+				<-waiter
+			}
+			wire.WriteError(r, fault.LeaseIDMissing)
+		}, &Options{Stopping: func() { close(waiter) }})
+		done := make(chan error)
+		go func() { done <- s.Serve(ctx, l) }()
+		connect := func() *client {
+			near, far := net.Pipe()
+			l.accept <- far
+			return &client{t, near, bufio.NewReader(near)}
+		}
+		slow, waiting, renewing := connect(), connect(), connect()
+		slow.send("GET /a/c/b?upload HTTP/1.1\nHost: h\n\n")
+		waiting.send("GET /a/c/b?wait HTTP/1.1\nHost: h\n\n")
+		synctest.Wait()
+		start := time.Now()
+		cancel()
+		if resp, _ := waiting.receive("GET"); resp.StatusCode != 412 || time.Since(start) > 0 {
+			t.Errorf("the request that waited: %d after %v", resp.StatusCode, time.Since(start))
+		}
+		for _, c := range []*client{renewing, connect()} {
+			time.Sleep(time.Second)
+			c.send("GET /a/c/b HTTP/1.1\nHost: h\n\n")
+			if resp, _ := c.receive("GET"); resp.StatusCode != 412 {
+				t.Errorf("during the drain: %d", resp.StatusCode)
+			}
+		}
+		close(upload)
+		if resp, _ := slow.receive("GET"); resp.StatusCode != 412 {
+			t.Errorf("the upload: %d", resp.StatusCode)
+		}
+		if err := <-done; err != nil || time.Since(start) >= 4*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})
 }

@@ -116,6 +116,10 @@ func New(o Options) *Service {
 // Waiting returns how many requests wait for a lease.
 func (s *Service) Waiting() int { return s.queues.Len() }
 
+// StopWaiting sends the requests that wait for a lease to the server that will run next, with an answer after which
+// clients try again.
+func (s *Service) StopWaiting() { s.queues.Stop() }
+
 // Serve answers one request.
 func (s *Service) Serve(r *wire.Request) {
 	op, err := &readWebsite, error(nil)

@@ -90,6 +90,7 @@ var waits = map[string]string{
 	"test/hold/handover_test.go":            "in the long suite, for the pauses of those who poll",
 	"test/hold/holder_test.go":              "the work of a process that holds a lease",
 	"test/hold/invariant_test.go":           "several processes under signals, which no clock can step",
+	"test/hold/restart_test.go":             "an upload that never ends",
 	"test/hold/sheets_test.go":              "called in synctest.Test",
 	"test/lock/line_test.go":                "answers that are late on purpose",
 	"test/lock/lock_test.go":                "processes, signals and leases that end in their own time",

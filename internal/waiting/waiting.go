@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +32,7 @@ type Queues struct {
 	waiting atomic.Int64 // requests in all queues; 0 is the fast path of everything
 	mu      sync.Mutex
 	byName  map[string]*queue
+	stopped bool // nobody waits any more
 }
 
 // queue is the requests that wait for the lease of one resource.
@@ -51,13 +54,13 @@ type waiter struct {
 	ctx  context.Context
 	try  Attempt
 	err  error         // the outcome, when done is closed
-	done chan struct{} // closed when the request was served
+	done chan struct{} // closed when the request was served, or sent away
 }
 
 // Acquire makes one attempt and, if the lease of the resource of this name is held, waits
 // up to wait for its turn, at most Longest. The requests that wait already come first,
 // also before one that does not wait. If there is no place, ctx ends, or the time is over,
-// the error is that of the last attempt.
+// the error is that of the last attempt; after Stop it is [fault.ServerBusy].
 func (q *Queues) Acquire(ctx context.Context, name string, wait time.Duration, try Attempt) error {
 	if own := q.find(name); own != nil {
 		own.serve()
@@ -67,7 +70,10 @@ func (q *Queues) Acquire(ctx context.Context, name string, wait time.Duration, t
 		return err
 	}
 	w := &waiter{ctx: ctx, try: try, done: make(chan struct{})}
-	own := q.join(name, w)
+	own, joinErr := q.join(name, w)
+	if joinErr != nil {
+		return joinErr
+	}
 	if own == nil {
 		return err
 	}
@@ -118,12 +124,41 @@ func (q *Queues) ChangedUnder(prefix string) {
 	}
 }
 
+// errStopped sends a request to the server that will run next: clients try again after the pause.
+var errStopped = &fault.Error{Code: fault.ServerBusy, Header: []fault.Detail{{Name: "Retry-After", Value: "1"}}}
+
+// Stop sends all requests away that wait, at once, and those that come to wait later. Requests that need not wait are
+// served as before.
+func (q *Queues) Stop() {
+	q.mu.Lock()
+	q.stopped = true
+	all := slices.Collect(maps.Values(q.byName))
+	q.mu.Unlock()
+	for _, own := range all {
+		own.sendAway()
+	}
+}
+
+// sendAway ends the wait of all requests in the queue.
+func (q *queue) sendAway() {
+	q.turn.Lock()
+	defer q.turn.Unlock()
+	for w := q.first(); w != nil; w = q.first() {
+		q.remove(w)
+		w.err = errStopped
+		close(w.done)
+	}
+}
+
 // join adds a request at the end of the queue; nil when there is no place.
-func (q *Queues) join(name string, w *waiter) *queue {
+func (q *Queues) join(name string, w *waiter) (*queue, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.stopped {
+		return nil, errStopped
+	}
 	if q.waiting.Load() >= maxWaiters {
-		return nil
+		return nil, nil
 	}
 	own := q.byName[name]
 	if own == nil {
@@ -132,7 +167,7 @@ func (q *Queues) join(name string, w *waiter) *queue {
 	own.mu.Lock()
 	defer own.mu.Unlock()
 	if len(own.waiters) >= maxWaitersResource {
-		return nil
+		return nil, nil
 	}
 	own.waiters = append(own.waiters, w)
 	if q.byName == nil {
@@ -140,7 +175,7 @@ func (q *Queues) join(name string, w *waiter) *queue {
 	}
 	q.byName[name] = own
 	q.waiting.Add(1)
-	return own
+	return own, nil
 }
 
 // leave is called when a request is out of its queue; the last one ends the queue.

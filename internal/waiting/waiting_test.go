@@ -136,3 +136,41 @@ func TestPanicIsTheWaitersOwn(t *testing.T) {
 		}
 	})
 }
+
+// TestStopSendsWaitersAway: at once, with an answer after which clients try again, and those that come later too. Who need
+// not wait is served.
+func TestStopSendsWaitersAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q Queues
+		r := &resource{taken: true}
+		outcomes := make(chan error, 4)
+		for who, name := range []string{"a", "a", "b"} {
+			go func() { outcomes <- q.Acquire(t.Context(), name, Longest, r.attempt(who)) }()
+		}
+		synctest.Wait()
+		start := time.Now()
+		q.Stop()
+		outcomes <- q.Acquire(t.Context(), "a", Longest, r.attempt(3))
+		for range 4 {
+			err := <-outcomes
+			full, ok := fault.Of(err)
+			if !ok || full.Code != fault.ServerBusy || len(full.Header) != 1 || full.Header[0].Name != "Retry-After" {
+				t.Errorf("got %v", err)
+			}
+		}
+		if took := time.Since(start); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+		if err := q.Acquire(t.Context(), "a", 0, r.attempt(4)); !errors.Is(err, fault.LeaseAlreadyPresent) {
+			t.Errorf("who does not wait got %v", err)
+		}
+		r.release()
+		if err := q.Acquire(t.Context(), "a", Longest, r.attempt(5)); err != nil {
+			t.Errorf("the lease was free: %v", err)
+		}
+		synctest.Wait()
+		if n := q.Len(); n != 0 || len(q.byName) != 0 {
+			t.Errorf("%d requests and %d queues are left", n, len(q.byName))
+		}
+	})
+}
