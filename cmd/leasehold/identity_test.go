@@ -198,6 +198,60 @@ func TestRolesAreRead(t *testing.T) {
 	}
 }
 
+// TestPrincipalsNameTheirIssuer where there could be several.
+func TestPrincipalsNameTheirIssuer(t *testing.T) {
+	const (
+		one  = "https://one.test/"
+		two  = "https://two.test/"
+		id   = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0009"
+		role = "role = \"Storage Blob Data Reader\"\nscope = \"acct\"\n"
+	)
+	issuers := "[[issuer]]\nname = \"" + one + "\"\n"
+	both := issuers + "[[issuer]]\nname = \"" + two + "\"\n"
+	guest := func(more string) string { return "[[principal]]\nname = \"guest\"\nid = \"" + id + "\"\n" + more }
+	assigned := func(who, more string) string {
+		return "[[role-assignment]]\nprincipal = \"" + who + "\"\n" + role + more
+	}
+	for more, want := range map[string]string{
+		guest("") + assigned("guest", ""):                                                                         localIssuer,
+		issuers + guest("") + assigned("guest", ""):                                                               one,
+		both + guest("issuer = \""+two+"\"\n") + assigned("guest", ""):                                            two,
+		both + guest("issuer = \""+two+"\"\n") + assigned(id, ""):                                                 two,
+		both + assigned(id, "issuer = \""+one+"\"\n"):                                                             one,
+		issuers + assigned(id, ""):                                                                                one,
+		both + assigned("worker", ""):                                                                             localIssuer,
+		both + guest("") + assigned("guest", ""):                                                                  "error: several issuers",
+		both + assigned(id, ""):                                                                                   "error: several issuers",
+		both + guest("issuer = \""+one+"\"\n") + assigned("guest", "issuer = \""+two+"\"\n"):                      "error: not of",
+		guest("issuer = \"https://unknown.test/\"\n"):                                                             "error: no issuer that is configured",
+		issuers + guest("client-id = \""+id+"\"\nissuer = \""+one+"\"\n"):                                         "error: from this server",
+		both + "[[group]]\nname = \"g\"\nid = \"" + id + "\"\nmembers = [\"worker\"]\n":                           "error: several issuers",
+		both + "[[group]]\nname = \"g\"\nid = \"" + id + "\"\nissuer = \"" + one + "\"\nmembers = [\"worker\"]\n": "",
+	} {
+		c, _, _ := configured(t, "")
+		text, _ := os.ReadFile(c.o.config)
+		write(t, c.o.config, string(text)+more)
+		file, err := readConfig(c.o.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.load()
+		if refusal, ok := strings.CutPrefix(want, "error: "); ok != (err != nil) || ok && !strings.Contains(err.Error(), refusal) {
+			t.Errorf("%s: %v, want %q", more, err, want)
+		}
+		if err != nil || len(file.Roles) == 0 {
+			continue
+		}
+		known, err := file.objects()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := file.Roles[0].assignment(file, known, nil); err != nil || a.Issuer != want {
+			t.Errorf("%s: of %q, %v; want %q", more, a.Issuer, err, want)
+		}
+	}
+}
+
 func TestEnvironment(t *testing.T) {
 	s := &runState{Dev: true, Plain: "127.0.0.1:1", Secure: "127.0.0.1:2", Managed: "127.0.0.1:3", Authority: "127.0.0.1:4",
 		Proxy: "127.0.0.1:5", Header: "it's", Client: devClientID, Secret: "secret", trustFiles: trustFiles{Bundle: "/b", CA: "/c", Java: "/a b/p12"}}
@@ -279,11 +333,11 @@ func TestSignatures(t *testing.T) {
 		path = strings.TrimPrefix(path, "http://127.0.0.1:10000")
 		r := &auth.Request{Method: "GET", RawPath: path, RawQuery: query, Version: sasVersion, TLS: true, Account: "acct", PathStyle: true}
 		r.Container, r.Blob, _ = strings.Cut(target, "/")
-		grant, err := auth.Authenticate(r, &auth.Env{Account: c.account("acct"), Now: now, DelegationSecret: c.trust().DelegationSecret})
+		grant, err := auth.Authenticate(r, &auth.Env{Account: c.account("acct"), Now: now, DelegationSecret: c.trust().DelegationSecret, Issuers: c.trust().Issuers})
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
-		if o.as != "" && grant.Principal.ObjectID != workerID {
+		if o.as != "" && (grant.Principal.ObjectID != workerID || grant.Principal.Issuer != localIssuer) {
 			t.Errorf("%s: principal %+v", target, grant.Principal)
 		}
 	}

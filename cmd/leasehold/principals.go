@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/leasehold/leasehold/internal/auth"
@@ -36,7 +37,8 @@ const (
 // client ID, somebody whose tokens come from elsewhere.
 type principalConfig struct {
 	Name        string            `toml:"name"`
-	ID          string            `toml:"id"` // object ID
+	ID          string            `toml:"id"`     // object ID
+	Issuer      string            `toml:"issuer"` // whose tokens it sends; this server's with a client ID, else the only one that is configured
 	ClientID    string            `toml:"client-id"`
 	SecretFiles []string          `toml:"secret-files"`
 	KeyFiles    []string          `toml:"certificate-files"` // PEM: certificates or public keys of client assertions
@@ -53,6 +55,7 @@ type federatedConfig struct {
 type groupConfig struct {
 	Name    string   `toml:"name"`
 	ID      string   `toml:"id"`
+	Issuer  string   `toml:"issuer"`  // whose tokens list it; the only one that is configured if absent
 	Members []string `toml:"members"` // names or object IDs of principals
 }
 
@@ -60,6 +63,7 @@ type groupConfig struct {
 type roleConfig struct {
 	Principal string `toml:"principal"` // name or object ID
 	Group     string `toml:"group"`     // name or object ID
+	Issuer    string `toml:"issuer"`    // whose object it is, if it is none of the principals and groups
 	Role      string `toml:"role"`
 	Scope     string `toml:"scope"` // account, account/container, or "*" for all accounts
 }
@@ -152,29 +156,87 @@ func (o *serveOptions) developer() identity.Principal {
 	return identity.Principal{Name: devPrincipal, ObjectID: devObjectID, ClientID: devClientID, Secrets: []string{o.devSecret}}
 }
 
-// access reads the role assignments.
-func (c *config) access(s *settings, o *serveOptions) (*auth.Access, error) {
-	ids := map[string]string{}
-	for _, p := range s.principals {
-		ids[p.Name] = p.ObjectID
+// localIssuer is the name of the issuer of this server.
+const localIssuer = "https://" + authorityHost + "/" + identity.ADFS
+
+// issuers are the names of all issuers whose tokens may be taken.
+func (c *config) issuers() []string {
+	all := []string{localIssuer}
+	for _, i := range c.Issuers {
+		all = append(all, i.Name)
 	}
-	groupIDs, members := map[string]string{}, map[string][]string{}
+	return all
+}
+
+// issuerOf returns the issuer that an object belongs to, which is named if there could be several.
+func (c *config) issuerOf(what, named string) (string, error) {
+	switch {
+	case named != "" && !slices.Contains(c.issuers(), named):
+		return "", fmt.Errorf("%s: %q is no issuer that is configured", what, named)
+	case named != "":
+		return named, nil
+	case len(c.Issuers) > 1:
+		return "", fmt.Errorf("%s: several issuers are configured, and each may give an ID to somebody else: name one with issuer", what)
+	case len(c.Issuers) == 1:
+		return c.Issuers[0].Name, nil
+	}
+	return localIssuer, nil
+}
+
+// object returns whose object a principal is. With a client ID it gets its tokens here.
+func (p *principalConfig) object(c *config) (auth.Object, error) {
+	what := "principal " + p.Name
+	if p.ClientID == "" {
+		issuer, err := c.issuerOf(what, p.Issuer)
+		return auth.Object{Issuer: issuer, ID: p.ID}, err
+	}
+	if p.Issuer != "" && p.Issuer != localIssuer {
+		return auth.Object{}, fmt.Errorf("%s: with a client-id it gets its tokens from this server, not from %s", what, p.Issuer)
+	}
+	return auth.Object{Issuer: localIssuer, ID: p.ID}, nil
+}
+
+// objects returns the principals by their names.
+func (c *config) objects() (map[string]auth.Object, error) {
+	all := map[string]auth.Object{devPrincipal: {Issuer: localIssuer, ID: devObjectID}}
+	for i := range c.Principals {
+		o, err := c.Principals[i].object(c)
+		if err != nil {
+			return nil, err
+		}
+		all[c.Principals[i].Name] = o
+	}
+	return all, nil
+}
+
+// access reads the role assignments.
+func (c *config) access(o *serveOptions) (*auth.Access, error) {
+	known, err := c.objects()
+	if err != nil {
+		return nil, err
+	}
+	groups, members := map[string]auth.Object{}, map[auth.Object][]auth.Object{}
 	for _, g := range c.Groups {
 		if !guid.MatchString(g.ID) {
 			return nil, fmt.Errorf("group %q: id is no GUID", g.Name)
 		}
-		groupIDs[g.Name] = g.ID
+		issuer, err := c.issuerOf("group "+g.Name, g.Issuer)
+		if err != nil {
+			return nil, err
+		}
+		group := auth.Object{Issuer: issuer, ID: g.ID}
+		groups[g.Name] = group
 		for _, m := range g.Members {
-			id, err := objectID("member of group "+g.Name, m, ids)
+			member, err := c.find("member of group "+g.Name, m, "", known)
 			if err != nil {
 				return nil, err
 			}
-			members[g.ID] = append(members[g.ID], id)
+			members[group] = append(members[group], member)
 		}
 	}
 	var all []auth.Assignment
 	for _, r := range c.Roles {
-		a, err := r.assignment(ids, groupIDs)
+		a, err := r.assignment(c, known, groups)
 		if err != nil {
 			return nil, err
 		}
@@ -185,21 +247,24 @@ func (c *config) access(s *settings, o *serveOptions) (*auth.Access, error) {
 		if o.devOwner {
 			role = auth.RoleOwner
 		}
-		all = append(all, auth.Assignment{Principal: devObjectID, Role: role, Account: devAccount})
+		all = append(all, auth.Assignment{Principal: devObjectID, Issuer: localIssuer, Role: role, Account: devAccount})
 	}
 	return auth.NewAccess(all, members), nil
 }
 
-func (r *roleConfig) assignment(principals, groups map[string]string) (a auth.Assignment, err error) {
+func (r *roleConfig) assignment(c *config, principals, groups map[string]auth.Object) (a auth.Assignment, err error) {
 	if (r.Principal == "") == (r.Group == "") {
 		return a, fmt.Errorf("role assignment of %q: one of principal and group is needed", r.Role)
 	}
-	if a.Principal, err = objectID("principal", r.Principal+r.Group, principals); r.Group != "" {
-		a.Principal, err = objectID("group", r.Group, groups)
+	what, name, known := "principal", r.Principal, principals
+	if r.Group != "" {
+		what, name, known = "group", r.Group, groups
 	}
+	who, err := c.find(what, name, r.Issuer, known)
 	if err != nil {
 		return a, fmt.Errorf("role assignment of %q: %w", r.Role, err)
 	}
+	a.Principal, a.Issuer = who.ID, who.Issuer
 	if a.Role = auth.RoleNamed(r.Role); a.Role == nil {
 		return a, fmt.Errorf("role assignment: there is no role %q; roles are named in full, such as %q", r.Role, auth.RoleContributor.Name)
 	}
@@ -215,13 +280,30 @@ func (r *roleConfig) assignment(principals, groups map[string]string) (a auth.As
 	return a, nil
 }
 
-// objectID returns the object ID that a name or GUID stands for.
-func objectID(what, nameOrID string, known map[string]string) (string, error) {
-	if id := known[nameOrID]; id != "" {
-		return id, nil
+// find returns the object that a name or GUID stands for. A GUID is that of a configured object if it has just one and no other
+// issuer is named.
+func (c *config) find(what, nameOrID, issuer string, known map[string]auth.Object) (auth.Object, error) {
+	if o, ok := known[nameOrID]; ok {
+		if issuer != "" && issuer != o.Issuer {
+			return o, fmt.Errorf("%s %s is one of %s, not of %s", what, nameOrID, o.Issuer, issuer)
+		}
+		return o, nil
 	}
-	if guid.MatchString(nameOrID) {
-		return nameOrID, nil
+	if !guid.MatchString(nameOrID) {
+		return auth.Object{}, fmt.Errorf("%s %q is neither configured nor a GUID", what, nameOrID)
 	}
-	return "", fmt.Errorf("%s %q is neither configured nor a GUID", what, nameOrID)
+	if issuer == "" {
+		issuers := map[string]bool{}
+		for _, o := range known {
+			if strings.EqualFold(o.ID, nameOrID) {
+				issuers[o.Issuer] = true
+				issuer = o.Issuer
+			}
+		}
+		if len(issuers) > 1 {
+			return auth.Object{}, fmt.Errorf("%s %s is configured for several issuers: use a name, or name one with issuer", what, nameOrID)
+		}
+	}
+	issuer, err := c.issuerOf(what+" "+nameOrID, issuer)
+	return auth.Object{Issuer: issuer, ID: nameOrID}, err
 }

@@ -164,11 +164,11 @@ func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob
 	if err != nil {
 		return "", err
 	}
-	known := map[string]string{devPrincipal: devObjectID}
-	for _, p := range file.Principals {
-		known[p.Name] = p.ID
+	known, err := file.objects()
+	if err != nil {
+		return "", err
 	}
-	id, err := objectID("principal", o.as, known)
+	who, err := file.find("principal", o.as, "", known)
 	if err != nil {
 		return "", err
 	}
@@ -177,7 +177,7 @@ func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob
 		return "", fmt.Errorf("a user delegation key is good for %v at most", auth.MaxDelegationKeyAge)
 	}
 	key := auth.DelegationKey{
-		ObjectID: id, Tenant: tenantID, Start: now.Truncate(time.Second), Expiry: expiry.Truncate(time.Second), Service: "b", Version: sasVersion,
+		ObjectID: who.ID, Issuer: who.Issuer, Tenant: tenantID, Start: now.Truncate(time.Second), Expiry: expiry.Truncate(time.Second), Service: "b", Version: sasVersion,
 	}
 	return auth.SignDelegationSAS(s, account.Name, container, blob, key, key.Value(secret, account.Name), nil), nil
 }

@@ -77,6 +77,11 @@ A configuration file for --config:
   client-id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0002"
   secret-files = ["/run/secrets/worker"]
 
+  [[principal]]                   # one whose tokens come from elsewhere
+  name = "guest"
+  id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0003"
+  issuer = "https://sts.windows.net/<tenant>/"
+
   [[role-assignment]]
   principal = "worker"
   role = "Storage Blob Data Contributor"

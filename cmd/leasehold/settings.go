@@ -150,7 +150,7 @@ func (c *configuration) load() (*settings, error) {
 	if c.o.dev && c.issuer != nil {
 		s.principals = append(s.principals, c.o.developer())
 	}
-	access, err := file.access(s, c.o)
+	access, err := file.access(c.o)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (c *configuration) load() (*settings, error) {
 		return nil, err
 	}
 	s.files = append(s.files, secretFile)
-	s.trust = &service.Trust{DelegationSecret: secret, Access: access, Audiences: file.Audiences}
+	s.trust = &service.Trust{DelegationSecret: secret, Access: access, Issuers: file.issuers(), Audiences: file.Audiences}
 	return s, c.trustIssuers(file, s)
 }
 

@@ -59,6 +59,7 @@ type Env struct {
 
 	DelegationSecret []byte   // what user delegation keys are derived from
 	Tokens           Tokens   // whose tokens are trusted
+	Issuers          []string // whose users may have asked for user delegation keys
 	Audiences        []string // URLs that tokens may be meant for, besides those of the real service
 	Access           *Access  // who has which role
 	AuthorizationURI string   // where a client without a token is sent; its first path segment is the tenant

@@ -182,7 +182,7 @@ func (e *Env) audience(aud string) bool {
 }
 
 func (c *claims) principal() Principal {
-	p := Principal{Kind: KindBearer, Name: c.UPN, ObjectID: c.ObjectID, Tenant: c.Tenant, Application: c.AppID, Groups: c.Groups}
+	p := Principal{Kind: KindBearer, Name: c.UPN, ObjectID: c.ObjectID, Issuer: c.Issuer, Tenant: c.Tenant, Application: c.AppID, Groups: c.Groups}
 	if p.Application == "" {
 		p.Application = c.AzP
 	}

@@ -19,14 +19,15 @@ type DelegationKey struct {
 	Service         string    // "b"
 	Version         string    // protocol version it was issued by
 	DelegatedTenant string    // "" unless asked for
+	Issuer          string    // of the token by which it was got; no field of signatures names it
 }
 
 // Value returns the 32 bytes of the key for an account. Times count in whole seconds, however a client spells them.
 func (k DelegationKey) Value(secret []byte, account string) []byte {
 	mac := hmac.New(sha256.New, secret)
 	for _, field := range []string{
-		"leasehold user delegation key 1", account, k.ObjectID, k.Tenant, FormatTime(k.Start), FormatTime(k.Expiry),
-		k.Service, k.Version, k.DelegatedTenant,
+		"leasehold user delegation key 2", account, k.ObjectID, k.Tenant, FormatTime(k.Start), FormatTime(k.Expiry),
+		k.Service, k.Version, k.DelegatedTenant, k.Issuer,
 	} {
 		var size [4]byte
 		binary.BigEndian.PutUint32(size[:], uint32(len(field)))

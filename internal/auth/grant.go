@@ -29,6 +29,7 @@ type Principal struct {
 	Kind        Kind
 	Name        string   // account for a key or SAS, stored access policy if a SAS names one, user or application name of a token
 	ObjectID    string   // of the user or application behind a token or user delegation SAS
+	Issuer      string   // whose object it is: another issuer may give the same ID to somebody else
 	Tenant      string   // of that object
 	Application string   // ID of the application a token was issued to
 	Groups      []string // object IDs of groups that a token lists

@@ -97,9 +97,19 @@ func matches(pattern, text string) bool {
 	}
 }
 
+// Object is a user, an application or a group of an issuer.
+type Object struct {
+	Issuer string // as tokens name it
+	ID     string // in any case
+}
+
+// folded returns the object with its ID as it is looked up.
+func (o Object) folded() Object { return Object{o.Issuer, strings.ToLower(o.ID)} }
+
 // Assignment gives a role to a principal on an account, or on one of its containers only.
 type Assignment struct {
 	Principal string // object ID of a user, application or group
+	Issuer    string // whose object it is
 	Role      *Role
 	Account   string // "" for every account
 	Container string // "" for the whole account
@@ -107,22 +117,22 @@ type Assignment struct {
 
 // Access is a set of role assignments, ready to be asked. It is safe for concurrent use; nil grants nothing.
 type Access struct {
-	assignments map[string][]Assignment // by principal, in lower case
-	groups      map[string][]string     // by member, in lower case
+	assignments map[Object][]Assignment // by principal
+	groups      map[Object][]Object     // by member
 }
 
-// NewAccess returns the set of assignments. The groups, by their object ID, list the object IDs of their members; they count
-// besides the groups that a token lists.
-func NewAccess(assignments []Assignment, groups map[string][]string) *Access {
-	a := &Access{assignments: map[string][]Assignment{}, groups: map[string][]string{}}
+// NewAccess returns the set of assignments. The groups list their members; they count besides the groups that a token lists,
+// which are of the token's issuer.
+func NewAccess(assignments []Assignment, groups map[Object][]Object) *Access {
+	a := &Access{assignments: map[Object][]Assignment{}, groups: map[Object][]Object{}}
 	for _, one := range assignments {
-		id := strings.ToLower(one.Principal)
-		a.assignments[id] = append(a.assignments[id], one)
+		who := Object{one.Issuer, one.Principal}.folded()
+		a.assignments[who] = append(a.assignments[who], one)
 	}
 	for group, members := range groups {
 		for _, m := range members {
-			m = strings.ToLower(m)
-			a.groups[m] = append(a.groups[m], strings.ToLower(group))
+			m = m.folded()
+			a.groups[m] = append(a.groups[m], group.folded())
 		}
 	}
 	return a
@@ -137,17 +147,15 @@ func (a *Access) allows(p Principal, actions []Action, account, container string
 	if a == nil || p.ObjectID == "" || len(actions) == 0 {
 		return false
 	}
-	id := strings.ToLower(p.ObjectID)
-	if a.hold(id, actions, account, container) {
-		return true
-	}
-	holds := func(group string) bool { return a.hold(strings.ToLower(group), actions, account, container) }
-	return slices.ContainsFunc(a.groups[id], holds) || slices.ContainsFunc(p.Groups, holds)
+	who := Object{p.Issuer, p.ObjectID}.folded()
+	holds := func(o Object) bool { return a.hold(o, actions, account, container) }
+	listed := func(group string) bool { return holds(Object{p.Issuer, group}.folded()) }
+	return holds(who) || slices.ContainsFunc(a.groups[who], holds) || slices.ContainsFunc(p.Groups, listed)
 }
 
 // hold reports whether assignments to this very principal include one of the actions.
-func (a *Access) hold(id string, actions []Action, account, container string) bool {
-	return slices.ContainsFunc(a.assignments[id], func(one Assignment) bool {
+func (a *Access) hold(who Object, actions []Action, account, container string) bool {
+	return slices.ContainsFunc(a.assignments[who], func(one Assignment) bool {
 		return (one.Account == "" || one.Account == account) && (one.Container == "" || one.Container == container) &&
 			slices.ContainsFunc(actions, one.Role.grants)
 	})

@@ -49,7 +49,7 @@ func TestRoles(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	a := NewAccess([]Assignment{{Principal: "Group", Role: RoleReader}}, map[string][]string{"GROUP": {"Member"}})
+	a := NewAccess([]Assignment{{Principal: "Group", Role: RoleReader}}, map[Object][]Object{{ID: "GROUP"}: {{ID: "Member"}}})
 	read := []Action{ActionReadBlob}
 	for p, want := range map[*Principal]bool{
 		{ObjectID: "member"}: true, {ObjectID: "MEMBER"}: true, {ObjectID: "x"}: false, {}: false,
@@ -61,5 +61,60 @@ func TestGroups(t *testing.T) {
 	}
 	if (*Access)(nil).allows(Principal{ObjectID: "member"}, read, "", "") {
 		t.Error("no assignments grant something")
+	}
+}
+
+// TestRolesAreThoseOfAnIssuersObject: what one issuer calls by an ID is not what another calls so.
+func TestRolesAreThoseOfAnIssuersObject(t *testing.T) {
+	const ours, theirs = "https://ours.test/", "https://theirs.test/"
+	a := NewAccess([]Assignment{
+		{Principal: "Worker", Issuer: ours, Role: RoleReader}, {Principal: "Group", Issuer: ours, Role: RoleReader}, {Principal: "both", Issuer: theirs, Role: RoleReader},
+	}, map[Object][]Object{{ours, "group"}: {{theirs, "guest"}}})
+	read := []Action{ActionReadBlob}
+	for _, tt := range []struct {
+		p    Principal
+		want bool
+	}{
+		{Principal{Issuer: ours, ObjectID: "worker"}, true},
+		{Principal{Issuer: theirs, ObjectID: "worker"}, false},
+		{Principal{ObjectID: "worker"}, false},
+		{Principal{Issuer: "HTTPS://ours.test/", ObjectID: "worker"}, false},
+		{Principal{Issuer: ours, ObjectID: "x", Groups: []string{"GROUP"}}, true},
+		{Principal{Issuer: theirs, ObjectID: "x", Groups: []string{"group"}}, false},
+		{Principal{Issuer: theirs, ObjectID: "GUEST"}, true},
+		{Principal{Issuer: ours, ObjectID: "guest"}, false},
+		{Principal{Issuer: theirs, ObjectID: "both"}, true},
+	} {
+		if got := a.allows(tt.p, read, "acct", "cont"); got != tt.want {
+			t.Errorf("%+v: %v", tt.p, got)
+		}
+	}
+}
+
+// TestDelegationKeysAreThoseOfAnIssuersObject: a key that another issuer's user has got for the same IDs signs nothing for ours.
+func TestDelegationKeysAreThoseOfAnIssuersObject(t *testing.T) {
+	const ours, theirs = "https://ours.test/", "https://theirs.test/"
+	for _, tt := range []struct {
+		of, role, trusted string
+		want              string // of reading; "" for success
+	}{
+		{ours, ours, ours + " " + theirs, ""},
+		{theirs, theirs, ours + " " + theirs, ""},
+		{theirs, ours, ours + " " + theirs, "403 AuthorizationPermissionMismatch"},
+		{theirs, ours, ours, "403 AuthenticationFailed"},
+		{ours, ours, "", "403 AuthenticationFailed"},
+	} {
+		key := testDelegationKey
+		key.Issuer = tt.of
+		env := sasEnv(t)
+		env.Issuers = strings.Fields(tt.trusted)
+		env.Access = NewAccess([]Assignment{{Principal: testOID, Issuer: tt.role, Role: RoleContributor}}, nil)
+		g, err := Authenticate(target("GET", "cont", "dir/b", delegationSAS(t, key, func(*SAS) {}, nil)), env)
+		if err == nil {
+			err = g.Allow(PermGetBlob, Resource{Container: "cont", Blob: "dir/b"})
+		}
+		if (err == nil) != (tt.want == "") || err != nil && !strings.HasPrefix(detailOf(err), tt.want) {
+			t.Errorf("%+v: %v", tt, err)
+		}
 	}
 }

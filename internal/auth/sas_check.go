@@ -180,22 +180,18 @@ func consistsOf(text, set string) bool { return strings.Trim(text, set) == "" }
 // verifySignature recomputes the signature over the text received and the resource requested.
 func (g *Grant) verifySignature(params query.Query) error {
 	s, account := g.sas, g.env.Account
-	var text string
-	keys := account.Keys
 	if g.Principal.Kind == KindAccountSAS {
-		text = s.accountText(account.Name)
-	} else {
-		resource, ok := s.resource(account.Name, Resource{g.req.Container, g.req.Blob, params.Get("prefix")})
-		if !ok {
-			return fault.NotAuthenticated("sr '" + s.Resource + "' does not suit the resource of the request.")
-		}
-		g.resource = resource
-		text = s.serviceText(resource)
+		return g.match([]signer{{keys: account.Keys}}, s.accountText(account.Name))
 	}
-	textOf := s.serviceText
+	resource, ok := s.resource(account.Name, Resource{g.req.Container, g.req.Blob, params.Get("prefix")})
+	if !ok {
+		return fault.NotAuthenticated("sr '" + s.Resource + "' does not suit the resource of the request.")
+	}
+	g.resource = resource
+	textOf, by := s.serviceText, []signer{{keys: account.Keys}}
 	if g.Principal.Kind == KindDelegationSAS {
-		key, err := g.delegationKey()
-		if err != nil {
+		var err error
+		if by, err = g.delegationSigners(); err != nil {
 			return err
 		}
 		headers, queries, ok := s.bound(g.req.Header, params)
@@ -203,15 +199,30 @@ func (g *Grant) verifySignature(params query.Query) error {
 			return fault.NotAuthenticated("A header or query parameter that the signature is bound to is missing or repeated.")
 		}
 		textOf = func(resource string) string { return s.delegationText(resource, headers, queries) }
-		keys, text = []*Key{key}, textOf(g.resource)
 	}
-	if verifyAny(keys, []byte(text), s.Signature) {
-		return nil
+	if sent, ok := g.sentResource(); ok {
+		return g.match(by, textOf(resource), textOf(sent))
 	}
-	if sent, ok := g.sentResource(); ok && verifyAny(keys, []byte(textOf(sent)), s.Signature) {
-		return nil
+	return g.match(by, textOf(resource))
+}
+
+// signer is somebody who may have signed.
+type signer struct {
+	keys   []*Key
+	issuer string // whose user it is, for a user delegation key
+}
+
+// match finds the signer of one of the texts, and notes whose user it is.
+func (g *Grant) match(by []signer, texts ...string) error {
+	for _, one := range by {
+		for _, text := range texts {
+			if verifyAny(one.keys, []byte(text), g.sas.Signature) {
+				g.Principal.Issuer = one.issuer
+				return nil
+			}
+		}
 	}
-	return fault.NotAuthenticated("Signature did not match. String to sign used was " + text)
+	return fault.NotAuthenticated("Signature did not match. String to sign used was " + texts[0])
 }
 
 // sentResource returns the canonical resource of a blob as the path has it, before its dots were resolved, if a signature may
@@ -223,8 +234,9 @@ func (g *Grant) sentResource() (string, bool) {
 	return g.sas.resource(g.env.Account.Name, Resource{Container: g.req.Container, Blob: g.req.SentBlob})
 }
 
-// delegationKey returns the user delegation key that the fields name.
-func (g *Grant) delegationKey() (*Key, error) {
+// delegationSigners returns the user delegation keys that the fields name, one for each issuer whose user may have it: only the key
+// itself tells.
+func (g *Grant) delegationSigners() (by []signer, err error) {
 	if len(g.env.DelegationSecret) == 0 {
 		return nil, fault.NotAuthenticated("User delegation is not offered.")
 	}
@@ -238,8 +250,12 @@ func (g *Grant) delegationKey() (*Key, error) {
 		return nil, err
 	}
 	g.keyPeriod = period{start, expiry}
-	k := DelegationKey{s.ObjectID, s.Tenant, start, expiry, s.KeyService, s.KeyVersion, s.DelegatedTenant}
-	return NewKey(k.Value(g.env.DelegationSecret, g.env.Account.Name)), nil
+	k := DelegationKey{ObjectID: s.ObjectID, Tenant: s.Tenant, Start: start, Expiry: expiry, Service: s.KeyService, Version: s.KeyVersion,
+		DelegatedTenant: s.DelegatedTenant}
+	for _, k.Issuer = range g.env.Issuers {
+		by = append(by, signer{[]*Key{NewKey(k.Value(g.env.DelegationSecret, g.env.Account.Name))}, k.Issuer})
+	}
+	return by, nil
 }
 
 // period is a half-open interval of time; a zero start is open.
@@ -357,7 +373,8 @@ func (g *Grant) checkDelegation() error {
 	if s.DelegatedTenant != "" {
 		tenant = s.DelegatedTenant
 	}
-	if !strings.EqualFold(user.Principal.ObjectID, s.DelegatedID) || !strings.EqualFold(user.Principal.Tenant, tenant) {
+	if !strings.EqualFold(user.Principal.ObjectID, s.DelegatedID) || !strings.EqualFold(user.Principal.Tenant, tenant) ||
+		user.Principal.Issuer != g.Principal.Issuer {
 		return fault.NotAuthenticated("The token is not one of the user that the signature is bound to.")
 	}
 	return nil

@@ -218,7 +218,7 @@ func serviceSAS(t testing.TB, sr, blob string, change func(*SAS)) string {
 }
 
 var testDelegationKey = DelegationKey{
-	ObjectID: testOID, Tenant: testTenant, Service: "b", Version: "2026-12-06",
+	ObjectID: testOID, Tenant: testTenant, Service: "b", Version: "2026-12-06", Issuer: testIssuer,
 	Start: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC), Expiry: time.Date(2026, 3, 4, 8, 0, 0, 0, time.UTC),
 }
 
@@ -240,7 +240,8 @@ func delegationSAS(t testing.TB, k DelegationKey, change func(*SAS), bound *Requ
 func sasEnv(t testing.TB) *Env {
 	e := testEnv(t)
 	e.DelegationSecret = testSecret
-	e.Access = NewAccess([]Assignment{{Principal: strings.ToUpper(testOID), Role: RoleContributor}}, nil)
+	e.Issuers = []string{"https://another.test/", testIssuer}
+	e.Access = NewAccess([]Assignment{{Principal: strings.ToUpper(testOID), Issuer: testIssuer, Role: RoleContributor}}, nil)
 	e.Policy = func(container, id string) (*AccessPolicy, error) {
 		switch container + "/" + id {
 		case "cont/full":
@@ -382,7 +383,7 @@ func TestSASRefused(t *testing.T) {
 
 		{"key expired", get(delegationSAS(t, shifted(-24*time.Hour, -24*time.Hour), none, nil)), "403 AuthenticationFailed [{AuthenticationErrorDetail Signature not valid in the specified key time frame: Key Start [Mon, 02 Mar 2026"},
 		{"key of 8 days", get(delegationSAS(t, shifted(0, 7*24*time.Hour), none, nil)), "403 AuthenticationFailed [{AuthenticationErrorDetail The user delegation key is good for more than 7 days.}]"},
-		{"key of another service", get(delegationSAS(t, DelegationKey{testOID, testTenant, testDelegationKey.Start, testDelegationKey.Expiry, "q", "2026-12-06", ""}, none, nil)), "403 AuthenticationFailed [{AuthenticationErrorDetail The user delegation key is not"},
+		{"key of another service", get(delegationSAS(t, DelegationKey{testOID, testTenant, testDelegationKey.Start, testDelegationKey.Expiry, "q", "2026-12-06", "", testIssuer}, none, nil)), "403 AuthenticationFailed [{AuthenticationErrorDetail The user delegation key is not"},
 		{"bound to a user, no token", get(delegationSAS(t, shifted(0, 0), func(s *SAS) { s.DelegatedID = testOID }, nil)), "403 AuthenticationFailed [{AuthenticationErrorDetail The signature is bound to a user, whose token is missing.}]"},
 
 		{"no such policy", service(func(s *SAS) { s.Policy = "none" }), "403 AuthenticationFailed [{AuthenticationErrorDetail Error locating SAS identifier.}]"},

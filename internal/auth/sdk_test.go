@@ -74,7 +74,7 @@ func (j *judge) Do(out *http.Request) (*http.Response, error) {
 	}
 	env := &auth.Env{
 		Account: &auth.Account{Name: "acct", Keys: []*auth.Key{key}}, Now: sdkNow, DelegationSecret: []byte("secret"),
-		Access: auth.NewAccess([]auth.Assignment{{Principal: "oid", Role: auth.RoleOwner}}, nil),
+		Issuers: []string{""}, Access: auth.NewAccess([]auth.Assignment{{Principal: "oid", Role: auth.RoleOwner}}, nil),
 	}
 	if date, err := time.Parse(http.TimeFormat, in.Header.Get("X-Ms-Date")); err == nil {
 		env.Now = date // the SDK signs with the clock of the machine

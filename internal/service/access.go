@@ -15,6 +15,7 @@ import (
 type Trust struct {
 	DelegationSecret []byte       // what user delegation keys are derived from; nil issues none
 	Tokens           auth.Tokens  // whose bearer tokens are taken
+	Issuers          []string     // whose users may have asked for user delegation keys
 	Audiences        []string     // URLs that tokens may be meant for, besides those of the real service
 	Access           *auth.Access // who has which role
 	AuthorizationURI string       // where a client without a token is sent
@@ -26,7 +27,7 @@ func (s *Service) environment(r *wire.Request) *auth.Env {
 	env := &auth.Env{Account: s.Accounts(r.Account), Now: r.Received, ReencodedPaths: true}
 	if s.Trust != nil {
 		if t := s.Trust(); t != nil {
-			env.DelegationSecret, env.Tokens, env.Audiences = t.DelegationSecret, t.Tokens, t.Audiences
+			env.DelegationSecret, env.Tokens, env.Issuers, env.Audiences = t.DelegationSecret, t.Tokens, t.Issuers, t.Audiences
 			env.Access, env.AuthorizationURI, env.BearerOverHTTP = t.Access, t.AuthorizationURI, t.BearerOverHTTP
 		}
 	}

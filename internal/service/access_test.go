@@ -298,6 +298,9 @@ func (i issuer) token(t testing.TB, s *store) string {
 	return i.tokenOf(t, s, "11111111-0000-0000-0000-000000000001")
 }
 
+// tokenIssuer is what the tokens of tests say who issued them.
+const tokenIssuer = "https://issuer.example/"
+
 // tokenOf returns a token of the object with an ID.
 func (i issuer) tokenOf(t testing.TB, s *store, id string) string {
 	t.Helper()
@@ -306,7 +309,7 @@ func (i issuer) tokenOf(t testing.TB, s *store, id string) string {
 		t.Fatal(err)
 	}
 	text, err := jwt.Signed(signer).Claims(map[string]any{
-		"iss": "https://issuer.example/", "aud": "https://storage.azure.com", "exp": s.clock.Now().Add(time.Hour).Unix(),
+		"iss": tokenIssuer, "aud": "https://storage.azure.com", "exp": s.clock.Now().Add(time.Hour).Unix(),
 		"oid": id, "tid": "tenant",
 	}).Serialize()
 	if err != nil {
@@ -323,8 +326,9 @@ func TestDelegationKey(t *testing.T) {
 	}
 	trust := &service.Trust{
 		DelegationSecret: []byte("a secret of the server"),
+		Issuers:          []string{tokenIssuer},
 		Tokens:           issuer{k},
-		Access:           auth.NewAccess([]auth.Assignment{{Principal: "11111111-0000-0000-0000-000000000001", Role: auth.RoleContributor}}, nil),
+		Access:           auth.NewAccess([]auth.Assignment{{Principal: "11111111-0000-0000-0000-000000000001", Issuer: tokenIssuer, Role: auth.RoleContributor}}, nil),
 	}
 	s.Trust = func() *service.Trust { return trust }
 	token := issuer{k}.token(t, s)
@@ -368,7 +372,7 @@ func TestDelegationKey(t *testing.T) {
 	start, _ := auth.ParseTime(got.SignedStart)
 	expiry, _ := auth.ParseTime(got.SignedExpiry)
 	query := auth.SignDelegationSAS(auth.SAS{Version: "2026-12-06", Resource: "b", Permissions: "rd", Expiry: s.inAnHour()}, account, "box", "one",
-		auth.DelegationKey{ObjectID: got.SignedOid, Tenant: got.SignedTid, Start: start, Expiry: expiry, Service: "b", Version: got.SignedVersion}, value, nil)
+		auth.DelegationKey{ObjectID: got.SignedOid, Tenant: got.SignedTid, Start: start, Expiry: expiry, Service: "b", Version: got.SignedVersion, Issuer: tokenIssuer}, value, nil)
 	s.asked(200, "", "GET", "/box/one?"+query, nil)
 	trust.Access = nil
 	s.asked(403, "AuthorizationPermissionMismatch", "GET", "/box/one?"+query, nil)

@@ -299,14 +299,14 @@ var rightsRoles = map[string]*auth.Role{
 // trustRole gives the principal that has the role's letter for its ID the role, where the
 // assignment says.
 func (a *attempts) trustRole(role string, on auth.Assignment) {
-	on.Principal, on.Role = role, rightsRoles[role]
-	a.trust = service.Trust{DelegationSecret: []byte(rightsSecret), Tokens: issuer{issuerKey()}, Access: auth.NewAccess([]auth.Assignment{on}, nil)}
+	on.Principal, on.Issuer, on.Role = role, tokenIssuer, rightsRoles[role]
+	a.trust = service.Trust{DelegationSecret: []byte(rightsSecret), Tokens: issuer{issuerKey()}, Issuers: []string{tokenIssuer}, Access: auth.NewAccess([]auth.Assignment{on}, nil)}
 }
 
 // delegated returns a user delegation SAS for a container.
 func (a *attempts) delegated(id, container, letters string) string {
 	now := a.clock.Now().Truncate(time.Second)
-	k := auth.DelegationKey{ObjectID: id, Tenant: "tenant", Start: now.Add(-time.Hour), Expiry: now.Add(2 * time.Hour), Service: "b", Version: newestVersion}
+	k := auth.DelegationKey{ObjectID: id, Tenant: "tenant", Start: now.Add(-time.Hour), Expiry: now.Add(2 * time.Hour), Service: "b", Version: newestVersion, Issuer: tokenIssuer}
 	return auth.SignDelegationSAS(a.scope("c", letters), account, container, "", k, k.Value([]byte(rightsSecret), account), nil)
 }
 

@@ -29,7 +29,7 @@ func TestCopyCredentials(t *testing.T) {
 	}
 	trust := &service.Trust{
 		Tokens: issuer{k},
-		Access: auth.NewAccess([]auth.Assignment{{Principal: "11111111-0000-0000-0000-000000000001", Role: auth.RoleContributor}}, nil),
+		Access: auth.NewAccess([]auth.Assignment{{Principal: "11111111-0000-0000-0000-000000000001", Issuer: tokenIssuer, Role: auth.RoleContributor}}, nil),
 	}
 	s.Trust = func() *service.Trust { return trust }
 	token := issuer{k}.token(t, s)

@@ -61,7 +61,7 @@ func doGetDelegationKey(s *scope, a *getDelegationKey) (*gotDelegationKey, error
 	p := s.grant.Principal
 	k := auth.DelegationKey{
 		ObjectID: p.ObjectID, Tenant: p.Tenant, Start: start, Expiry: expiry,
-		Service: "b", Version: string(s.req.Version),
+		Service: "b", Version: string(s.req.Version), Issuer: p.Issuer,
 	}
 	if s.req.Version.AtLeast(delegatedTenantSince) {
 		if t := a.Info.DelegatedTenant; t != "" && !strings.EqualFold(t, p.Tenant) {

@@ -322,8 +322,9 @@ func (p *place) token() string {
 	k := issuerKey()
 	trust := &service.Trust{
 		DelegationSecret: []byte("a secret of the server"),
+		Issuers:          []string{tokenIssuer},
 		Tokens:           issuer{k},
-		Access:           auth.NewAccess([]auth.Assignment{{Principal: "11111111-0000-0000-0000-000000000001", Role: auth.RoleContributor}}, nil),
+		Access:           auth.NewAccess([]auth.Assignment{{Principal: "11111111-0000-0000-0000-000000000001", Issuer: tokenIssuer, Role: auth.RoleContributor}}, nil),
 	}
 	p.Trust = func() *service.Trust { return trust }
 	return issuer{k}.token(p.t, p.store)
