@@ -34,12 +34,13 @@ type accountConfig struct {
 	ContainerRetention int  `toml:"container-retention-days"` // 0 to 365
 	Immutability       bool `toml:"immutability"`
 	Expiry             bool `toml:"expiry"`
+	PageTiers          bool `toml:"page-blob-tiers"`
 }
 
 // features are what the account offers beyond what every account does.
 func (c *accountConfig) features() service.Features {
 	return service.Features{Versioning: c.Versioning, ContainerRetention: c.ContainerRetention,
-		Immutability: c.Immutability, Expiry: c.Expiry}
+		Immutability: c.Immutability, Expiry: c.Expiry, PageTiers: c.PageTiers}
 }
 
 // maxKeys is how many keys an account may have at a time: two, so that one can be

@@ -178,7 +178,7 @@ func TestServeRefusesToGuess(t *testing.T) {
 func TestFeaturesComeFromTheConfiguration(t *testing.T) {
 	t.Setenv(accountsVariable, "")
 	file := filepath.Join(t.TempDir(), "leasehold.toml")
-	text := "[[account]]\nname = \"acct\"\nkeys = [\"AAAAAAAAAAAAAAAAAAAAAA==\"]\nversioning = true\ncontainer-retention-days = 7\n"
+	text := "[[account]]\nname = \"acct\"\nkeys = [\"AAAAAAAAAAAAAAAAAAAAAA==\"]\nversioning = true\ncontainer-retention-days = 7\npage-blob-tiers = true\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestFeaturesComeFromTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := s.features["acct"]; !f.Versioning || f.ContainerRetention != 7 || f.Expiry {
+	if f := s.features["acct"]; !f.Versioning || f.ContainerRetention != 7 || f.Expiry || !f.PageTiers {
 		t.Errorf("features %+v", f)
 	}
 	text = strings.Replace(text, "7", "999", 1)

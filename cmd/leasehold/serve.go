@@ -69,7 +69,7 @@ A configuration file for --config:
   [[account]]
   name = "acct"
   key-files = ["/run/secrets/acct-key"]
-  versioning = true               # also: container-retention-days, immutability, expiry
+  versioning = true               # also: container-retention-days, immutability, expiry, page-blob-tiers
 
   [[principal]]
   name = "worker"

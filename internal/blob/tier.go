@@ -88,11 +88,19 @@ func (s TierState) At(now Time) TierState {
 	return s
 }
 
-// InferredTier returns the tier of a blob for which none was set: Hot for block blobs. Page blobs of
-// ordinary accounts have none.
-func (b *Blob) InferredTier() Tier {
-	if b.Type == BlockBlob {
+// InferredTier returns the tier of a blob for which none was set: Hot for block blobs, and for page
+// blobs, where those have tiers, the smallest that is large enough.
+func (b *Blob) InferredTier(pageTiers bool) Tier {
+	switch {
+	case b.Type == BlockBlob:
 		return TierHot
+	case b.Type != PageBlob || !pageTiers:
+		return 0
 	}
-	return 0
+	for t := TierP4; t < TierP80; t++ {
+		if b.Size <= t.Limit() {
+			return t
+		}
+	}
+	return TierP80
 }

@@ -67,7 +67,7 @@ func (l *blobLister) appendProperties(b []byte, past blob.Revision, r *blob.Blob
 	}
 	b = append(append(append(b, "<BlobType>"...), r.Type.String()...), "</BlobType>"...)
 	if !r.Uncommitted {
-		b = appendTier(b, r, l.now)
+		b = l.appendTier(b, r)
 	}
 	if past.IsZero() {
 		b = appendLease(b, leaseStateOf(r.Lease, l.r.Now()))

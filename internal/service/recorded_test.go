@@ -113,6 +113,13 @@ func TestPageBlobsHaveNoTier(t *testing.T) {
 	if a := s.want(200, "", "GET", "/box?restype=container&comp=list", nil); bytes.Contains(a.body, []byte("AccessTier")) {
 		t.Errorf("listed %s", a.body)
 	}
+	s = s.with(service.Features{PageTiers: true}) // like a premium account
+	if a := s.want(200, "", "HEAD", "/box/disk", nil); a.get("x-ms-access-tier") != "P4" || a.get("x-ms-access-tier-inferred") != "true" {
+		t.Errorf("with tiers: %v", a.header)
+	}
+	if a := s.want(200, "", "GET", "/box?restype=container&comp=list", nil); !bytes.Contains(a.body, []byte("<AccessTier>P4</AccessTier><AccessTierInferred>true")) {
+		t.Errorf("listed with tiers %s", a.body)
+	}
 }
 
 // TestRecordedSentences holds error texts to the recordings, with their misspelling.

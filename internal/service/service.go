@@ -70,6 +70,9 @@ type Features struct {
 	// Immutability lets the blobs of containers that are created have immutability policies
 	// and legal holds.
 	Immutability bool
+	// PageTiers has page blobs be in the smallest tier that holds them unless one was set, as in
+	// premium accounts. In others they have none.
+	PageTiers bool
 	// Expiry lets blobs expire, as those of accounts with a hierarchical namespace can.
 	Expiry bool
 }

@@ -155,13 +155,13 @@ type tierHeaders struct {
 // MarshalText writes the priority.
 func (p rehydratePriority) MarshalText() ([]byte, error) { return []byte(p), nil }
 
-func (s *scope) tierHeaders() tierHeaders { return tierHeadersOf(s.blob, s.now) }
+func (s *scope) tierHeaders() tierHeaders { return s.tierOf(s.blob) }
 
-func tierHeadersOf(b *blob.Blob, now blob.Time) (h tierHeaders) {
-	t := b.Access.At(now)
+func (s *scope) tierOf(b *blob.Blob) (h tierHeaders) {
+	t := b.Access.At(s.now)
 	h.Tier, h.Changed = t.Tier, t.Changed.Second()
 	if t.Tier == 0 {
-		h.Tier = b.InferredTier()
+		h.Tier = b.InferredTier(b.Type == blob.PageBlob && s.Features(s.req.Account).PageTiers)
 		h.Inferred = h.Tier != 0
 	}
 	if t.Tier == blob.TierSmart {
@@ -177,8 +177,8 @@ func tierHeadersOf(b *blob.Blob, now blob.Time) (h tierHeaders) {
 }
 
 // appendTier appends what listings tell of the tier.
-func appendTier(b []byte, r *blob.Blob, now blob.Time) []byte {
-	h := tierHeadersOf(r, now)
+func (s *scope) appendTier(b []byte, r *blob.Blob) []byte {
+	h := s.tierOf(r)
 	if h.Tier == 0 {
 		return b
 	}

@@ -30,7 +30,7 @@ type suiteAccount struct {
 var suiteAccounts = []suiteAccount{
 	{"", "suite", "versioning = true\nrequire-https = true"},
 	{"SECONDARY_", "suitesecond", ""},
-	{"PREMIUM_", "suitepremium", ""},
+	{"PREMIUM_", "suitepremium", "page-blob-tiers = true"},
 	{"SOFT_DELETE_", "suitesoft", "versioning = true\ncontainer-retention-days = 1"},
 	{"DATALAKE_", "suitelake", "expiry = true\ncontainer-retention-days = 1"},
 	{"IMMUTABLE_", "suiteimmutable", "versioning = true\nimmutability = true"},
