@@ -136,37 +136,79 @@ type putBlockList struct {
 // blockListXML is the body of Put Block List: the order of its elements, whatever
 // their names, is the order of the content.
 type blockListXML struct {
-	XMLName xml.Name `xml:"BlockList"`
-	Blocks  []struct {
-		XMLName xml.Name
-		ID      string `xml:",chardata"`
-	} `xml:",any"`
+	refs []blob.BlockRef
+	sums *sums // of the body as it was sent
 }
 
-func (l *blockListXML) refs() ([]blob.BlockRef, error) {
-	sources := map[string]blob.BlockSource{
-		"Latest": blob.Latest, "Committed": blob.Committed, "Uncommitted": blob.Uncommitted,
+// SeeXML hashes the body.
+func (l *blockListXML) SeeXML(raw []byte) { l.sums = sumsOf(raw) }
+
+var blockSources = map[string]blob.BlockSource{
+	"Latest": blob.Latest, "Committed": blob.Committed, "Uncommitted": blob.Uncommitted,
+}
+
+// UnmarshalXML reads the list. It refuses unknown elements and too many of them where it meets them.
+func (l *blockListXML) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	if start.Name.Local != "BlockList" {
+		return xml.UnmarshalError("expected element type <BlockList> but have <" + start.Name.Local + ">")
 	}
-	refs := make([]blob.BlockRef, len(l.Blocks))
-	for i, b := range l.Blocks {
-		source, ok := sources[b.XMLName.Local]
-		if !ok {
-			return nil, fault.UnsupportedXML(b.XMLName.Local, b.ID)
-		}
-		id, err := blob.ParseBlockID("", strings.TrimSpace(b.ID))
+	for {
+		token, err := d.Token()
 		if err != nil {
-			return nil, fault.InvalidBlockID
+			return err
 		}
-		refs[i] = blob.BlockRef{Source: source, ID: id}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if err := l.add(d, t.Name.Local); err != nil {
+				return err
+			}
+		case xml.EndElement:
+			return nil
+		}
 	}
-	return refs, nil
+}
+
+// add reads the element of one block.
+func (l *blockListXML) add(d *xml.Decoder, name string) error {
+	if len(l.refs) == blob.MaxCommittedBlocks {
+		return fault.BlockListTooLong
+	}
+	text, err := elementText(d)
+	if err != nil {
+		return err
+	}
+	source, ok := blockSources[name]
+	if !ok {
+		return fault.UnsupportedXML(name, text)
+	}
+	id, err := blob.ParseBlockID("", strings.TrimSpace(text))
+	if err != nil {
+		return fault.InvalidBlockID
+	}
+	l.refs = append(l.refs, blob.BlockRef{Source: source, ID: id})
+	return nil
+}
+
+// elementText returns the text of the element that has begun, and reads to its end.
+func elementText(d *xml.Decoder) (string, error) {
+	var text strings.Builder
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", err
+		}
+		switch t := token.(type) {
+		case xml.CharData:
+			text.Write(t)
+		case xml.StartElement:
+			return "", fault.UnsupportedXML(t.Name.Local, "")
+		case xml.EndElement:
+			return text.String(), nil
+		}
+	}
 }
 
 func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
-	refs, err := a.List.refs()
-	if err != nil {
-		return nil, err
-	}
 	b, err := s.entry.Replace(blob.BlockBlob)
 	if err != nil {
 		return nil, err
@@ -175,7 +217,7 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks, err := blob.CommitBlockList(refs, committed, staged)
+	blocks, err := blob.CommitBlockList(a.List.refs, committed, staged)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +239,7 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	}
 	b.Touch(s.now)
 	answer := writtenOf(b)
-	answer.checked = a.answered(sumsOf(s.req.XMLBody), s.req.Version)
+	answer.checked = a.answered(a.List.sums, s.req.Version)
 	return &answer, s.putBlob(b)
 }
 

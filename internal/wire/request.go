@@ -48,9 +48,6 @@ type Request struct {
 	// PartOf is the request that this one came within, such as a batch; nil for one that came alone.
 	PartOf *Request
 
-	// XMLBody is the body in XML as it was sent, once the arguments have been read; nil if there is none.
-	XMLBody []byte
-
 	bodyRead int64                // bytes of the body that went through Body or a decoder
 	values   [headerValues]string // backing of the one-element header values of the answer
 	nvalues  int

@@ -13,9 +13,46 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/leasehold/leasehold/internal/fault"
 )
+
+// SeesXML is implemented by a body that is shown the bytes it is read from, before it is decoded. It must not
+// keep them.
+type SeesXML interface{ SeeXML(raw []byte) }
+
+// Bounds of XML bodies.
+const (
+	// maxXMLBodies bounds the bytes of all XML bodies that are being read and decoded, of all requests together: ten
+	// of the longest, which are lists of 50,000 blocks. Decoding one takes about as much again.
+	maxXMLBodies = 128 << 20
+	// maxXMLDepth bounds how deep elements lie in each other. The protocol's lie five deep.
+	maxXMLDepth = 32
+	// maxXMLTag bounds the bytes of one tag: encoding/xml takes twenty times as much for one that is nothing but
+	// attributes, and the protocol knows none beside those of name spaces.
+	maxXMLTag = 8 << 10
+)
+
+// xmlBodies counts the bytes of XML bodies that are in memory.
+var xmlBodies = budget{limit: maxXMLBodies}
+
+// budget is a number of bytes that requests have in common.
+type budget struct {
+	limit int64
+	taken atomic.Int64
+}
+
+// take reports whether there were n bytes left, and takes them.
+func (b *budget) take(n int64) bool {
+	if b.taken.Add(n) <= b.limit {
+		return true
+	}
+	b.taken.Add(-n)
+	return false
+}
+
+func (b *budget) give(n int64) { b.taken.Add(-n) }
 
 // readXML reads the XML body of a request into a value that encoding/xml knows. An empty body leaves it as it is, unless it
 // is required.
@@ -23,6 +60,14 @@ func readXML(r *Request, f *field, into any) error {
 	if r.ContentLength > f.max {
 		return fault.BodyTooLarge(f.max)
 	}
+	size := r.ContentLength
+	if size < 0 {
+		size = f.max
+	}
+	if !xmlBodies.take(size) {
+		return &fault.Error{Code: fault.ServerBusy, Header: []fault.Detail{{Name: "Retry-After", Value: "1"}}}
+	}
+	defer xmlBodies.give(size)
 	raw, err := readAll(r, f.max)
 	if err == nil {
 		err = verify(raw, r)
@@ -30,7 +75,9 @@ func readXML(r *Request, f *field, into any) error {
 	if err != nil {
 		return err
 	}
-	r.XMLBody = raw
+	if g, ok := into.(SeesXML); ok {
+		g.SeeXML(raw)
+	}
 	raw = bytes.TrimPrefix(raw, []byte(XMLHeader[:3]))
 	if len(raw) == 0 && !f.required {
 		return nil
@@ -90,6 +137,9 @@ func verify(raw []byte, r *Request) error {
 // document is not well formed or has another root, [fault.UnsupportedXMLNode] for an element that the type does not have, and
 // [fault.InvalidXMLNodeValue] for text that its field cannot hold.
 func decodeXML(raw []byte, s *shape, into any) error {
+	if at := longTag(raw); at >= 0 {
+		return fault.MalformedXML(1+bytes.Count(raw[:at], []byte("\n")), at-bytes.LastIndexByte(raw[:at], '\n'), "A tag is too long.")
+	}
 	g := &guard{inner: xml.NewDecoder(bytes.NewReader(raw)), root: s}
 	d := xml.NewTokenDecoder(g)
 	err := d.Decode(into)
@@ -110,6 +160,54 @@ func decodeXML(raw []byte, s *shape, into any) error {
 		return fault.MalformedXML(line, position, "The document does not have the expected content.")
 	}
 	return fault.InvalidXML(g.ended, string(g.text))
+}
+
+// longTag returns where the first tag begins that is longer than maxXMLTag, -1 if there is none.
+func longTag(raw []byte) int {
+	for at := 0; ; {
+		next := bytes.IndexByte(raw[at:], '<')
+		if next < 0 {
+			return -1
+		}
+		at += next
+		n, tag := markupLength(raw[at:])
+		if tag && n > maxXMLTag {
+			return at
+		}
+		at += n
+	}
+}
+
+// markupEnds are the beginnings and the ends of what is no tag though it begins with a "<".
+var markupEnds = [][2]string{{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"<!", ">"}}
+
+// markupLength returns the length of the markup that begins raw, and whether it is a tag. It looks no further than a
+// tag may go.
+func markupLength(raw []byte) (n int, tag bool) {
+	for _, m := range markupEnds {
+		if bytes.HasPrefix(raw, []byte(m[0])) {
+			if end := bytes.Index(raw, []byte(m[1])); end >= 0 {
+				return end + len(m[1]), false
+			}
+			return len(raw), false
+		}
+	}
+	quote := byte(0)
+	for i, c := range raw {
+		switch {
+		case i > maxXMLTag:
+			return i, true
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '>':
+			return i + 1, true
+		}
+	}
+	return len(raw), true
 }
 
 // atEnd checks that nothing but white space, comments and the like follow the root element.
@@ -243,6 +341,10 @@ func (g *guard) Token() (xml.Token, error) {
 		}
 		if next == nil {
 			return nil, fault.UnsupportedXML(t.Name.Local, "")
+		}
+		if len(g.open) == maxXMLDepth {
+			line, position := g.inner.InputPos()
+			return nil, fault.MalformedXML(line, position, "The elements lie too deep in each other.")
 		}
 		g.open, g.text = append(g.open, next), g.text[:0]
 	case xml.CharData:
