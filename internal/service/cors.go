@@ -14,7 +14,7 @@ import (
 )
 
 // rulesFor is how long the rules of an account are remembered for answers to requests
-// without an origin, where they decide about no more than a Vary header.
+// without an origin, where they decide about no more than what caches are told.
 const rulesFor = time.Second
 
 // ruleCache remembers whether accounts have rules. The zero value is ready for use.
