@@ -138,7 +138,6 @@ var (
 	PermListBlobs              = Permission{Name: "ListBlobs", Type: 'c', Scoped: "l", Account: "l", Actions: read, Public: PublicContainer}
 	PermFindContainerBlobs     = Permission{Name: "FindContainerBlobs", Type: 'c', Scoped: "f", Account: "f", Actions: []Action{ActionFindBlobs}, WholeContainer: true}
 	PermRestoreContainer       = Permission{Name: "RestoreContainer", Type: 'c', Account: "w", Actions: cWrite}
-	PermRenameContainer        = Permission{Name: "RenameContainer", Type: 'c', Account: "w", Actions: cWrite}
 	PermContainerBatch         = Permission{Name: "ContainerBatch", Scoped: AnyLetter, Account: AnyLetter, Actions: cWrite}
 )
 

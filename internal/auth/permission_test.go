@@ -42,7 +42,6 @@ var matrix = []struct {
 	{PermListBlobs, "l", "c", "l", "OCR", PublicContainer},
 	{PermFindContainerBlobs, "f", "c", "f", "O", PublicNone},
 	{PermRestoreContainer, "-", "c", "w", "OC", PublicNone},
-	{PermRenameContainer, "-", "c", "w", "OC", PublicNone},
 	{PermContainerBatch, "any", "sco", "any", "OC", PublicNone},
 
 	{PermGetBlob, "r", "o", "r", "OCR", PublicBlob},

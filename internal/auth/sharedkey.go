@@ -4,8 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/httpdate"
 )
 
 // dateTolerance is how far the date of a Shared Key request may lie from the server's clock, either way.
@@ -70,7 +70,7 @@ func checkDate(req *Request, now time.Time) error {
 	if v, ok := req.Header["X-Ms-Date"]; ok {
 		value = first(v)
 	}
-	date, err := blob.ParseHTTP(value)
+	date, err := httpdate.Parse(value)
 	if err != nil || now.Sub(date).Abs() > dateTolerance {
 		return fault.NotAuthenticated("Request date header too old: '" + value + "'")
 	}

@@ -3,8 +3,9 @@ package blob
 import (
 	"encoding/binary"
 	"fmt"
-	"strconv"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/httpdate"
 )
 
 // Time is an instant in ticks of 100 nanoseconds since 1970-01-01 UTC: the
@@ -60,34 +61,8 @@ func (t Time) AppendText(b []byte) ([]byte, error) {
 	return t.AppendHTTP(b), nil
 }
 
-const (
-	weekdays = "SunMonTueWedThuFriSat"
-	months   = "JanFebMarAprMayJunJulAugSepOctNovDec"
-)
-
-// AppendHTTP appends t in RFC 1123 form with the zone GMT. It is a hot path of
-// every answer and listing, so it does without time.Format.
-func (t Time) AppendHTTP(b []byte) []byte {
-	std := t.Std()
-	year, month, day := std.Date()
-	hour, minute, second := std.Clock()
-	w, m := 3*int(std.Weekday()), 3*(int(month)-1)
-	b = append(b, weekdays[w:w+3]...)
-	b = append(b, ',', ' ')
-	b = append(two(b, day), ' ')
-	b = append(b, months[m:m+3]...)
-	b = append(b, ' ')
-	if year < 1000 {
-		b = append(b, fmt.Sprintf("%04d", year)...)
-	} else {
-		b = strconv.AppendInt(b, int64(year), 10)
-	}
-	b = append(two(append(b, ' '), hour), ':')
-	b = append(two(b, minute), ':')
-	return append(two(b, second), " GMT"...)
-}
-
-func two(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
+// AppendHTTP appends t in the form of RFC 1123 with the zone GMT.
+func (t Time) AppendHTTP(b []byte) []byte { return httpdate.Append(b, t.Std()) }
 
 // ETag is the version stamp of a blob or container: a count of 100 ns ticks
 // that only rises for one name. It is written as the service writes it, as the

@@ -145,13 +145,6 @@ func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
-// Pool returns a pool that trusts this authority alone.
-func (a *Authority) Pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
 // permits tells whether the authority may vouch for a DNS name: one that was made by an
 // older program knows fewer.
 func (a *Authority) permits(name string) bool {

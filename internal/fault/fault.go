@@ -32,15 +32,6 @@ func entryOf(c Code) entry {
 	return table[i]
 }
 
-// Codes returns all codes in byte order.
-func Codes() []Code {
-	all := make([]Code, len(table))
-	for i, e := range table {
-		all[i] = e.code
-	}
-	return all
-}
-
 // Detail is a name with a value: an XML child that follows Message in the body of an error, or a response header.
 type Detail struct{ Name, Value string }
 

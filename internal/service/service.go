@@ -36,9 +36,6 @@ type Options struct {
 	Trust func() *Trust
 	// Features returns what an account is set to do; nil for nothing beyond the plain.
 	Features func(account string) Features
-	// Shared tells that other processes change the store as well: nothing of it is kept in
-	// memory from one request to the next.
-	Shared bool
 	// Random yields the bytes of IDs.
 	Random io.Reader
 	// Now dates requests and judges signatures. Leases are judged by the store's clock.
@@ -54,9 +51,6 @@ type Options struct {
 	// MaxSource bounds the bytes of such a source that is copied as a blob: 5000 MiB if it is
 	// not given.
 	MaxSource int64
-	// Rehydration is how long a blob takes from the archive to another tier: a minute if it
-	// is not given. With high priority it is a tenth.
-	Rehydration time.Duration
 }
 
 // Features are the settings of an account that the real service takes from its
@@ -93,9 +87,6 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Rehydration <= 0 {
-		o.Rehydration = time.Minute
 	}
 	if o.Features == nil {
 		o.Features = func(string) Features { return Features{} }

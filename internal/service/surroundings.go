@@ -51,7 +51,7 @@ func (c *call) around(ctx context.Context) (surroundings, error) {
 	if err == nil && found.container == nil {
 		err = fault.ContainerNotFound
 	}
-	if err == nil && !c.Shared {
+	if err == nil {
 		c.near.keep(name, found, changes)
 	}
 	return found, err

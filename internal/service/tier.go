@@ -2,6 +2,7 @@ package service
 
 import (
 	"strings"
+	"time"
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/blob"
@@ -88,10 +89,14 @@ func doSetTier(s *scope, a *setTier) (*tierSet, error) {
 	return answer, s.putBlob(s.blob)
 }
 
+// rehydration is how long a blob takes from the archive to another tier; with high priority it is
+// a tenth.
+const rehydration = time.Minute
+
 // rehydrate sets when the blob comes out of the archive: later only if it was not on its
 // way already.
 func (s *scope) rehydrate(t *blob.TierState, urgent bool) {
-	after := s.Rehydration
+	after := rehydration
 	if t.Urgent = t.Urgent || urgent; t.Urgent {
 		after /= 10
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/httpdate"
 )
 
 // ServerName is the value of the Server header, which clients know.
@@ -75,7 +76,7 @@ func (c *dateCache) of(t time.Time) string {
 	if d := c.last.Load(); d != nil && d.second == second {
 		return d.text
 	}
-	d := &dateText{second, string(AppendHTTPTime(make([]byte, 0, httpTimeLen), t))}
+	d := &dateText{second, string(httpdate.Append(make([]byte, 0, httpdate.Len), t))}
 	c.last.Store(d)
 	return d.text
 }

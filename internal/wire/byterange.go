@@ -60,9 +60,6 @@ func offset(s string) (int64, bool) {
 	return n, true
 }
 
-// MakeRange returns the range from start to last, both included; 0 <= start <= last.
-func MakeRange(start, last int64) Range { return Range{start, last + 1} }
-
 // UnmarshalText is [ParseRange].
 func (r *Range) UnmarshalText(text []byte) (err error) {
 	*r, err = ParseRange(string(text))

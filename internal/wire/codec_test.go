@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/leasehold/leasehold/internal/fault"
+	"github.com/leasehold/leasehold/internal/httpdate"
 )
 
 // upper is a text type that accepts capitals only, refuses "fault" with a fault of its own, and reads "NONE" as nothing.
@@ -36,8 +37,8 @@ func (u upper) MarshalText() ([]byte, error) { return []byte("<" + u + ">"), nil
 func (u upper) IsZero() bool                 { return u == "" }
 
 type conditions struct {
-	IfMatch string   `header:"If-Match"`
-	Since   HTTPTime `header:"If-Modified-Since,lenient"`
+	IfMatch string `header:"If-Match"`
+	Since   moment `header:"If-Modified-Since,lenient"`
 }
 
 type group struct {
@@ -53,7 +54,7 @@ type everything struct {
 	Size     *uint64       `header:"x-ms-size"`
 	Period   time.Duration `header:"x-ms-period"`
 	MD5      []byte        `header:"Content-MD5"`
-	When     *HTTPTime     `header:"x-ms-when"`
+	When     *moment       `header:"x-ms-when"`
 	Upper    upper         `header:"x-ms-upper"`
 	UpperPtr *upper        `header:"x-ms-upper-ptr"`
 	Range    Range         `header:"x-ms-range|Range"`
@@ -89,11 +90,11 @@ func TestDecode(t *testing.T) {
 	if err := CompileArgs[everything]().Decode(r, &got); err != nil {
 		t.Fatal(err)
 	}
-	when := HTTPTime{time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}
+	when := moment{time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}
 	size, ptr := uint64(1<<64-1), upper("PTR")
 	want := everything{
 		conditions: conditions{IfMatch: "*", Since: when}, group: group{3}, Name: "n", Flag: true, Count: -7, Size: &size,
-		Period: -time.Second, MD5: []byte{1, 2, 3}, When: &when, Upper: "UP", UpperPtr: &ptr, Range: MakeRange(1, 2),
+		Period: -time.Second, MD5: []byte{1, 2, 3}, When: &when, Upper: "UP", UpperPtr: &ptr, Range: between(1, 2),
 		Snapshot: "s 1", Max: 5, Mixed: "m", Meta: Metadata{"oNe": "1", "two_": ""},
 	}
 	got.When.Time = got.When.UTC()
@@ -350,7 +351,7 @@ func TestCompilePanics(t *testing.T) {
 
 type answer struct {
 	ETag     string        `header:"ETag"`
-	Modified HTTPTime      `header:"Last-Modified"`
+	Modified moment        `header:"Last-Modified"`
 	Count    int64         `header:"x-ms-count"`
 	Zero     int64         `header:"x-ms-zero,always"`
 	Flag     *bool         `header:"x-ms-flag"`
@@ -392,7 +393,7 @@ const common = "Date: Tue, 03 Mar 2026 08:00:00 GMT\n"
 func TestWrite(t *testing.T) {
 	no := false
 	full := answer{
-		ETag: `"0x1"`, Modified: HTTPTime{time.Date(2026, 3, 3, 7, 0, 0, 5, time.UTC)}, Count: 9, Flag: &no, Left: 14900 * time.Millisecond,
+		ETag: `"0x1"`, Modified: moment{time.Date(2026, 3, 3, 7, 0, 0, 5, time.UTC)}, Count: 9, Flag: &no, Left: 14900 * time.Millisecond,
 		MD5: []byte{1, 2, 3}, Upper: "UP", New: "new", Meta: Metadata{"oNe": "1"}, Status: 206, Content: &fixed{text: "hello"},
 	}
 	r := parse(t, "GET /a/c/b", "x-ms-version: 2021-12-02", "x-ms-client-request-id: mine")
@@ -530,7 +531,7 @@ func TestFields(t *testing.T) {
 		Q     *int64   `query:"maxresults"`
 		Meta  Metadata `meta:"x-ms-meta-"`
 	}]()))
-	want := "[{If-Match  header string string false } {If-Modified-Since  header text wire.HTTPTime false } " +
+	want := "[{If-Match  header string string false } {If-Modified-Since  header text wire.moment false } " +
 		"{x-ms-range Range header text wire.Range true } {maxresults  query integer *int64 false } {x-ms-meta-  metadata string wire.Metadata false }]"
 	if got != want {
 		t.Errorf("got %s", got)
@@ -561,7 +562,7 @@ func (w bare) WriteHeader(int)             {}
 func BenchmarkWrite(b *testing.B) {
 	no := false
 	v := answer{
-		ETag: `"0x1"`, Modified: HTTPTime{time.Date(2026, 3, 3, 7, 0, 0, 0, time.UTC)}, Count: 9, Flag: &no, Left: time.Second,
+		ETag: `"0x1"`, Modified: moment{time.Date(2026, 3, 3, 7, 0, 0, 0, time.UTC)}, Count: 9, Flag: &no, Left: time.Second,
 		MD5: []byte{1, 2, 3}, Upper: "UP", New: "new", Content: &fixed{text: "hello"},
 	}
 	results := CompileResults[answer]()
@@ -577,3 +578,18 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 }
+
+// moment is a time that reads and writes itself, in whole seconds.
+type moment struct{ time.Time }
+
+// UnmarshalText reads a date of HTTP.
+func (m *moment) UnmarshalText(text []byte) (err error) {
+	m.Time, err = http.ParseTime(string(text))
+	return err
+}
+
+// AppendText writes a date of HTTP.
+func (m moment) AppendText(dst []byte) ([]byte, error) { return httpdate.Append(dst, m.Time), nil }
+
+// MarshalText is AppendText.
+func (m moment) MarshalText() ([]byte, error) { return m.AppendText(nil) }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
@@ -62,6 +63,13 @@ func newFront(t *testing.T) *Front {
 	return f
 }
 
+// roots returns a pool that trusts the authority of the front alone.
+func roots(f *Front) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(f.CA.PEM())
+	return pool
+}
+
 func client(t *testing.T, f *Front) *http.Client {
 	t.Helper()
 	u, err := url.Parse(f.URL)
@@ -70,7 +78,7 @@ func client(t *testing.T, f *Front) *http.Client {
 	}
 	transport := &http.Transport{
 		Proxy:           http.ProxyURL(u),
-		TLSClientConfig: &tls.Config{RootCAs: f.CA.Pool()},
+		TLSClientConfig: &tls.Config{RootCAs: roots(f)},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
@@ -177,7 +185,7 @@ func TestTerminateOutlivesAFailedAccept(t *testing.T) {
 		defer close(done)
 		Terminate(&failing{Listener: ln}, &tls.Config{Certificates: []tls.Certificate{*cert}}, echo(t))
 	}()
-	c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{RootCAs: f.CA.Pool(), ServerName: "localhost"})
+	c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{RootCAs: roots(f), ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
