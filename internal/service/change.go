@@ -58,7 +58,7 @@ func (c *call) changeOnce(ctx context.Context, fn func(*scope) error, also []kv.
 		return fn(s)
 	})
 	if c.req.Level != wire.LevelBlob {
-		c.near.drop(c.req.Account, c.req.Container)
+		c.parents.drop(c.req.Account, c.req.Container)
 	}
 	if err == nil {
 		s.wake()
@@ -100,7 +100,7 @@ func (s *scope) checkContainer(gated bool) error {
 	case is == nil:
 		return fault.ContainerNotFound
 	case is.Generation != s.container.Generation:
-		s.near.drop(s.req.Account, s.req.Container)
+		s.parents.drop(s.req.Account, s.req.Container)
 		return errContainerChanged
 	}
 	return nil

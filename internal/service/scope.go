@@ -92,9 +92,9 @@ func (c *call) enclosing(ctx context.Context) (*blob.Container, error) {
 	if c.req.Level != wire.LevelBlob {
 		return nil, nil
 	}
-	near, err := c.around(ctx)
-	c.properties = near.properties
-	return near.container, err
+	above, err := c.loadParents(ctx)
+	c.properties = above.properties
+	return above.container, err
 }
 
 // enter loads the resource and judges the preconditions.

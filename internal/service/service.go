@@ -79,7 +79,7 @@ type Service struct {
 	outside *fetch.Client // reads sources of copies
 	queues  waiting.Queues
 	busy    busy
-	near    surroundingsCache
+	parents parentCache
 }
 
 // New returns a Service. It panics if two rows of the table of operations can't be

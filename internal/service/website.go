@@ -55,14 +55,14 @@ func (c *call) readWebsite() error {
 	if c.Accounts(c.req.Account) == nil {
 		return fault.WebContentNotFound
 	}
-	near, err := c.around(c.ctx())
+	above, err := c.loadParents(c.ctx())
 	if errors.Is(err, fault.ContainerNotFound) {
 		return fault.WebContentNotFound
 	}
 	if err != nil {
 		return err
 	}
-	if near.properties == nil || !near.properties.Website.Serves() {
+	if above.properties == nil || !above.properties.Website.Serves() {
 		return fault.WebContentNotFound
 	}
 	a, err := webReads.read(c)
@@ -71,8 +71,8 @@ func (c *call) readWebsite() error {
 	}
 	var page *webPage
 	err = c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
-		s := &scope{call: c, r: r, container: near.container, now: blob.TimeOf(r.Now())}
-		page, err = s.page(near.properties.Website, a)
+		s := &scope{call: c, r: r, container: above.container, now: blob.TimeOf(r.Now())}
+		page, err = s.page(above.properties.Website, a)
 		return err
 	})
 	if err != nil {

@@ -10,34 +10,34 @@ import (
 	"github.com/leasehold/leasehold/internal/meta"
 )
 
-// surroundings are the records that every operation on a blob needs and hardly any
+// parents are the records above a blob that every operation on it needs and hardly any
 // changes: the container's and the service's. They are never modified.
-type surroundings struct {
+type parents struct {
 	container  *blob.Container
 	properties *blob.ServiceProperties
 }
 
-// maxSurroundings bounds the cache; over it, it starts anew. An entry takes some
+// maxParents bounds the cache; over it, it starts anew. An entry takes some
 // hundreds of bytes.
-const maxSurroundings = 10_000
+const maxParents = 10_000
 
-// surroundingsCache keeps surroundings as long as this process has not changed them. A
+// parentCache keeps parents as long as this process has not changed them. A
 // blob's key holds the generation of its container, so an operation that began before
 // a deletion does no harm after it.
-type surroundingsCache struct {
+type parentCache struct {
 	mu      sync.RWMutex
 	changes uint64 // how often something was dropped
-	byName  map[containerName]surroundings
+	byName  map[containerName]parents
 }
 
 // containerName names a container.
 type containerName struct{ account, container string }
 
-// around returns the surroundings of the request's blob. The error is
+// loadParents returns the parents of the request's blob. The error is
 // ContainerNotFound if there is no such container.
-func (c *call) around(ctx context.Context) (surroundings, error) {
+func (c *call) loadParents(ctx context.Context) (parents, error) {
 	name := containerName{c.req.Account, c.req.Container}
-	found, ok, changes := c.near.find(name)
+	found, ok, changes := c.parents.find(name)
 	if ok {
 		return found, nil
 	}
@@ -52,40 +52,40 @@ func (c *call) around(ctx context.Context) (surroundings, error) {
 		err = fault.ContainerNotFound
 	}
 	if err == nil {
-		c.near.keep(name, found, changes)
+		c.parents.keep(name, found, changes)
 	}
 	return found, err
 }
 
-func (n *surroundingsCache) find(name containerName) (found surroundings, ok bool, changes uint64) {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	found, ok = n.byName[name]
-	return found, ok, n.changes
+func (p *parentCache) find(name containerName) (found parents, ok bool, changes uint64) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	found, ok = p.byName[name]
+	return found, ok, p.changes
 }
 
 // keep adds what was read when changes was the count, unless something has changed
 // since.
-func (n *surroundingsCache) keep(name containerName, found surroundings, changes uint64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.changes != changes {
+func (p *parentCache) keep(name containerName, found parents, changes uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changes != changes {
 		return
 	}
-	if n.byName == nil || len(n.byName) >= maxSurroundings {
-		n.byName = make(map[containerName]surroundings)
+	if p.byName == nil || len(p.byName) >= maxParents {
+		p.byName = make(map[containerName]parents)
 	}
-	n.byName[name] = found
+	p.byName[name] = found
 }
 
 // drop forgets one container, or everything if the service of an account changed.
-func (n *surroundingsCache) drop(account, container string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.changes++
+func (p *parentCache) drop(account, container string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changes++
 	if container == "" {
-		clear(n.byName)
+		clear(p.byName)
 		return
 	}
-	delete(n.byName, containerName{account, container})
+	delete(p.byName, containerName{account, container})
 }
