@@ -22,8 +22,8 @@ func (e *Entry) SetContent(b *blob.Blob, blocks []blob.Block) error {
 	return nil
 }
 
-// Recommit gives b, which Replace has returned, the content that is made of blocks. Some of them may
-// be among committed, the blocks of the state that b replaces.
+// Recommit gives b, which Replace has returned, the content that is made of blocks. Some of them
+// may be among committed, the blocks of the state that b replaces.
 func (e *Entry) Recommit(b *blob.Blob, committed, blocks []blob.Block) error {
 	holder := e.NewID()
 	var shared bool
@@ -107,8 +107,8 @@ func (s *State) Find(r kv.Reader) (*blob.Blob, error) {
 var ErrChanged = errors.New("catalog: the state has changed")
 
 // Share gives b, which Replace has returned, the stored bytes of another state, and releases what b
-// had. It fails with ErrChanged unless that state still has the given ETag. The transaction must have
-// declared the key of the other blob too.
+// had. It fails with ErrChanged unless that state still has the given ETag. The transaction must
+// have declared the key of the other blob too.
 func (e *Entry) Share(b *blob.Blob, from State, etag blob.ETag) error {
 	self := from == State{Generation: e.Generation, Blob: e.Blob}
 	stored := e.Current

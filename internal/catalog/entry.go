@@ -1,10 +1,10 @@
 // Package catalog changes what is stored under one name, in one transaction, with all indexes over
-// it: the current state of a blob, its revisions, its uncommitted blocks, and the indexes of tags, of
-// expiry times, of leases and of deadlines. Requests and the sweeper call the same functions, so that
-// what ends a state is written once.
+// it: the current state of a blob, its revisions, its uncommitted blocks, and the indexes of tags,
+// of expiry times, of leases and of deadlines. Requests and the sweeper call the same functions, so
+// that what ends a state is written once.
 //
-// The package knows records and keys. It knows no request, no permission and no HTTP. Conditions and
-// leases have been judged when it is called; that protected states do not end it judges itself.
+// The package knows records and keys. It knows no request, no permission and no HTTP. Conditions
+// and leases have been judged when it is called; that protected states do not end it judges itself.
 package catalog
 
 import (
@@ -79,7 +79,8 @@ func (i *indexed) blocks(now time.Time) time.Duration {
 }
 
 // Open loads the entry of a name. It treats an expired blob as absent; an update also deletes it.
-// tx is nil in a transaction that only reads. The transaction must have declared the key of the name.
+// tx is nil in a transaction that only reads. The transaction must have declared the key of the
+// name.
 func Open(r kv.Reader, tx kv.Tx, name Name, rules Rules) (*Entry, error) {
 	e := &Entry{Name: name, Rules: rules, Now: blob.TimeOf(r.Now()), r: r, tx: tx}
 	current, err := meta.Blob(r, name.Generation, name.Blob)
@@ -100,8 +101,8 @@ func (e *Entry) Leased() bool { return e.stored.leased() }
 // Blocks returns for how long the stored lease keeps others out, if nobody touches the blob.
 func (e *Entry) Blocks() time.Duration { return e.stored.blocks(e.r.Now()) }
 
-// Freed reports whether the transaction lets the lease end sooner than before, so that those who wait for it
-// have to look again.
+// Freed reports whether the transaction lets the lease end sooner than before, so that those who
+// wait for it have to look again.
 func (e *Entry) Freed() bool { return e.freed }
 
 // Put stores b as the current state.

@@ -27,8 +27,8 @@ func (e *Entry) expire() error {
 }
 
 // Retire removes the revisions whose retention has ended, then the uncommitted blocks that nobody
-// has added to for meta.StagedFor, together with a blob that exists only as those. It reports whether
-// another call is needed. A protected revision stays, and is scheduled again.
+// has added to for meta.StagedFor, together with a blob that exists only as those. It reports
+// whether another call is needed. A protected revision stays, and is scheduled again.
 func (e *Entry) Retire() (more bool, err error) {
 	done := 0
 	for r, err := range meta.Revisions(e.r, e.Generation, e.Blob) {

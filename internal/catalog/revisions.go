@@ -13,8 +13,8 @@ import (
 //     soft-deleted snapshot, a deleted one as the soft-deleted base;
 //   - else it is gone.
 //
-// A snapshot or previous version that is deleted is soft-deleted, or gone. A protected state ends in
-// none of these ways (docs/decisions/immutability.md).
+// A snapshot or previous version that is deleted is soft-deleted, or gone. A protected state ends
+// in none of these ways (docs/decisions/immutability.md).
 
 // superseded is a revision that has taken over the content of the current state.
 type superseded struct {
@@ -117,9 +117,9 @@ func (e *Entry) versionOf(b *blob.Blob) (blob.Revision, error) {
 	return id, err
 }
 
-// Branch keeps the current state as a previous version, if versions are kept, and lets it go on as a
-// new version with the same content. Put has to follow and, while versioning is off, Touch before it:
-// a state without a version ID is told from the version that it came from by its ETag.
+// Branch keeps the current state as a previous version, if versions are kept, and lets it go on as
+// a new version with the same content. Put has to follow and, while versioning is off, Touch before
+// it: a state without a version ID is told from the version that it came from by its ETag.
 func (e *Entry) Branch() error {
 	b := e.Current
 	if !e.becomesVersion(b) {
@@ -137,8 +137,8 @@ func (e *Entry) Branch() error {
 	return e.PutRevision(id, record)
 }
 
-// Snapshot keeps the state b, which goes on and has to be Put, as a snapshot of this moment. edit, if
-// any, changes the record of the snapshot before it is stored.
+// Snapshot keeps the state b, which goes on and has to be Put, as a snapshot of this moment. edit,
+// if any, changes the record of the snapshot before it is stored.
 func (e *Entry) Snapshot(b *blob.Blob, edit func(*blob.Blob)) (*blob.Blob, error) {
 	record, err := e.freeze(b)
 	if err != nil {

@@ -17,7 +17,8 @@ type Sweeper struct {
 	// Grace is how long released bytes stay, for readers that are still sending them and for
 	// writers that are about to find their container deleted.
 	Grace time.Duration
-	// OrphanGrace is how old a segment that nothing refers to must be: longer than meta.CommitWithin.
+	// OrphanGrace is how old a segment that nothing refers to must be: longer than
+	// meta.CommitWithin.
 	OrphanGrace time.Duration
 }
 
@@ -71,7 +72,8 @@ func (w *Sweeper) retire(ctx context.Context, overdue func(kv.Reader) ([]meta.Du
 	return len(batch), nil
 }
 
-// retireDue retires what one deadline is about, in one step, and removes the deadline with the last.
+// retireDue retires what one deadline is about, in one step, and removes the deadline with the
+// last.
 func retireDue(tx kv.Tx, d *meta.Due) error {
 	if d.Blob == "" {
 		if err := meta.RetireContainers(tx, d.Account, d.Container); err != nil {

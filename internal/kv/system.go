@@ -2,9 +2,10 @@ package kv
 
 import "time"
 
-// SystemClock returns a clock for NewClock: the wall time of this moment plus the time that has passed since, where
-// the system tells it including the time for which the machine slept. The clock that Go reads stands
-// meanwhile, and a lease would then outlive the sleep of the machine by its length.
+// SystemClock returns a clock for NewClock: the wall time of this moment plus the time that has
+// passed since, where the system tells it including the time for which the machine slept. The clock
+// that Go reads stands meanwhile, and a lease would then outlive the sleep of the machine by its
+// length.
 func SystemClock() func() time.Time {
 	if _, ok := sinceBoot(); !ok {
 		return time.Now

@@ -13,14 +13,14 @@ type Deadline struct {
 	Container string `cbor:"2,keyasint"`
 }
 
-// Schedule has the sweeper revisit everything under key at a time. key is the declared key of a blob
-// or a container. The sweeper may find nothing to do.
+// Schedule has the sweeper revisit everything under key at a time. key is the declared key of a
+// blob or a container. The sweeper may find nothing to do.
 func Schedule(tx kv.Tx, at blob.Time, key kv.Key, d Deadline) error {
 	return put(tx, dueKey(at, key), &d)
 }
 
-// IndexExpiry keeps the index of expiry times when the current blob under key, which expired at old,
-// expires at next; zero stands for never.
+// IndexExpiry keeps the index of expiry times when the current blob under key, which expired at
+// old, expires at next; zero stands for never.
 func IndexExpiry(tx kv.Tx, old, next blob.Time, key kv.Key, d Deadline) error {
 	if old == next {
 		return nil

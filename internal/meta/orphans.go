@@ -18,8 +18,8 @@ const CommitWithin = 10 * time.Minute
 // orphansKey holds the time at which orphans were last looked for, in eight bytes.
 var orphansKey = []byte{tagMeta, 'o'}
 
-// OrphansDue reports whether orphans were not looked for since the given time ago, by this process or
-// another one.
+// OrphansDue reports whether orphans were not looked for since the given time ago, by this process
+// or another one.
 func (w *Collector) OrphansDue(ctx context.Context, every time.Duration) (due bool, err error) {
 	err = w.DB.View(ctx, func(r kv.Reader) error {
 		raw, err := r.Get(orphansKey)

@@ -60,7 +60,7 @@ func (c *call) changeOnce(ctx context.Context, fn func(*scope) error, also []kv.
 	if c.req.Level != wire.LevelBlob {
 		c.parents.drop(c.req.Account, c.req.Container)
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, kv.ErrUnknown) {
 		s.wake()
 	}
 	return err
@@ -76,10 +76,11 @@ func (s *scope) wake() {
 	}
 }
 
-// checkContainer fails with errContainerChanged if the container of the blob has been deleted and made
-// again since the key was declared. It reads beside the transaction: a write that still races with the
-// deletion ends in a generation that nobody reads. That is not enough where a container must be
-// empty to be deleted. There the transaction is gated: it excludes the deletion and sees its outcome.
+// checkContainer fails with errContainerChanged if the container of the blob has been deleted and
+// made again since the key was declared. It reads beside the transaction: a write that still races
+// with the deletion ends in a generation that nobody reads. That is not enough where a container
+// must be empty to be deleted. There the transaction is gated: it excludes the deletion and sees
+// its outcome.
 func (s *scope) checkContainer(gated bool) error {
 	if s.req.Level != wire.LevelBlob {
 		return nil
