@@ -88,5 +88,9 @@ func retireDue(tx kv.Tx, d *meta.Due) error {
 	if more, err := e.Retire(); more || err != nil {
 		return err
 	}
-	return d.Remove(tx)
+	if err := d.Remove(tx); err != nil {
+		return err
+	}
+	// Former versions indexed the expiry time of a protected blob, not the end of its protection.
+	return meta.IndexExpiry(tx, 0, e.stored.ends, e.Key(), e.deadline())
 }
