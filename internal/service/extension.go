@@ -119,7 +119,8 @@ func (c *call) acquireInTurn(ctx context.Context, fn func(*scope) error) error {
 	if err != nil {
 		return err
 	}
-	return c.queues.Acquire(ctx, c.resourceName(), wait, func() (left time.Duration, err error) {
+	by := waiting.Requester{Account: c.req.Account, Principal: c.holder().Principal}
+	return c.queues.Acquire(ctx, c.resourceName(), by, wait, func() (left time.Duration, err error) {
 		err = c.change(ctx, func(s *scope) error {
 			err := fn(s)
 			if err != nil {

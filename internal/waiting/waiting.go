@@ -22,9 +22,14 @@ const (
 	// Longest is the longest wait, that of the longest finite lease.
 	Longest = 60 * time.Second
 
-	maxWaiters         = 2048 // in all: half of what a server serves at once by default
-	maxWaitersResource = 512  // for one blob or container
+	maxWaiters          = 2048 // in all: half of what a server serves at once by default
+	maxWaitersAccount   = 1024 // of one account: the others find places as well
+	maxWaitersPrincipal = 768  // of one principal of an account, for the same reason
+	maxWaitersResource  = 512  // for one blob or container
 )
+
+// Requester is who waits: a principal of an account.
+type Requester struct{ Account, Principal string }
 
 // Queues hold the requests that wait for leases, one queue for each resource that is
 // waited for. The zero value is empty and ready for use, by many goroutines.
@@ -32,7 +37,8 @@ type Queues struct {
 	waiting atomic.Int64 // requests in all queues; 0 is the fast path of everything
 	mu      sync.Mutex
 	byName  map[string]*queue
-	stopped bool // nobody waits any more
+	places  map[Requester]int // taken by each requester and, under an empty principal, by each account
+	stopped bool              // nobody waits any more
 }
 
 // queue is the requests that wait for the lease of one resource.
@@ -61,7 +67,7 @@ type waiter struct {
 // up to wait for its turn, at most Longest. The requests that wait already come first,
 // also before one that does not wait. If there is no place, ctx ends, or the time is over,
 // the error is that of the last attempt; after Stop it is [fault.ServerBusy].
-func (q *Queues) Acquire(ctx context.Context, name string, wait time.Duration, try Attempt) error {
+func (q *Queues) Acquire(ctx context.Context, name string, by Requester, wait time.Duration, try Attempt) error {
 	if own := q.find(name); own != nil {
 		own.serve()
 	}
@@ -70,14 +76,14 @@ func (q *Queues) Acquire(ctx context.Context, name string, wait time.Duration, t
 		return err
 	}
 	w := &waiter{ctx: ctx, try: try, done: make(chan struct{})}
-	own, joinErr := q.join(name, w)
+	own, joinErr := q.join(name, by, w)
 	if joinErr != nil {
 		return joinErr
 	}
 	if own == nil {
 		return err
 	}
-	defer q.leave(name, own)
+	defer q.leave(name, by, own)
 	own.serve() // what was in the way may have gone before the request joined
 	timer := time.NewTimer(min(wait, Longest))
 	defer timer.Stop()
@@ -151,13 +157,14 @@ func (q *queue) sendAway() {
 }
 
 // join adds a request at the end of the queue; nil when there is no place.
-func (q *Queues) join(name string, w *waiter) (*queue, error) {
+func (q *Queues) join(name string, by Requester, w *waiter) (*queue, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.stopped {
 		return nil, errStopped
 	}
-	if q.waiting.Load() >= maxWaiters {
+	account := Requester{Account: by.Account}
+	if q.waiting.Load() >= maxWaiters || q.places[account] >= maxWaitersAccount || q.places[by] >= maxWaitersPrincipal {
 		return nil, nil
 	}
 	own := q.byName[name]
@@ -171,18 +178,25 @@ func (q *Queues) join(name string, w *waiter) (*queue, error) {
 	}
 	own.waiters = append(own.waiters, w)
 	if q.byName == nil {
-		q.byName = make(map[string]*queue)
+		q.byName, q.places = make(map[string]*queue), make(map[Requester]int)
 	}
 	q.byName[name] = own
+	q.places[account]++
+	q.places[by]++
 	q.waiting.Add(1)
 	return own, nil
 }
 
 // leave is called when a request is out of its queue; the last one ends the queue.
-func (q *Queues) leave(name string, own *queue) {
+func (q *Queues) leave(name string, by Requester, own *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting.Add(-1)
+	for _, r := range []Requester{by, {Account: by.Account}} {
+		if q.places[r]--; q.places[r] == 0 {
+			delete(q.places, r)
+		}
+	}
 	own.mu.Lock()
 	defer own.mu.Unlock()
 	if len(own.waiters) == 0 && q.byName[name] == own {

@@ -45,7 +45,7 @@ func TestServedInOrder(t *testing.T) {
 		var q Queues
 		r := &resource{taken: true}
 		for who := range 5 {
-			go q.Acquire(t.Context(), "a", Longest, r.attempt(who))
+			go q.Acquire(t.Context(), "a", someone, Longest, r.attempt(who))
 			synctest.Wait()
 		}
 		for range 5 {
@@ -62,30 +62,53 @@ func TestServedInOrder(t *testing.T) {
 	})
 }
 
-// TestBounds fills one queue, then all of them: who finds no place is told at once.
+// someone waits where it does not matter who does.
+var someone = Requester{Account: "acct", Principal: "key"}
+
+// TestBounds fills the places of a resource, of a principal, of an account, and of the server: who
+// finds no place is told at once, and others find one.
 func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q Queues
 		r := &resource{taken: true}
 		ctx, cancel := context.WithCancel(t.Context())
-		fill := func(name string, n int) {
+		names := 0
+		wait := func(name string, by Requester, n int) {
 			for who := range n {
-				go q.Acquire(ctx, name, Longest, r.attempt(who))
+				go q.Acquire(ctx, name, by, Longest, r.attempt(who))
 			}
 			synctest.Wait()
+		}
+		full := func(what, name string, by Requester) {
+			t.Helper()
 			start := time.Now()
-			if err := q.Acquire(ctx, name, Longest, r.attempt(n)); !errors.Is(err, fault.LeaseAlreadyPresent) || time.Since(start) != 0 {
-				t.Errorf("one more than %d in %s: %v after %v", n, name, err, time.Since(start))
+			if err := q.Acquire(ctx, name, by, Longest, r.attempt(0)); !errors.Is(err, fault.LeaseAlreadyPresent) || time.Since(start) != 0 {
+				t.Errorf("%s: %v after %v", what, err, time.Since(start))
 			}
 		}
-		for i := range maxWaiters / maxWaitersResource {
-			fill(strconv.Itoa(i), maxWaitersResource)
+		spread := func(by Requester, n int) { // over as many resources as it takes
+			for ; n > 0; n -= maxWaitersResource {
+				names++
+				wait(strconv.Itoa(names), by, min(n, maxWaitersResource))
+			}
 		}
-		fill("another", 0)
+		first, second := Requester{"one", "a"}, Requester{"one", "b"}
+		wait("resource", first, maxWaitersResource)
+		full("one more for the resource", "resource", Requester{"two", "a"})
+		spread(first, maxWaitersPrincipal-maxWaitersResource)
+		full("one more of the principal", "free", first)
+		spread(second, maxWaitersAccount-maxWaitersPrincipal)
+		full("one more of the account", "free", second)
+		spread(Requester{"two", "a"}, maxWaitersPrincipal)
+		spread(Requester{"two", "b"}, maxWaiters-maxWaitersAccount-maxWaitersPrincipal)
+		full("one more in all", "free", Requester{"three", "a"})
+		if n := q.Len(); n != maxWaiters {
+			t.Errorf("%d requests wait, want %d", n, maxWaiters)
+		}
 		cancel()
 		synctest.Wait()
-		if n := q.waiting.Load(); n != 0 {
-			t.Errorf("%d requests wait although their clients are gone", n)
+		if n := q.waiting.Load(); n != 0 || len(q.places) != 0 {
+			t.Errorf("%d requests wait although their clients are gone, %d places are taken", n, len(q.places))
 		}
 	})
 }
@@ -95,7 +118,7 @@ func TestLongestWait(t *testing.T) {
 		var q Queues
 		r := &resource{taken: true}
 		start := time.Now()
-		err := q.Acquire(t.Context(), "a", time.Hour, r.attempt(0))
+		err := q.Acquire(t.Context(), "a", someone, time.Hour, r.attempt(0))
 		if took := time.Since(start); !errors.Is(err, fault.LeaseAlreadyPresent) || took != Longest {
 			t.Errorf("%v after %v, want LeaseAlreadyPresent after %v", err, took, Longest)
 		}
@@ -110,7 +133,7 @@ func TestPanicIsTheWaitersOwn(t *testing.T) {
 		tries := 0
 		first, second := make(chan error, 1), make(chan error, 1)
 		go func() {
-			first <- q.Acquire(t.Context(), "a", Longest, func() (time.Duration, error) {
+			first <- q.Acquire(t.Context(), "a", someone, Longest, func() (time.Duration, error) {
 				if tries++; tries < 3 { // on its own, and when it joins the queue
 					return time.Second, fault.LeaseAlreadyPresent
 				}
@@ -120,7 +143,7 @@ func TestPanicIsTheWaitersOwn(t *testing.T) {
 		synctest.Wait()
 		go func() {
 			held := true
-			second <- q.Acquire(t.Context(), "a", Longest, func() (time.Duration, error) {
+			second <- q.Acquire(t.Context(), "a", someone, Longest, func() (time.Duration, error) {
 				if held {
 					held = false
 					return time.Hour, fault.LeaseAlreadyPresent
@@ -145,12 +168,12 @@ func TestStopSendsWaitersAway(t *testing.T) {
 		r := &resource{taken: true}
 		outcomes := make(chan error, 4)
 		for who, name := range []string{"a", "a", "b"} {
-			go func() { outcomes <- q.Acquire(t.Context(), name, Longest, r.attempt(who)) }()
+			go func() { outcomes <- q.Acquire(t.Context(), name, someone, Longest, r.attempt(who)) }()
 		}
 		synctest.Wait()
 		start := time.Now()
 		q.Stop()
-		outcomes <- q.Acquire(t.Context(), "a", Longest, r.attempt(3))
+		outcomes <- q.Acquire(t.Context(), "a", someone, Longest, r.attempt(3))
 		for range 4 {
 			err := <-outcomes
 			full, ok := fault.Of(err)
@@ -161,11 +184,11 @@ func TestStopSendsWaitersAway(t *testing.T) {
 		if took := time.Since(start); took > 0 {
 			t.Errorf("it took %v", took)
 		}
-		if err := q.Acquire(t.Context(), "a", 0, r.attempt(4)); !errors.Is(err, fault.LeaseAlreadyPresent) {
+		if err := q.Acquire(t.Context(), "a", someone, 0, r.attempt(4)); !errors.Is(err, fault.LeaseAlreadyPresent) {
 			t.Errorf("who does not wait got %v", err)
 		}
 		r.release()
-		if err := q.Acquire(t.Context(), "a", Longest, r.attempt(5)); err != nil {
+		if err := q.Acquire(t.Context(), "a", someone, Longest, r.attempt(5)); err != nil {
 			t.Errorf("the lease was free: %v", err)
 		}
 		synctest.Wait()
