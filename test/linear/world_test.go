@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -159,6 +160,7 @@ func (w *world) Do(r *http.Request) (*http.Response, error) {
 	in := r.Clone(r.Context())
 	in.RequestURI, in.RemoteAddr, in.Host = r.URL.RequestURI(), "127.0.0.1:40000", r.URL.Host
 	in.Header = canonical(r.Header)
+	in.Header["Content-Length"] = []string{strconv.FormatInt(r.ContentLength, 10)} // as the transport writes it
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
