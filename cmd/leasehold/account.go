@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/leasehold/leasehold/internal/durable"
 )
 
 // keyBytes is the size of account keys, that of the service.
@@ -53,7 +55,7 @@ for all accounts of a data folder. A running server takes it within a second.`,
 			if data == "" {
 				return errors.New("no data folder: name one with --data DIR")
 			}
-			return replaceFile(filepath.Join(data, identityName, delegationName), newSecret()+"\n")
+			return durable.Replace(filepath.Join(data, identityName, delegationName), newSecret()+"\n")
 		},
 	}
 	for _, c := range []*cobra.Command{list, rotate} {
@@ -105,7 +107,7 @@ func rotateKey(config, name string, slot int, out io.Writer) error {
 		key := make([]byte, keyBytes)
 		rand.Read(key)
 		path := c.KeyFiles[slot-1]
-		if err := replaceFile(path, base64.StdEncoding.EncodeToString(key)+"\n"); err != nil {
+		if err := durable.Replace(path, base64.StdEncoding.EncodeToString(key)+"\n"); err != nil {
 			return &exitError{exitInternal, err}
 		}
 		fmt.Fprintf(out, "A new key is in %s. A running server takes it within a second, and refuses the old one.\n", path)

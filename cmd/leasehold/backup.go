@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leasehold/leasehold/internal/durable"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 	"github.com/leasehold/leasehold/internal/segment"
@@ -113,10 +114,10 @@ func (s *store) backup(ctx context.Context, to string) (err error) {
 			return err
 		}
 	}
-	if err := writeSynced(filepath.Join(to, markName), markText); err != nil {
+	if err := durable.Write(filepath.Join(to, markName), markText); err != nil {
 		return err
 	}
-	return errors.Join(syncFolder(to), syncFolder(filepath.Dir(to)))
+	return errors.Join(durable.SyncFolder(to), durable.SyncFolder(filepath.Dir(to)))
 }
 
 // makeEmpty makes a folder, or takes an empty one.
@@ -165,21 +166,13 @@ func copySecrets(from, to string) error {
 		}
 		text, err := os.ReadFile(filepath.Join(from, e.Name()))
 		if err == nil {
-			err = writeSynced(filepath.Join(to, e.Name()), string(text))
+			err = durable.Write(filepath.Join(to, e.Name()), string(text))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return syncFolder(to)
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.SyncFolder(to)
 }
 
 const (

@@ -40,8 +40,8 @@ type endpoints struct {
 	plainExit                                              *tunnel.Exit // for blobs over plain HTTP, of the proxy
 
 	servers []*http.Server
-	trust   trustFiles // empty without a local authority
-	header  string     // of the managed-identity endpoint
+	trust   certificate.TrustFiles // empty without a local authority
+	header  string                 // of the managed-identity endpoint
 }
 
 // all returns the listeners of the server of blobs and websites.
@@ -197,7 +197,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 			return err
 		}
 		local = &certificate.Leaf{Authority: ca, Names: c.hostNames, Also: c.hasSite, Now: time.Now}
-		if e.trust, err = writeTrust(dir, ca.PEM()); err != nil {
+		if e.trust, err = certificate.WriteTrustFiles(dir, ca.PEM()); err != nil {
 			return err
 		}
 	}

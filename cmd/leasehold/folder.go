@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/durable"
 )
 
 // A data folder holds:
@@ -83,12 +85,12 @@ func (f *folder) keep() error {
 		return nil
 	}
 	written := filepath.Join(f.path, newMarkName)
-	err := writeSynced(written, markText)
+	err := durable.Write(written, markText)
 	if err == nil {
 		err = os.Rename(written, filepath.Join(f.path, markName))
 	}
 	if err == nil {
-		err = syncFolder(f.path)
+		err = durable.SyncFolder(f.path)
 	}
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
@@ -182,20 +184,4 @@ func lockFolder(path string) (*os.File, error) {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	return f, nil
-}
-
-// writeSynced writes a small file that is there, and whole, after a power loss.
-func writeSynced(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
 }

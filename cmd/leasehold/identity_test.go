@@ -254,7 +254,7 @@ func TestPrincipalsNameTheirIssuer(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	s := &runState{Dev: true, Plain: "127.0.0.1:1", Secure: "127.0.0.1:2", Managed: "127.0.0.1:3", Authority: "127.0.0.1:4",
-		Proxy: "127.0.0.1:5", Header: "it's", Client: devClientID, Secret: "secret", trustFiles: trustFiles{Bundle: "/b", CA: "/c", Java: "/a b/p12"}}
+		Proxy: "127.0.0.1:5", Header: "it's", Client: devClientID, Secret: "secret", TrustFiles: certificate.TrustFiles{Bundle: "/b", CA: "/c", Java: "/a b/p12"}}
 	t.Setenv(javaOptions, "-Xmx1g -Dhttps.proxyPort=9")
 	for _, tc := range []struct {
 		o          envOptions

@@ -9,29 +9,30 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/leasehold/leasehold/internal/kv"
+	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/service"
 )
 
 // healthy returns a check of what keeps the store from taking writes, if anything.
-func (s *store) healthy(room *roomy) func(context.Context) error {
+func (s *store) healthy(segments *reserve.Store) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := s.db.View(ctx, func(kv.Reader) error { return nil }); err != nil {
 			return err
 		}
-		return room.full()
+		return segments.Full()
 	}
 }
 
 // watch adds what is worth watching of the store to the metrics of the server.
-func (s *store) watch(r prometheus.Registerer, room *roomy) {
+func (s *store) watch(r prometheus.Registerer, segments *reserve.Store) {
 	metrics := s.db.Metrics
 	for _, m := range []struct {
 		name, help string
 		value      func() float64
 	}{
 		{"disk_free_bytes", "Bytes left on the disk of the data folder.", func() float64 {
-			free, _ := room.free()
+			free, _ := segments.Free()
 			return float64(free)
 		}},
 		{"store_disk_bytes", "Size of the key-value store on disk, bodies of more than 8 KiB not counted.", func() float64 { return float64(metrics().DiskBytes) }},

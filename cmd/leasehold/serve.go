@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leasehold/leasehold/internal/fetch"
+	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/service"
 	"github.com/leasehold/leasehold/internal/wire"
@@ -173,12 +174,12 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	if err != nil {
 		return err
 	}
-	room := newRoomy(s.segments, s.folder.path)
+	segments := reserve.New(s.segments, reserve.OnDisk(s.folder.path))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
 	svc := service.New(service.Options{
 		DB:       s.db,
-		Segments: room,
+		Segments: segments,
 		Accounts: conf.account,
 		Trust:    conf.trust,
 		Features: conf.features,
@@ -195,10 +196,10 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	}
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
-		Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(room), MaxConnections: maxConnections(),
+		Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(segments), MaxConnections: maxConnections(),
 		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting,
 	})
-	s.watch(srv.Registerer(), room)
+	s.watch(srv.Registerer(), segments)
 	watchWaiting(srv.Registerer(), svc)
 	ends, err := open(o, conf, log)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/durable"
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/service"
@@ -291,7 +292,7 @@ func openSecret(file string) ([]byte, error) {
 			return nil, err
 		}
 		secret := newSecret()
-		if err := replaceFile(file, secret+"\n"); err != nil {
+		if err := durable.Replace(file, secret+"\n"); err != nil {
 			return nil, err
 		}
 		return base64.StdEncoding.DecodeString(secret)
@@ -319,14 +320,4 @@ func newSecret() string {
 	b := make([]byte, secretBytes)
 	rand.Read(b)
 	return base64.StdEncoding.EncodeToString(b)
-}
-
-// replaceFile puts a file that only the user can read in the place of another, at once
-// and for good.
-func replaceFile(path, text string) error {
-	next := path + ".new"
-	if err := writeSynced(next, text); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }

@@ -7,6 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/leasehold/leasehold/internal/certificate"
+	"github.com/leasehold/leasehold/internal/durable"
 )
 
 const stateName = "run.json"
@@ -25,7 +28,7 @@ type runState struct {
 	Header    string `json:"header,omitempty"` // secret of the managed-identity endpoint
 	Client    string `json:"client,omitempty"` // principal of development
 	Secret    string `json:"secret,omitempty"`
-	trustFiles
+	certificate.TrustFiles
 }
 
 func stateOf(o *serveOptions, e *endpoints) *runState {
@@ -38,7 +41,7 @@ func stateOf(o *serveOptions, e *endpoints) *runState {
 	s := &runState{
 		Dev: o.dev, Plain: at(e.plain), Secure: at(e.secure), Managed: at(e.managed), Authority: at(e.authority), Proxy: at(e.proxy),
 		Website: at(e.website),
-		Header:  e.header, trustFiles: e.trust,
+		Header:  e.header, TrustFiles: e.trust,
 	}
 	if o.dev && o.issues() {
 		s.Client, s.Secret = devClientID, o.devSecret
@@ -51,7 +54,7 @@ func (s *runState) write(data string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(data, stateName), string(text)+"\n")
+	return durable.Replace(filepath.Join(data, stateName), string(text)+"\n")
 }
 
 func (s *runState) remove(data string) { os.Remove(filepath.Join(data, stateName)) }

@@ -57,8 +57,9 @@ var layers = []layer{
 		external: []string{"github.com/minio/crc64nvme"},
 	},
 	{dir: "internal/identity", external: []string{"github.com/go-jose/go-jose/"}},
-	{dir: "internal/certificate", external: []string{"software.sslmate.com/src/go-pkcs12"}}, // the trust stores of Java
+	{dir: "internal/certificate", internal: []string{"internal/durable"}, external: []string{"software.sslmate.com/src/go-pkcs12"}}, // the trust stores of Java
 	{dir: "internal/tunnel"},
+	{dir: "internal/durable"},
 	{dir: "internal/guard", external: []string{"golang.org/x/sys/"}}, // adopting orphans, control groups, job objects
 	{
 		dir:      "internal/server",

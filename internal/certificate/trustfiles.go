@@ -1,4 +1,4 @@
-package main
+package certificate
 
 import (
 	"bytes"
@@ -6,12 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/leasehold/leasehold/internal/certificate"
+	"github.com/leasehold/leasehold/internal/durable"
 )
 
-// trustFiles are what programs need to trust the local authority, each in the form that
-// some of them take.
-type trustFiles struct {
+// TrustFiles are the files by which programs trust the local authority, each in a form that some of them take.
+type TrustFiles struct {
 	CA     string `json:"ca,omitempty"`          // its certificate alone, PEM
 	Bundle string `json:"bundle,omitempty"`      // and those that the system trusts, PEM
 	Java   string `json:"trust-store,omitempty"` // the same, PKCS #12 without a password
@@ -23,13 +22,13 @@ var systemRoots = []string{
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt",
 }
 
-// writeTrust writes the files beside the certificate of the authority in its folder. Those
-// that programs take in place of the certificates of the system hold those, too.
-func writeTrust(dir string, ca []byte) (t trustFiles, err error) {
+// WriteTrustFiles writes the files beside the certificate of an authority in its folder. A file that programs use in the
+// place of the system's certificates holds the system's certificates too.
+func WriteTrustFiles(dir string, ca []byte) (t TrustFiles, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return t, err
 	}
-	t = trustFiles{
+	t = TrustFiles{
 		CA: filepath.Join(dir, "ca.pem"), Bundle: filepath.Join(dir, "bundle.pem"), Java: filepath.Join(dir, "truststore.p12"),
 	}
 	all := ca
@@ -42,12 +41,12 @@ func writeTrust(dir string, ca []byte) (t trustFiles, err error) {
 			break
 		}
 	}
-	store, err := certificate.TrustStore(all)
+	store, err := TrustStore(all)
 	if err != nil {
 		return t, err
 	}
-	if err := replaceFile(t.Bundle, string(all)); err != nil { // programs may be reading it
+	if err := durable.Replace(t.Bundle, string(all)); err != nil { // programs may be reading it
 		return t, err
 	}
-	return t, replaceFile(t.Java, string(store))
+	return t, durable.Replace(t.Java, string(store))
 }

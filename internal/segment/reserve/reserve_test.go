@@ -1,4 +1,4 @@
-package main
+package reserve
 
 import (
 	"bytes"
@@ -9,11 +9,11 @@ import (
 	"github.com/leasehold/leasehold/internal/segment/mem"
 )
 
-// TestBodiesLeaveRoom lets the disk fill up before and under a body, and has space again.
-func TestBodiesLeaveRoom(t *testing.T) {
+// TestBodiesLeaveTheReserve lets the disk fill up before and under a body, and has space again.
+func TestBodiesLeaveTheReserve(t *testing.T) {
 	free := uint64(keepFree + 10)
 	asked := 0
-	s := &roomy{mem.New(nil), func() (uint64, error) {
+	s := &Store{mem.New(nil), func() (uint64, error) {
 		asked++
 		return free, nil
 	}}
@@ -47,5 +47,20 @@ func TestBodiesLeaveRoom(t *testing.T) {
 	}
 	if n != 2 {
 		t.Errorf("%d segments are stored, want 2", n)
+	}
+}
+
+func TestFull(t *testing.T) {
+	free := uint64(keepFree - 1)
+	s := New(mem.New(nil), func() (uint64, error) { return free, nil })
+	if err := s.Full(); !errors.Is(err, segment.ErrFull) {
+		t.Errorf("below the reserve: %v", err)
+	}
+	free++
+	if err := s.Full(); err != nil {
+		t.Errorf("with the reserve: %v", err)
+	}
+	if _, err := OnDisk(t.TempDir())(); err != nil {
+		t.Errorf("a folder's disk: %v", err)
 	}
 }

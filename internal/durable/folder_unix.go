@@ -1,0 +1,17 @@
+//go:build unix
+
+package durable
+
+import (
+	"errors"
+	"os"
+)
+
+// SyncFolder returns when the names in a folder are on the disk.
+func SyncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
