@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/durable"
 )
 
@@ -55,7 +56,7 @@ for all accounts of a data folder. A running server takes it within a second.`,
 			if data == "" {
 				return errors.New("no data folder: name one with --data DIR")
 			}
-			return durable.Replace(filepath.Join(data, identityName, delegationName), newSecret()+"\n")
+			return durable.Replace(filepath.Join(data, datadir.Identity, delegationName), newSecret()+"\n")
 		},
 	}
 	for _, c := range []*cobra.Command{list, rotate} {

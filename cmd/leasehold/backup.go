@@ -1,25 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leasehold/leasehold/internal/durable"
-	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/meta"
-	"github.com/leasehold/leasehold/internal/segment"
+	"github.com/leasehold/leasehold/internal/datadir"
 )
 
 func newBackup() *cobra.Command {
@@ -41,7 +28,7 @@ A backup that did not end is no data folder, and is removed as far as possible.`
 			if data == "" || to == "" {
 				return errors.New("name the data folder with --data DIR, and with --to DIR a folder that is not there yet")
 			}
-			if err := backup(cmd.Context(), data, to); err != nil {
+			if err := datadir.Backup(cmd.Context(), data, to, engines); err != nil {
 				return &exitError{exitInternal, err}
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "backup of %s is in %s\n", data, to)
@@ -51,211 +38,4 @@ A backup that did not end is no data folder, and is removed as far as possible.`
 	cmd.Flags().StringVar(&data, "data", "", "data `folder`, required")
 	cmd.Flags().StringVar(&to, "to", "", "`folder` to make the copy in, which is not there yet or empty; required")
 	return cmd
-}
-
-// backup has the server of a data folder copy it or, if none runs, does so itself.
-func backup(ctx context.Context, data, to string) error {
-	to, err := filepath.Abs(to) // a server has another working folder
-	if err != nil {
-		return err
-	}
-	if state, err := readState(data); err == nil && state.Control != "" {
-		return askBackup(ctx, state.Control, to)
-	}
-	f, err := takeFolder(data)
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil { // openStore takes it again
-		return err
-	}
-	s, err := openStore(ctx, data, slog.New(slog.DiscardHandler), nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(s.backup(ctx, to), s.Close())
-}
-
-// backup copies the store as it is now to a folder that is not there yet or empty.
-//
-// The order is what makes the copy whole. First the key-value store is copied, at one
-// moment; then every segment that is known after it, among which are all that were
-// referenced at that moment: nothing but the sweeper removes one, and it stands still.
-// The mark that makes it a data folder comes last.
-func (s *store) backup(ctx context.Context, to string) (err error) {
-	if err := makeEmpty(to); err != nil {
-		return err
-	}
-	copied := &folder{path: to}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("backup: %w", err), empty(to))
-		}
-	}()
-	s.sweeping.Lock()
-	defer s.sweeping.Unlock()
-	if err := s.db.Checkpoint(ctx, copied.kv()); err != nil {
-		return err
-	}
-	err = s.db.View(ctx, func(r kv.Reader) error {
-		return s.segments.Backup(ctx, copied.segments(), func(yield func(segment.ID, error) bool) {
-			for object, err := range meta.KnownSegments(r) {
-				if !yield(segment.ID(object), err) {
-					return
-				}
-			}
-		})
-	})
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{tlsName, identityName} {
-		if err := copySecrets(filepath.Join(s.folder.path, name), filepath.Join(to, name)); err != nil {
-			return err
-		}
-	}
-	if err := durable.Write(filepath.Join(to, markName), markText); err != nil {
-		return err
-	}
-	return errors.Join(durable.SyncFolder(to), durable.SyncFolder(filepath.Dir(to)))
-}
-
-// makeEmpty makes a folder, or takes an empty one.
-func makeEmpty(path string) error {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("backup: %s is not empty: it holds %q; name another folder with --to", path, entries[0].Name())
-	}
-	if err := ownerOnly(path); err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	return nil
-}
-
-// empty removes what is in a folder.
-func empty(path string) error {
-	entries, err := os.ReadDir(path)
-	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(path, e.Name())))
-	}
-	return err
-}
-
-// copySecrets copies the files of a folder, if it is there, so that only the user can
-// read them.
-func copySecrets(from, to string) error {
-	entries, err := os.ReadDir(from)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = os.Mkdir(to, 0o700)
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(from, e.Name()))
-		if err == nil {
-			err = durable.Write(filepath.Join(to, e.Name()), string(text))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return durable.SyncFolder(to)
-}
-
-const (
-	controlName = "control.sock"
-	// maxSocketPath is the longest path that every system lets a socket have.
-	maxSocketPath = 100
-)
-
-// control answers other commands of the same user, on a socket that only the user can reach.
-type control struct {
-	path   string
-	remove string // what to remove with it
-	server *http.Server
-}
-
-// openControl begins to answer. The socket lies in the data folder or, if that has too
-// long a path, in a temporary folder.
-func (s *store) openControl() (*control, error) {
-	data, err := filepath.Abs(s.folder.path)
-	if err != nil {
-		return nil, err
-	}
-	c := &control{path: filepath.Join(data, controlName)}
-	c.remove = c.path
-	if len(c.path) > maxSocketPath {
-		if c.remove, err = os.MkdirTemp("", "leasehold-"); err != nil {
-			return nil, err
-		}
-		c.path = filepath.Join(c.remove, controlName)
-	}
-	os.Remove(c.path) // of a process that was killed: the folder is ours
-	l, err := net.Listen("unix", c.path)
-	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	if err := os.Chmod(c.path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) {
-		to, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
-		if err == nil && !filepath.IsAbs(string(to)) {
-			err = errors.New("backup: the path is not absolute")
-		}
-		if err == nil {
-			err = s.backup(r.Context(), string(to))
-		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	})
-	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go c.server.Serve(l)
-	return c, nil
-}
-
-// Close ends what is asked for and takes the socket away.
-func (c *control) Close() {
-	c.server.Close()
-	os.RemoveAll(c.remove)
-}
-
-// askBackup has the server at a control socket make a backup.
-func askBackup(ctx context.Context, socket, to string) error {
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	defer client.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://leasehold/backup", bytes.NewReader([]byte(to)))
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(r)
-	if err != nil {
-		return fmt.Errorf("the server of the data folder does not answer: %w", err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = errors.New(strings.TrimSpace(string(text)))
-	}
-	return err
 }

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leasehold/leasehold/internal/kv/pebble"
+	"github.com/leasehold/leasehold/internal/datadir"
+	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
-	"github.com/leasehold/leasehold/internal/segment/disk"
 )
 
 // exitDamaged is the exit status of a check that found damage.
@@ -57,7 +56,7 @@ The exit status is 0 if there is no damage, 1 if there is, 70 if it can't be tol
 
 // check verifies a data folder and writes what it finds.
 func check(ctx context.Context, path string, out, progress io.Writer) error {
-	f, err := takeFolder(path)
+	f, err := datadir.Take(path)
 	if err != nil {
 		return &exitError{exitInternal, err}
 	}
@@ -73,19 +72,6 @@ func check(ctx context.Context, path string, out, progress io.Writer) error {
 		return &exitError{exitDamaged, fmt.Errorf("data folder %s is damaged; restore it from a backup", path)}
 	}
 	return nil
-}
-
-// takeFolder takes a data folder that is there; it makes none.
-func takeFolder(path string) (*folder, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
-	}
-	if mark, err := inspectFolder(path); err != nil {
-		return nil, err
-	} else if mark == markMissing {
-		return nil, fmt.Errorf("%s is not a data folder of leasehold: it is empty", path)
-	}
-	return openFolder(path)
 }
 
 // checkReport writes what a check finds and how far it is.
@@ -120,15 +106,13 @@ func (r *checkReport) at(what string, done int) {
 
 // run checks the key-value store below the records, then the records. A store that can't
 // be opened is damage, unless that is a matter of permissions.
-func (r *checkReport) run(ctx context.Context, f *folder) (meta.Checked, error) {
+func (r *checkReport) run(ctx context.Context, f *datadir.Folder) (meta.Checked, error) {
 	var none meta.Checked
-	for _, name := range []string{"MANIFEST-*", "marker.manifest.*"} {
-		if found, err := filepath.Glob(filepath.Join(f.kv(), name)); err != nil || len(found) == 0 {
-			r.found(meta.Finding{Text: fmt.Sprintf("the key-value store has no file %s", name)})
-			return none, err
-		}
+	if missing, err := engines.MissingKV(f.KV()); err != nil || missing != "" {
+		r.found(meta.Finding{Text: fmt.Sprintf("the key-value store has no file %s", missing)})
+		return none, err
 	}
-	db, err := pebble.Open(f.kv(), nil)
+	db, err := engines.OpenKV(f.KV(), datadir.KVOptions{})
 	if errors.Is(err, os.ErrPermission) {
 		return none, err
 	}
@@ -138,16 +122,26 @@ func (r *checkReport) run(ctx context.Context, f *folder) (meta.Checked, error) 
 	}
 	defer db.Close()
 	r.at("the key-value store", 0)
-	if _, err := db.Verify(ctx); ctx.Err() != nil {
+	if err := verify(ctx, db); ctx.Err() != nil {
 		return none, ctx.Err()
 	} else if err != nil {
 		r.found(meta.Finding{Text: err.Error()})
 	}
-	segments, err := disk.Open(f.segments(), nil)
+	segments, err := engines.OpenSegments(f.Segments())
 	if err != nil {
 		return none, err
 	}
 	defer segments.Close()
 	c := meta.Checker{DB: db, Segments: segments, Report: r.found, Progress: r.at}
 	return c.Run(ctx)
+}
+
+// verify has the engine check what is below the records, if it can.
+func verify(ctx context.Context, db kv.DB) error {
+	v, ok := db.(kv.Verifier)
+	if !ok {
+		return nil
+	}
+	_, err := v.Verify(ctx)
+	return err
 }

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/leasehold/leasehold/internal/blob"
+	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/meta"
 )
@@ -20,7 +20,7 @@ import (
 func fillFolder(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "data")
-	s, err := openStore(t.Context(), path, slog.New(slog.DiscardHandler), nil)
+	s, err := datadir.Open(t.Context(), path, engines, datadir.KVOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,16 +34,16 @@ func fillFolder(t *testing.T) string {
 const testGeneration = 1 << 16
 
 // storeBlobs stores the two blobs under names that begin with prefix.
-func storeBlobs(t *testing.T, s *store, prefix string) {
+func storeBlobs(t *testing.T, s *datadir.Store, prefix string) {
 	t.Helper()
-	ref, err := s.segments.Write(t.Context(), bytes.NewReader(bytes.Repeat([]byte("segment"), 10_000)))
+	ref, err := s.Segments.Write(t.Context(), bytes.NewReader(bytes.Repeat([]byte("segment"), 10_000)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	long := blob.Chunk{Object: blob.ObjectID(ref.ID), Length: ref.Size, Size: ref.Size}
 	short := blob.Chunk{Object: blob.ObjectID{1}, Inline: true, Length: 3, Size: 3}
 	copy(short.Object[1:], prefix)
-	err = s.db.Update(t.Context(), []kv.Key{meta.ContainerKey("acct", "box")}, func(tx kv.Tx) error {
+	err = s.DB.Update(t.Context(), []kv.Key{meta.ContainerKey("acct", "box")}, func(tx kv.Tx) error {
 		err := meta.PutContainer(tx, "acct", "box", &blob.Container{Generation: testGeneration})
 		err = errors.Join(err, meta.PutSegment(tx, long.Object), meta.PutInline(tx, testGeneration, short.Object, []byte("abc")))
 		for name, c := range map[string]blob.Chunk{"long": long, "short": short} {
@@ -135,10 +135,10 @@ func TestCheckOfADamagedFolder(t *testing.T) {
 		"store gone": {func(t *testing.T, path string) {
 			os.RemoveAll(filepath.Join(path, "kv"))
 		}, exitDamaged, "damage: the key-value store has no file"},
-		"mark gone":   {func(t *testing.T, path string) { os.Remove(filepath.Join(path, markName)) }, exitInternal, ""},
+		"mark gone":   {func(t *testing.T, path string) { os.Remove(filepath.Join(path, "LEASEHOLD")) }, exitInternal, ""},
 		"folder gone": {func(t *testing.T, path string) { os.RemoveAll(path) }, exitInternal, ""},
 		"in use": {func(t *testing.T, path string) {
-			f, err := openFolder(path)
+			f, err := datadir.Open(t.Context(), path, engines, datadir.KVOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

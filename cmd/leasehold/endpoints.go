@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/leasehold/leasehold/internal/certificate"
+	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/tunnel"
@@ -187,7 +188,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	}
 	var local *certificate.Leaf
 	if o.selfSigned || o.dev || e.authority != nil {
-		dir := filepath.Join(o.data, tlsName)
+		dir := filepath.Join(o.data, datadir.TLS)
 		var more []string
 		if o.dev {
 			more = publicAuthorities

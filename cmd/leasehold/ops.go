@@ -15,18 +15,21 @@ import (
 )
 
 // healthy returns a check of what keeps the store from taking writes, if anything.
-func (s *store) healthy(segments *reserve.Store) func(context.Context) error {
+func healthy(db kv.DB, segments *reserve.Store) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if err := s.db.View(ctx, func(kv.Reader) error { return nil }); err != nil {
+		if err := db.View(ctx, func(kv.Reader) error { return nil }); err != nil {
 			return err
 		}
 		return segments.Full()
 	}
 }
 
-// watch adds what is worth watching of the store to the metrics of the server.
-func (s *store) watch(r prometheus.Registerer, segments *reserve.Store) {
-	metrics := s.db.Metrics
+// watchStore adds what is worth watching of the store to the metrics of the server.
+func watchStore(r prometheus.Registerer, db kv.DB, segments *reserve.Store) {
+	metrics := func() kv.Metrics { return kv.Metrics{} }
+	if m, ok := db.(kv.Meter); ok {
+		metrics = m.Metrics
+	}
 	for _, m := range []struct {
 		name, help string
 		value      func() float64

@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/leasehold/leasehold/internal/datadir"
 )
 
 // TestProxyLeadsToBlobsAndWebsites runs the command beside a folder whose server is a listener of the test.
@@ -25,13 +27,13 @@ func TestProxyLeadsToBlobsAndWebsites(t *testing.T) {
 	}
 	defer server.Close()
 	data := t.TempDir()
-	folder, err := openFolder(data)
+	folder, err := datadir.Open(t.Context(), data, engines, datadir.KVOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer folder.Close()
 	state := &runState{Secure: server.Addr().String()}
-	if err := state.write(data); err != nil {
+	if err := datadir.WriteState(data, state); err != nil {
 		t.Fatal(err)
 	}
 	out, in := io.Pipe()

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/datadir"
 )
 
 // sasVersion is the version that signatures are made by: the newest that all clients
@@ -152,7 +153,7 @@ func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob
 	if err != nil {
 		return "", err
 	}
-	text, err := os.ReadFile(filepath.Join(data, identityName, delegationName))
+	text, err := os.ReadFile(filepath.Join(data, datadir.Identity, delegationName))
 	if err != nil {
 		return "", fmt.Errorf("the secret of user delegation keys is made by the first run of the server: %w", err)
 	}

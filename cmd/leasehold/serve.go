@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/server"
@@ -134,12 +136,12 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	tuneRuntime()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s, err := openStore(ctx, o.data, log, func(err error) { cancel(fatalError{err}) })
+	s, err := datadir.Open(ctx, o.data, engines, datadir.KVOptions{Log: log, OnFatal: func(err error) { cancel(fatalError{err}) }})
 	if err != nil {
 		return &exitError{exitInternal, err}
 	}
 	defer s.Close()
-	if err := s.serve(ctx, o, log, out); err != nil {
+	if err := o.run(ctx, s, log, out); err != nil {
 		return &exitError{exitInternal, err}
 	}
 	var fatal fatalError
@@ -168,22 +170,22 @@ func (o *serveOptions) checkAccounts() error {
 	return err
 }
 
-func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, out io.Writer) error {
+func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logger, out io.Writer) error {
 	o.devSecret = newSecret()
 	conf, err := newConfiguration(o, log)
 	if err != nil {
 		return err
 	}
-	segments := reserve.New(s.segments, reserve.OnDisk(s.folder.path))
+	segments := reserve.New(s.Segments, reserve.OnDisk(s.Path()))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
 	svc := service.New(service.Options{
-		DB:       s.db,
+		DB:       s.DB,
 		Segments: segments,
 		Accounts: conf.account,
 		Trust:    conf.trust,
 		Features: conf.features,
-		Random:   random,
+		Random:   rand.Reader,
 		Log:      log,
 
 		Addressing: addressing,
@@ -196,10 +198,10 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	}
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
-		Addressing: addressing, Websites: websites, Log: log, Healthy: s.healthy(segments), MaxConnections: maxConnections(),
+		Addressing: addressing, Websites: websites, Log: log, Healthy: healthy(s.DB, segments), MaxConnections: maxConnections(),
 		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting,
 	})
-	s.watch(srv.Registerer(), segments)
+	watchStore(srv.Registerer(), s.DB, segments)
 	watchWaiting(srv.Registerer(), svc)
 	ends, err := open(o, conf, log)
 	if err != nil {
@@ -207,18 +209,18 @@ func (s *store) serve(ctx context.Context, o *serveOptions, log *slog.Logger, ou
 	}
 	defer ends.Close()
 	listening = ends.addresses()
-	control, err := s.openControl()
+	control, err := s.ServeControl()
 	if err != nil {
 		return err
 	}
 	defer control.Close()
 	state := stateOf(o, ends)
-	state.Control = control.path
-	if err := state.write(o.data); err != nil {
+	state.Control = control.Path
+	if err := datadir.WriteState(o.data, state); err != nil {
 		return err
 	}
-	defer state.remove(o.data)
-	go s.sweep(ctx, log)
+	defer datadir.RemoveState(o.data)
+	go s.Sweep(ctx, log)
 	go conf.watch(ctx)
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	var ops sync.WaitGroup

@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/durable"
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
@@ -76,7 +77,7 @@ type configuration struct {
 func newConfiguration(o *serveOptions, log *slog.Logger) (*configuration, error) {
 	c := &configuration{o: o, log: log}
 	if o.issues() {
-		key, err := identity.OpenKey(filepath.Join(o.data, identityName, "signing-key.pem"))
+		key, err := identity.OpenKey(filepath.Join(o.data, datadir.Identity, "signing-key.pem"))
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +156,7 @@ func (c *configuration) load() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	secretFile := filepath.Join(c.o.data, identityName, delegationName)
+	secretFile := filepath.Join(c.o.data, datadir.Identity, delegationName)
 	secret, err := openSecret(secretFile)
 	if err != nil {
 		return nil, err
@@ -279,7 +280,6 @@ func equalTimes(a, b map[string]time.Time) bool {
 }
 
 const (
-	identityName   = "identity"
 	delegationName = "delegation-secret"
 	secretBytes    = 32
 )

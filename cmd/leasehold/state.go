@@ -1,18 +1,11 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 
 	"github.com/leasehold/leasehold/internal/certificate"
-	"github.com/leasehold/leasehold/internal/durable"
+	"github.com/leasehold/leasehold/internal/datadir"
 )
-
-const stateName = "run.json"
 
 // runState tells other commands of the same user how to reach a running server. It holds
 // secrets that end with the server, so only the user can read it.
@@ -49,34 +42,8 @@ func stateOf(o *serveOptions, e *endpoints) *runState {
 	return s
 }
 
-func (s *runState) write(data string) error {
-	text, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	return durable.Replace(filepath.Join(data, stateName), string(text)+"\n")
-}
-
-func (s *runState) remove(data string) { os.Remove(filepath.Join(data, stateName)) }
-
 // readState returns how to reach the server that runs on a data folder now.
 func readState(data string) (*runState, error) {
-	none := fmt.Errorf("no server runs on the data folder %s; start one with: leasehold serve, or name another folder with --data", data)
-	lock, err := os.Open(filepath.Join(data, lockName))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, none
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer lock.Close()
-	if lockFile(lock, false) == nil {
-		return nil, none // what it left behind is no longer true
-	}
-	text, err := os.ReadFile(filepath.Join(data, stateName))
-	if err != nil {
-		return nil, fmt.Errorf("the server on the data folder %s is not ready: %w", data, err)
-	}
 	s := &runState{}
-	return s, json.Unmarshal(text, s)
+	return s, datadir.ReadState(data, s)
 }

@@ -60,6 +60,11 @@ var layers = []layer{
 	{dir: "internal/certificate", internal: []string{"internal/durable"}, external: []string{"software.sslmate.com/src/go-pkcs12"}}, // the trust stores of Java
 	{dir: "internal/tunnel"},
 	{dir: "internal/durable"},
+	{
+		dir:      "internal/datadir",
+		internal: []string{"internal/durable", "internal/kv", "internal/segment", "internal/meta", "internal/catalog"},
+		external: []string{"golang.org/x/sys/windows"}, // locking a file
+	},
 	{dir: "internal/guard", external: []string{"golang.org/x/sys/"}}, // adopting orphans, control groups, job objects
 	{
 		dir:      "internal/server",

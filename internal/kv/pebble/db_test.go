@@ -270,7 +270,7 @@ func TestMetrics(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if m := db.Metrics(); m != (Metrics{}) {
+	if m := db.Metrics(); m != (kv.Metrics{}) {
 		t.Errorf("of a closed store: %+v", m)
 	}
 }

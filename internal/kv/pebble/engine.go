@@ -10,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/leasehold/leasehold/internal/kv"
 )
 
 // engineOptions are what Pebble is opened with. Values stay in the tables (records
@@ -89,14 +91,9 @@ func (db *DB) Checkpoint(ctx context.Context, dir string) error {
 	return db.commit.do(nil)
 }
 
-// Stats is what Verify found.
-type Stats struct {
-	Keys, Bytes int64 // of the keys and values that can be read
-}
-
 // Verify reads everything, which checks the checksum of every block that is not in
 // the cache already, and the order of keys in and between tables.
-func (db *DB) Verify(ctx context.Context) (s Stats, err error) {
+func (db *DB) Verify(ctx context.Context) (s kv.Stats, err error) {
 	if err := db.begin(ctx); err != nil {
 		return s, err
 	}
@@ -118,24 +115,14 @@ func (db *DB) Verify(ctx context.Context) (s Stats, err error) {
 	return s, nil
 }
 
-// Metrics are numbers to watch a store by.
-type Metrics struct {
-	CacheBytes    int64 // memory of the block cache
-	MemTableBytes int64 // memory of what is not in tables yet
-	DiskBytes     int64 // all files
-	Syncs         int64 // of the log, since Open
-	Commits       int64 // updates that wrote, since Open
-	Debt          int64 // bytes to be compacted
-}
-
-// Metrics returns them as they are now; a closed or failed store has none.
-func (db *DB) Metrics() Metrics {
+// Metrics implements kv.Meter; a closed or failed store has none.
+func (db *DB) Metrics() kv.Metrics {
 	if db.begin(context.Background()) != nil {
-		return Metrics{}
+		return kv.Metrics{}
 	}
 	defer db.running.Done()
 	m := db.pebble.Metrics()
-	return Metrics{
+	return kv.Metrics{
 		CacheBytes:    m.BlockCache.Size,
 		MemTableBytes: int64(m.MemTable.Size + m.MemTable.ZombieSize),
 		DiskBytes:     int64(m.DiskSpaceUsage()),

@@ -1,8 +1,7 @@
-package main
+package datadir
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,23 +10,39 @@ import (
 
 	"github.com/leasehold/leasehold/internal/catalog"
 	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/kv/pebble"
 	"github.com/leasehold/leasehold/internal/meta"
-	"github.com/leasehold/leasehold/internal/segment/disk"
+	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// store is an open data folder.
-type store struct {
-	folder   *folder
-	db       *pebble.DB
-	segments *disk.Store
+// Engines opens the stores in a data folder. No other code knows which engines they are.
+type Engines struct {
+	// OpenKV opens the key-value store in a folder, or makes it.
+	OpenKV func(dir string, o KVOptions) (kv.DB, error)
+	// MissingKV names a file without which OpenKV would make a new store, "" if none is missing.
+	MissingKV func(dir string) (string, error)
+	// OpenSegments opens the segments in a folder, or makes them.
+	OpenSegments func(dir string) (segment.Store, error)
+}
+
+// KVOptions are the options of a key-value store. Every field is optional.
+type KVOptions struct {
+	Log     *slog.Logger
+	OnFatal func(error) // called once if the store fails and can't go on
+	Serving bool        // the store is opened to be served: with the clock of the system
+}
+
+// Store is an open data folder.
+type Store struct {
+	DB       kv.DB
+	Segments segment.Store
+
+	folder   *Folder
 	sweeping sync.Mutex // held by whoever removes segments, or needs them to stay
 }
 
-// openStore opens a data folder, or makes it. fatal is called once if the store
-// fails in a way that it can't go on from.
-func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(error)) (_ *store, err error) {
-	s := &store{}
+// Open opens a data folder, or makes it.
+func Open(ctx context.Context, path string, e *Engines, o KVOptions) (_ *Store, err error) {
+	s := &Store{}
 	if s.folder, err = openFolder(path); err != nil {
 		return nil, err
 	}
@@ -42,26 +57,30 @@ func openStore(ctx context.Context, path string, log *slog.Logger, fatal func(er
 	if err = s.folder.makePrivate(); err != nil {
 		return nil, err
 	}
-	if s.db, err = pebble.Open(s.folder.kv(), &pebble.Options{Logger: log, OnFatal: fatal, Clock: kv.SystemClock(), OpenFiles: openTables()}); err != nil {
+	o.Serving = true
+	if s.DB, err = e.OpenKV(s.folder.KV(), o); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened; if it is damaged, restore it from a backup: %w", path, err)
 	}
-	if s.segments, err = disk.Open(s.folder.segments(), &disk.Options{OpenFiles: openSegments()}); err != nil {
+	if s.Segments, err = e.OpenSegments(s.folder.Segments()); err != nil {
 		return nil, fmt.Errorf("data folder %s can't be opened: %w", path, err)
 	}
-	if err = meta.Prepare(ctx, s.db); err != nil {
+	if err = meta.Prepare(ctx, s.DB); err != nil {
 		return nil, err
 	}
 	return s, s.folder.keep()
 }
 
+// Path returns the path of the folder.
+func (s *Store) Path() string { return s.folder.path }
+
 // Close gives up what was opened, in order.
-func (s *store) Close() error {
+func (s *Store) Close() error {
 	var errs []error
-	if s.segments != nil {
-		errs = append(errs, s.segments.Close())
+	if s.Segments != nil {
+		errs = append(errs, s.Segments.Close())
 	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
+	if s.DB != nil {
+		errs = append(errs, s.DB.Close())
 	}
 	return errors.Join(append(errs, s.folder.Close())...)
 }
@@ -74,9 +93,9 @@ const (
 	orphanEvery = time.Hour
 )
 
-// sweep removes what is no longer referred to, until ctx ends.
-func (s *store) sweep(ctx context.Context, log *slog.Logger) {
-	w := &catalog.Sweeper{DB: s.db, Segments: s.segments, Grace: sweepGrace, OrphanGrace: orphanGrace}
+// Sweep removes what is no longer referred to, until ctx ends.
+func (s *Store) Sweep(ctx context.Context, log *slog.Logger) {
+	w := &catalog.Sweeper{DB: s.DB, Segments: s.Segments, Grace: sweepGrace, OrphanGrace: orphanGrace}
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -107,5 +126,3 @@ func sweepOnce(ctx context.Context, w *catalog.Sweeper) error {
 	_, err = w.Orphans(ctx, time.Now())
 	return err
 }
-
-var random = rand.Reader

@@ -1,8 +1,7 @@
-package main
+package datadir
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,18 +27,17 @@ func TestFolderIsMadeAndTakenAgain(t *testing.T) {
 
 func TestFolderThatLostItsRecordsIsRefused(t *testing.T) {
 	path := t.TempDir()
-	log := slog.New(slog.DiscardHandler)
-	s, err := openStore(t.Context(), path, log, nil)
+	s, err := Open(t.Context(), path, testEngines, KVOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(s.folder.kv()); err != nil {
+	if err := os.RemoveAll(s.folder.KV()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openStore(t.Context(), path, log, nil); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := Open(t.Context(), path, testEngines, KVOptions{}); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("without its records: %v", err)
 	}
 }
@@ -103,8 +101,7 @@ func TestOtherFoldersAreRefusedAndLeftAlone(t *testing.T) {
 // and its mark then says that earlier versions can't read it.
 func TestOlderFolderIsTaken(t *testing.T) {
 	path := t.TempDir()
-	log := slog.New(slog.DiscardHandler)
-	s, err := openStore(t.Context(), path, log, nil)
+	s, err := Open(t.Context(), path, testEngines, KVOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +112,7 @@ func TestOlderFolderIsTaken(t *testing.T) {
 	if err := os.WriteFile(mark, []byte(oldMarkText), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	old, err := disk.Open(s.folder.segments(), &disk.Options{FilesOnly: true})
+	old, err := disk.Open(s.folder.Segments(), &disk.Options{FilesOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,78 +120,14 @@ func TestOlderFolderIsTaken(t *testing.T) {
 	if err := errors.Join(err, old.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = openStore(t.Context(), path, log, nil); err != nil {
+	if s, err = Open(t.Context(), path, testEngines, KVOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.segments.Verify(t.Context(), ref); err != nil {
+	if err := s.Segments.Verify(t.Context(), ref); err != nil {
 		t.Errorf("a segment of the older layout: %v", err)
 	}
 	if text, err := os.ReadFile(mark); err != nil || string(text) != markText {
 		t.Errorf("the mark says %q, %v", text, err)
-	}
-}
-
-func TestAccounts(t *testing.T) {
-	const key = "AAAAAAAAAAAAAAAAAAAAAA=="
-	for text, want := range map[string]string{
-		"":                                    "",
-		"acct:" + key:                         "acct",
-		" acct:" + key + ":" + key + "; ":     "acct",
-		"nokey":                               "error",
-		"acct:notbase64!":                     "error",
-		"ACCT:" + key:                         "error",
-		"acct:" + key + ";acct:" + key:        "error",
-		"acct:" + key + ":" + key + ":" + key: "error",
-	} {
-		t.Setenv(accountsVariable, text)
-		accounts, err := (&config{}).accounts(false)
-		switch {
-		case want == "error":
-			if err == nil {
-				t.Errorf("%q was accepted", text)
-			} else if strings.Contains(err.Error(), "AAAA") || strings.Contains(err.Error(), "notbase64") {
-				t.Errorf("%q: the error shows the key: %v", text, err)
-			}
-		case err != nil:
-			t.Errorf("%q: %v", text, err)
-		case want != "" && accounts[want] == nil:
-			t.Errorf("%q: no account %s", text, want)
-		}
-	}
-}
-
-func TestServeRefusesToGuess(t *testing.T) {
-	t.Setenv(accountsVariable, "")
-	if err := serve(t.Context(), &serveOptions{data: t.TempDir(), logLevel: "info", logFormat: "text"}, nil); !errors.Is(err, errNoAccounts) {
-		t.Errorf("without accounts: %v", err)
-	}
-	t.Setenv(accountsVariable, "acct:AAAAAAAAAAAAAAAAAAAAAA==")
-	if err := serve(t.Context(), &serveOptions{logLevel: "info", logFormat: "text"}, nil); err == nil || !strings.Contains(err.Error(), "--data") {
-		t.Errorf("without a folder: %v", err)
-	}
-}
-
-func TestFeaturesComeFromTheConfiguration(t *testing.T) {
-	t.Setenv(accountsVariable, "")
-	file := filepath.Join(t.TempDir(), "leasehold.toml")
-	text := "[[account]]\nname = \"acct\"\nkeys = [\"AAAAAAAAAAAAAAAAAAAAAA==\"]\nversioning = true\ncontainer-retention-days = 7\npage-blob-tiers = true\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := &configuration{o: &serveOptions{config: file, data: t.TempDir()}}
-	s, err := c.load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f := s.features["acct"]; !f.Versioning || f.ContainerRetention != 7 || f.Expiry || !f.PageTiers {
-		t.Errorf("features %+v", f)
-	}
-	text = strings.Replace(text, "7", "999", 1)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.load(); err == nil {
-		t.Error("999 days were accepted")
 	}
 }

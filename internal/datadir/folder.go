@@ -1,4 +1,17 @@
-package main
+// Package datadir is the folder in which a server keeps everything: its lock, its mark, the stores in it, the sweeper, and
+// backups.
+//
+// A data folder holds:
+//
+//	LEASEHOLD   one line that says what the folder is, so that no other is ever taken for it
+//	lock        locked by the process that uses the folder, with its process ID
+//	kv/         the key-value store
+//	segments/   the segment files, and the packs of short segments
+//	tls/        the local certificate authority, if one was needed
+//	identity/   the key of the local token issuer, and the secret of user delegation keys
+//	run.json    where the running server listens, see WriteState
+//	control.sock  where it answers other commands, see Store.ServeControl
+package datadir
 
 import (
 	"errors"
@@ -14,16 +27,6 @@ import (
 	"github.com/leasehold/leasehold/internal/durable"
 )
 
-// A data folder holds:
-//
-//	LEASEHOLD   one line that says what the folder is, so that no other is ever taken for it
-//	lock        locked by the process that uses the folder, with its process ID
-//	kv/         the key-value store
-//	segments/   the segment files, and the packs of short segments
-//	tls/        the local certificate authority, if one was needed
-//	identity/   the key of the local token issuer, and the secret of user delegation keys
-//	run.json    where the running server listens, see runState
-//	control.sock  where it answers other commands, see control
 const (
 	markName    = "LEASEHOLD"
 	markText    = "Leasehold data folder, layout 2\n"
@@ -34,8 +37,14 @@ const (
 	segmentName = "segments"
 )
 
-// folder is a data folder that this process has to itself.
-type folder struct {
+// The folders of secrets, which are made when they are needed.
+const (
+	TLS      = "tls"
+	Identity = "identity"
+)
+
+// Folder is a data folder that this process has to itself.
+type Folder struct {
 	path string
 	lock *os.File
 	mark folderMark
@@ -50,15 +59,18 @@ const (
 	markCurrent
 )
 
-func (f *folder) kv() string       { return filepath.Join(f.path, kvName) }
-func (f *folder) segments() string { return filepath.Join(f.path, segmentName) }
+// KV returns the folder of the key-value store.
+func (f *Folder) KV() string { return filepath.Join(f.path, kvName) }
+
+// Segments returns the folder of the segments.
+func (f *Folder) Segments() string { return filepath.Join(f.path, segmentName) }
 
 // Close gives the folder up.
-func (f *folder) Close() error { return f.lock.Close() }
+func (f *Folder) Close() error { return f.lock.Close() }
 
 // openFolder takes a data folder, or makes one of an empty or missing folder. A folder
 // that is in use, or is something else, is refused and left as it is.
-func openFolder(path string) (*folder, error) {
+func openFolder(path string) (*Folder, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -74,13 +86,26 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &folder{path: path, lock: lock, mark: mark}, nil
+	return &Folder{path: path, lock: lock, mark: mark}, nil
+}
+
+// Take takes a data folder that is there; it makes none.
+func Take(path string) (*Folder, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if mark, err := inspectFolder(path); err != nil {
+		return nil, err
+	} else if mark == markMissing {
+		return nil, fmt.Errorf("%s is not a data folder of leasehold: it is empty", path)
+	}
+	return openFolder(path)
 }
 
 // keep makes the folder a data folder of this version for good, once its stores have been
 // made: a folder with the mark and without them has lost them. Earlier versions refuse it
 // from then on, as they would not find what is in packs.
-func (f *folder) keep() error {
+func (f *Folder) keep() error {
 	if f.mark == markCurrent {
 		return nil
 	}
@@ -100,11 +125,11 @@ func (f *folder) keep() error {
 }
 
 // checkWhole refuses a data folder that has lost its records.
-func (f *folder) checkWhole() error {
+func (f *Folder) checkWhole() error {
 	if f.mark == markMissing {
 		return nil
 	}
-	if _, err := os.Stat(f.kv()); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(f.KV()); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("data folder %s is damaged: its %s folder is gone; restore it from a backup", f.path, kvName)
 	}
 	return nil
