@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/durable"
 )
@@ -19,7 +20,7 @@ import (
 const keyBytes = 64
 
 func newAccount() *cobra.Command {
-	var config, data string
+	var configFile, data string
 	var slot int
 	cmd := &cobra.Command{
 		Use:   "account",
@@ -31,7 +32,7 @@ func newAccount() *cobra.Command {
 		Short:   "List the accounts; no key is shown",
 		Example: `  leasehold account list --config leasehold.toml`,
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return listAccounts(config, cmd.OutOrStdout()) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return listAccounts(configFile, cmd.OutOrStdout()) },
 	}
 	rotate := &cobra.Command{
 		Use:   "rotate NAME",
@@ -42,7 +43,7 @@ key, renew this one, and let them use it.`,
 		Example: `  leasehold account rotate acct --config leasehold.toml --key 2`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return rotateKey(config, args[0], slot, cmd.OutOrStdout())
+			return rotateKey(configFile, args[0], slot, cmd.OutOrStdout())
 		},
 	}
 	revoke := &cobra.Command{
@@ -56,11 +57,11 @@ for all accounts of a data folder. A running server takes it within a second.`,
 			if data == "" {
 				return errors.New("no data folder: name one with --data DIR")
 			}
-			return durable.Replace(filepath.Join(data, datadir.Identity, delegationName), newSecret()+"\n")
+			return durable.Replace(filepath.Join(data, datadir.Identity, config.DelegationSecretFile), config.NewSecret()+"\n")
 		},
 	}
 	for _, c := range []*cobra.Command{list, rotate} {
-		c.Flags().StringVar(&config, "config", "", "configuration `file`")
+		c.Flags().StringVar(&configFile, "config", "", "configuration `file`")
 	}
 	rotate.Flags().IntVar(&slot, "key", 2, "`number` of the key file, 1 or 2")
 	revoke.Flags().StringVar(&data, "data", "", "data `folder`")
@@ -68,12 +69,12 @@ for all accounts of a data folder. A running server takes it within a second.`,
 	return cmd
 }
 
-func listAccounts(config string, out io.Writer) error {
-	file, err := readConfig(config)
+func listAccounts(configFile string, out io.Writer) error {
+	file, err := config.Read(configFile)
 	if err != nil {
 		return err
 	}
-	all, err := file.accounts(false)
+	all, err := file.All(false)
 	if err != nil {
 		return err
 	}
@@ -86,14 +87,14 @@ func listAccounts(config string, out io.Writer) error {
 	}
 	for name, a := range all {
 		if !shown[name] {
-			fmt.Fprintf(w, "%s\t%d\tfalse\tfalse\tfrom %s\n", name, len(a.Keys), accountsVariable)
+			fmt.Fprintf(w, "%s\t%d\tfalse\tfalse\tfrom %s\n", name, len(a.Keys), config.AccountsVariable)
 		}
 	}
 	return w.Flush()
 }
 
-func rotateKey(config, name string, slot int, out io.Writer) error {
-	file, err := readConfig(config)
+func rotateKey(configFile, name string, slot int, out io.Writer) error {
+	file, err := config.Read(configFile)
 	if err != nil {
 		return err
 	}

@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/leasehold/leasehold/internal/config"
 )
 
 // running starts a server of development and returns its plain address and the query
 // of a signature for everything.
 func running(t *testing.T) (address, query string) {
 	t.Helper()
-	t.Setenv(accountsVariable, "")
+	t.Setenv(config.AccountsVariable, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	done := make(chan error, 1)
@@ -76,7 +78,7 @@ func put(t *testing.T, url, body string, headers ...string) {
 // closed container, and looks for what is in the closed one.
 func TestAttacks(t *testing.T) {
 	address, query := running(t)
-	base := "http://" + address + "/" + devAccount
+	base := "http://" + address + "/" + config.DevAccount
 	put(t, base+"/open?restype=container&"+query, "", "x-ms-blob-public-access", "container")
 	put(t, base+"/closed?restype=container&"+query, "")
 	put(t, base+"/open/public?"+query, "in the open", "x-ms-blob-type", "BlockBlob")
@@ -133,7 +135,7 @@ func TestAttacks(t *testing.T) {
 // that begins with it, whichever way the rest is spelled.
 func TestPathTricks(t *testing.T) {
 	address, query := running(t)
-	base := "http://" + address + "/" + devAccount
+	base := "http://" + address + "/" + config.DevAccount
 	for _, box := range []string{"/mine", "/theirs"} {
 		put(t, base+box+"?restype=container&"+query, "")
 		put(t, base+box+"/blob?"+query, "content of "+box, "x-ms-blob-type", "BlockBlob")
@@ -161,7 +163,7 @@ func TestPathTricks(t *testing.T) {
 // so that nothing behind it is taken for a request by one and for a body by another.
 func TestSmuggling(t *testing.T) {
 	address, query := running(t)
-	put(t, "http://"+address+"/"+devAccount+"/open?restype=container&"+query, "")
+	put(t, "http://"+address+"/"+config.DevAccount+"/open?restype=container&"+query, "")
 	host := " HTTP/1.1\r\nHost: " + address + "\r\nx-ms-version: 2023-11-03\r\nx-ms-blob-type: BlockBlob\r\n"
 	behind := "GET /devstoreaccount1/smuggled HTTP/1.1\r\nHost: " + address + "\r\nConnection: close\r\n\r\n"
 	const chunked = "Transfer-Encoding: chunked\r\n"

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/leasehold/leasehold/internal/certificate"
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/identity"
 	"github.com/leasehold/leasehold/internal/server"
@@ -137,7 +138,7 @@ func (o *serveOptions) issues() bool {
 }
 
 // open opens all listeners and starts the small servers.
-func open(o *serveOptions, c *configuration, log *slog.Logger) (_ *endpoints, err error) {
+func open(o *serveOptions, c *config.Live, log *slog.Logger) (_ *endpoints, err error) {
 	e := &endpoints{}
 	defer func() {
 		if err != nil {
@@ -179,7 +180,7 @@ func open(o *serveOptions, c *configuration, log *slog.Logger) (_ *endpoints, er
 }
 
 // secureAll puts TLS on the listeners that need it.
-func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
+func (e *endpoints) secureAll(o *serveOptions, c *config.Live) error {
 	if e.secure == nil && (o.http2 || o.selfSigned || o.tlsCert != "") {
 		return errors.New("--http2, --tls-self-signed and --tls-cert are for HTTPS: name an address with --tls-listen")
 	}
@@ -191,13 +192,13 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 		dir := filepath.Join(o.data, datadir.TLS)
 		var more []string
 		if o.dev {
-			more = publicAuthorities
+			more = config.PublicAuthorities
 		}
 		ca, err := certificate.OpenAuthority(dir, time.Now(), more...)
 		if err != nil {
 			return err
 		}
-		local = &certificate.Leaf{Authority: ca, Names: c.hostNames, Also: c.hasSite, Now: time.Now}
+		local = &certificate.Leaf{Authority: ca, Names: func() []string { return hostNames(c) }, Also: func(host string) bool { return hasSite(c, host) }, Now: time.Now}
 		if e.trust, err = certificate.WriteTrustFiles(dir, ca.PEM()); err != nil {
 			return err
 		}
@@ -208,12 +209,12 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	if e.secure == nil {
 		return nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
 	switch {
 	case o.tlsCert != "":
-		config.GetCertificate = c.certificate.Get
+		tlsConfig.GetCertificate = c.Certificate.Get
 	case local != nil:
-		config.GetCertificate = local.Get
+		tlsConfig.GetCertificate = local.Get
 	default:
 		return errors.New("--tls-listen needs a certificate: name one with --tls-cert and --tls-key, or make one with --tls-self-signed")
 	}
@@ -223,32 +224,32 @@ func (e *endpoints) secureAll(o *serveOptions, c *configuration) error {
 	}
 	if e.proxy != nil {
 		e.exit = tunnel.NewExit(e.proxy.Addr())
-		e.tunneled = secure(e.exit, config)
+		e.tunneled = secure(e.exit, tlsConfig)
 		if e.plain != nil {
 			e.plainExit = tunnel.NewExit(e.proxy.Addr())
 		}
 	}
-	e.secure = secure(e.secure, config)
+	e.secure = secure(e.secure, tlsConfig)
 	return nil
 }
 
 // hostNames are the names under which the server is reached by those who trust the
 // local authority.
-func (c *configuration) hostNames() []string {
+func hostNames(c *config.Live) []string {
 	var names []string
-	for a := range c.now.Load().accounts {
+	for _, a := range c.Accounts() {
 		names = append(names, a+".blob.core.windows.net", a+"-secondary.blob.core.windows.net", a+".dfs.core.windows.net")
 	}
 	slices.Sort(names)
-	names = append(names, "*.blob.localhost", "*.web.localhost", "localhost", "127.0.0.1", "::1", authorityHost)
-	return append(names, publicAuthorities...)
+	names = append(names, "*.blob.localhost", "*.web.localhost", "localhost", "127.0.0.1", "::1", config.AuthorityHost)
+	return append(names, config.PublicAuthorities...)
 }
 
 // hasSite tells whether a host name is that of the website of an account: with or without
 // a zone, which nobody knows beforehand.
-func (c *configuration) hasSite(host string) bool {
+func hasSite(c *config.Live, host string) bool {
 	t, err := wire.ParseTarget(host, "/", nil)
-	return err == nil && t.Website && c.account(t.Account) != nil
+	return err == nil && t.Website && c.Account(t.Account) != nil
 }
 
 // Limits of the small servers.
@@ -274,27 +275,14 @@ func (e *endpoints) start(l net.Listener, h http.Handler, timeout time.Duration,
 	}()
 }
 
-func (e *endpoints) startIdentity(c *configuration, log *slog.Logger) {
+func (e *endpoints) startIdentity(c *config.Live, log *slog.Logger) {
 	if e.authority != nil {
-		e.start(netutil.LimitListener(e.authority, smallConnections), c.issuer.Handler(), smallTimeout, log)
+		e.start(netutil.LimitListener(e.authority, smallConnections), c.Issuer.Handler(), smallTimeout, log)
 	}
 	if e.managed != nil {
-		e.header = newSecret()
-		e.start(netutil.LimitListener(e.managed, smallConnections), &identity.Managed{Issuer: c.issuer, Header: e.header, Default: c.defaultClient}, smallTimeout, log)
+		e.header = config.NewSecret()
+		e.start(netutil.LimitListener(e.managed, smallConnections), &identity.Managed{Issuer: c.Issuer, Header: e.header, Default: c.DefaultClient}, smallTimeout, log)
 	}
-}
-
-// defaultClient is the client ID of the principal that programs get the tokens of if
-// they name none: that of development, or the only one.
-func (c *configuration) defaultClient() string {
-	all := c.now.Load().principals
-	switch {
-	case c.o.dev:
-		return devClientID
-	case len(all) == 1:
-		return all[0].ClientID
-	}
-	return ""
 }
 
 func (e *endpoints) startProxy(log *slog.Logger) {
@@ -323,8 +311,8 @@ func publicRoutes(r tunnel.Route) (all []tunnel.Route) {
 
 // authorityRoutes returns the routes of the names of the local authority and the public one.
 func authorityRoutes(target string) []tunnel.Route {
-	all := []tunnel.Route{{Host: authorityHost, Target: target}}
-	for _, host := range publicAuthorities {
+	all := []tunnel.Route{{Host: config.AuthorityHost, Target: target}}
+	for _, host := range config.PublicAuthorities {
 		all = append(all, tunnel.Route{Host: host, Target: target})
 	}
 	return all

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/identity"
 )
 
@@ -48,7 +49,7 @@ JAVA_TOOL_OPTIONS. Java prints them at each start.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.data, "data", "", "data `folder` of the server; that of serve --dev if absent")
-	f.StringVar(&o.account, "account", devAccount, "`name` of the account")
+	f.StringVar(&o.account, "account", config.DevAccount, "`name` of the account")
 	f.BoolVar(&o.noProxy, "no-proxy", false, "leave out the proxy")
 	f.BoolVar(&o.servicePrincipal, "service-principal", false, "let programs be a service principal in place of a managed identity")
 	return cmd
@@ -75,7 +76,7 @@ func printEnv(o *envOptions, out io.Writer) error {
 
 // environment returns the lines for the shell.
 func (s *runState) environment(o *envOptions) (lines []string, err error) {
-	if err := checkAccountName(o.account); err != nil {
+	if err := config.CheckAccountName(o.account); err != nil {
 		return nil, err
 	}
 	set := func(name, value string) { lines = append(lines, "export "+name+"="+quote(value)) }
@@ -87,7 +88,7 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 	}
 	set("AZURE_STORAGE_ACCOUNT", o.account)
 	set("AZURE_STORAGE_SERVICE_ENDPOINT", endpoint)
-	if s.Dev && o.account == devAccount && s.Plain != "" {
+	if s.Dev && o.account == config.DevAccount && s.Plain != "" {
 		set("AZURE_STORAGE_CONNECTION_STRING", devConnection(s.Plain))
 	}
 	unset("ARM_CLIENT_ID", "ARM_TENANT_ID", "ARM_CLIENT_SECRET", "ARM_CLIENT_CERTIFICATE_PATH", "ARM_OIDC_TOKEN_FILE_PATH", "ARM_USE_OIDC", "ARM_USE_MSI",
@@ -98,12 +99,12 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 	case o.servicePrincipal && (s.Authority == "" || s.Client == "" || s.Proxy == "" || o.noProxy):
 		return nil, errors.New("a service principal needs the proxy and the authority of serve --dev")
 	case o.servicePrincipal:
-		set("AZURE_AUTHORITY_HOST", "https://"+authorityHost)
+		set("AZURE_AUTHORITY_HOST", "https://"+config.AuthorityHost)
 		set("AZURE_TENANT_ID", identity.ADFS)
 		set("AZURE_CLIENT_ID", s.Client)
 		set("AZURE_CLIENT_SECRET", s.Secret)
 		set("AZURE_TOKEN_CREDENTIALS", "prod")
-		set("ARM_TENANT_ID", tenantID)
+		set("ARM_TENANT_ID", config.TenantID)
 		set("ARM_CLIENT_ID", s.Client)
 		set("ARM_CLIENT_SECRET", s.Secret)
 		set("ARM_USE_AZUREAD", "true")

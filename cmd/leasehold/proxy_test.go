@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
@@ -47,7 +48,7 @@ func TestProxyLeadsToBlobsAndWebsites(t *testing.T) {
 	proxy := strings.TrimPrefix(regexp.MustCompile(`http://\S+`).FindString(line), "http://")
 	for host, want := range map[string]int{
 		"acct.blob.core.windows.net": 200, "acct.z6.web.core.windows.net": 200, "acct.dfs.core.windows.net": 200, "acct.queue.core.windows.net": 403,
-		authorityHost: 403, publicAuthorities[0]: 403,
+		config.AuthorityHost: 403, config.PublicAuthorities[0]: 403,
 	} {
 		c, err := net.Dial("tcp", proxy)
 		if err != nil {
@@ -69,7 +70,7 @@ func TestProxyLeadsToBlobsAndWebsites(t *testing.T) {
 // TestProgramsOfDevelopmentReachAllTheyAsk: through the proxy, with the certificates that env tells: the public authority, the
 // description of the cloud, the Data Lake's name, and plain HTTP.
 func TestProgramsOfDevelopmentReachAllTheyAsk(t *testing.T) {
-	t.Setenv(accountsVariable, "")
+	t.Setenv(config.AccountsVariable, "")
 	data := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	r, w := io.Pipe()
@@ -130,19 +131,19 @@ func TestProgramsOfDevelopmentReachAllTheyAsk(t *testing.T) {
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {state.Client}, "client_secret": {state.Secret},
 		"scope": {"https://storage.azure.com/.default"}}.Encode()
 	for _, at := range []string{
-		"https://login.microsoftonline.com/" + tenantID + "/oauth2/v2.0/token", "https://" + authorityHost + "/adfs/" + tenantID + "/oauth2/v2.0/token",
+		"https://login.microsoftonline.com/" + config.TenantID + "/oauth2/v2.0/token", "https://" + config.AuthorityHost + "/adfs/" + config.TenantID + "/oauth2/v2.0/token",
 	} {
 		token, _ := send(200, "POST", at, form, "Content-Type", "application/x-www-form-urlencoded")["access_token"].(string)
 		send(200, "GET", "https://devstoreaccount1.blob.core.windows.net/?comp=list", "", "Authorization", "Bearer "+token, "x-ms-version", "2023-11-03")
 	}
 	const publicName = "https://login.microsoftonline.com/"
-	discovery := send(200, "GET", publicName+tenantID+"/v2.0/.well-known/openid-configuration", "")
+	discovery := send(200, "GET", publicName+config.TenantID+"/v2.0/.well-known/openid-configuration", "")
 	for _, name := range []string{"issuer", "token_endpoint", "jwks_uri"} {
 		if text, _ := discovery[name].(string); !strings.HasPrefix(text, publicName) {
 			t.Errorf("%s is %q", name, text)
 		}
 	}
-	if cloud := send(200, "GET", "https://"+authorityHost+"/metadata/endpoints?api-version=2023-11-01", ""); cloud["name"] != "Leasehold" {
+	if cloud := send(200, "GET", "https://"+config.AuthorityHost+"/metadata/endpoints?api-version=2023-11-01", ""); cloud["name"] != "Leasehold" {
 		t.Errorf("cloud %v", cloud)
 	}
 	// The Data Lake's name is asked whether there are folders; the refusal says that there are none.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leasehold/leasehold/internal/auth"
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
@@ -70,7 +71,7 @@ of user delegation: its rights end where the roles of that principal end.`,
 
 func printSAS(o *sasOptions, target string, now time.Time, out io.Writer) error {
 	if o.dev && o.account == "" {
-		o.account = devAccount
+		o.account = config.DevAccount
 	}
 	account, err := o.find()
 	if err != nil {
@@ -99,11 +100,11 @@ func printSAS(o *sasOptions, target string, now time.Time, out io.Writer) error 
 
 // find returns the account that signs.
 func (o *sasOptions) find() (*auth.Account, error) {
-	file, err := readConfig(o.config)
+	file, err := config.Read(o.config)
 	if err != nil {
 		return nil, err
 	}
-	all, err := file.accounts(o.dev)
+	all, err := file.All(o.dev)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (o *sasOptions) find() (*auth.Account, error) {
 	if o.account == "" {
 		return nil, errors.New("no account: name one with --account, or use --dev")
 	}
-	return nil, fmt.Errorf("account %q is not configured; name the file with --config, or set %s", o.account, accountsVariable)
+	return nil, fmt.Errorf("account %q is not configured; name the file with --config, or set %s", o.account, config.AccountsVariable)
 }
 
 // sign returns the query of the signature.
@@ -153,23 +154,19 @@ func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob
 	if err != nil {
 		return "", err
 	}
-	text, err := os.ReadFile(filepath.Join(data, datadir.Identity, delegationName))
+	text, err := os.ReadFile(filepath.Join(data, datadir.Identity, config.DelegationSecretFile))
 	if err != nil {
 		return "", fmt.Errorf("the secret of user delegation keys is made by the first run of the server: %w", err)
 	}
-	secret, err := parseSecret(string(text))
+	secret, err := config.ParseSecret(string(text))
 	if err != nil {
 		return "", err
 	}
-	file, err := readConfig(o.config)
+	file, err := config.Read(o.config)
 	if err != nil {
 		return "", err
 	}
-	known, err := file.objects()
-	if err != nil {
-		return "", err
-	}
-	who, err := file.find("principal", o.as, "", known)
+	who, err := file.Principal(o.as)
 	if err != nil {
 		return "", err
 	}
@@ -178,7 +175,7 @@ func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob
 		return "", fmt.Errorf("a user delegation key is good for %v at most", auth.MaxDelegationKeyAge)
 	}
 	key := auth.DelegationKey{
-		ObjectID: who.ID, Issuer: who.Issuer, Tenant: tenantID, Start: now.Truncate(time.Second), Expiry: expiry.Truncate(time.Second), Service: "b", Version: sasVersion,
+		ObjectID: who.ID, Issuer: who.Issuer, Tenant: config.TenantID, Start: now.Truncate(time.Second), Expiry: expiry.Truncate(time.Second), Service: "b", Version: sasVersion,
 	}
 	return auth.SignDelegationSAS(s, account.Name, container, blob, key, key.Value(secret, account.Name), nil), nil
 }

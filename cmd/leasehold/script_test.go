@@ -20,6 +20,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/auth"
 	"github.com/leasehold/leasehold/internal/certificate"
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/kv/mem"
 	segments "github.com/leasehold/leasehold/internal/segment/mem"
 	"github.com/leasehold/leasehold/internal/server"
@@ -51,10 +52,10 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			url := startServer(env)
-			env.Setenv(envConnection, "DefaultEndpointsProtocol=http;AccountName="+devAccount+";AccountKey="+devKey+
-				";BlobEndpoint="+url+"/"+devAccount+";")
-			env.Setenv("BOX_URL", url+"/"+devAccount+"/box")
-			env.Setenv("ACCOUNT_URL", url+"/"+devAccount)
+			env.Setenv(envConnection, "DefaultEndpointsProtocol=http;AccountName="+config.DevAccount+";AccountKey="+config.DevKey+
+				";BlobEndpoint="+url+"/"+config.DevAccount+";")
+			env.Setenv("BOX_URL", url+"/"+config.DevAccount+"/box")
+			env.Setenv("ACCOUNT_URL", url+"/"+config.DevAccount)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "killed": killed, "until": until, "certificate": makeCertificate},
@@ -62,12 +63,12 @@ func TestScripts(t *testing.T) {
 }
 
 func startServer(env *testscript.Env) string {
-	k, err := auth.ParseKey(devKey)
+	k, err := auth.ParseKey(config.DevKey)
 	if err != nil {
 		panic(err)
 	}
 	db := mem.Open(nil)
-	account := &auth.Account{Name: devAccount, Keys: []*auth.Key{k}}
+	account := &auth.Account{Name: config.DevAccount, Keys: []*auth.Key{k}}
 	svc := service.New(service.Options{
 		DB: db, Segments: segments.New(nil), Random: rand.Reader,
 		Accounts: func(string) *auth.Account { return account },

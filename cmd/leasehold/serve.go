@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/fetch"
 	"github.com/leasehold/leasehold/internal/segment/reserve"
@@ -159,32 +160,32 @@ func (o *serveOptions) checkAccounts() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
 		return errors.New("--tls-cert and --tls-key belong together")
 	}
-	file, err := readConfig(o.config)
+	file, err := config.Read(o.config)
 	if err != nil {
 		return err
 	}
-	accounts, err := file.accounts(o.dev)
+	accounts, err := file.All(o.dev)
 	if err == nil && len(accounts) == 0 {
-		err = errNoAccounts
+		err = config.ErrNoAccounts
 	}
 	return err
 }
 
 func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logger, out io.Writer) error {
-	o.devSecret = newSecret()
-	conf, err := newConfiguration(o, log)
+	o.devSecret = config.NewSecret()
+	conf, err := config.New(o.configuration(), log)
 	if err != nil {
 		return err
 	}
 	segments := reserve.New(s.Segments, reserve.OnDisk(s.Path()))
-	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.account(name) != nil }}
+	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.Account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
 	svc := service.New(service.Options{
 		DB:       s.DB,
 		Segments: segments,
-		Accounts: conf.account,
-		Trust:    conf.trust,
-		Features: conf.features,
+		Accounts: conf.Account,
+		Trust:    conf.Trust,
+		Features: conf.Features,
 		Random:   rand.Reader,
 		Log:      log,
 
@@ -196,7 +197,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	if o.dev {
 		addressing.Serves = o.servedHost()
 	}
-	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.site, Serves: addressing.Serves}
+	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.Site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
 		Addressing: addressing, Websites: websites, Log: log, Healthy: healthy(s.DB, segments), MaxConnections: maxConnections(),
 		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting,
@@ -221,7 +222,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	}
 	defer datadir.RemoveState(o.data)
 	go s.Sweep(ctx, log)
-	go conf.watch(ctx)
+	go conf.Watch(ctx)
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	var ops sync.WaitGroup
 	ops.Go(func() { serveOps(opsCtx, srv, ends.ops, log) })
@@ -229,6 +230,14 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	defer stopOps()
 	announce(out, o, ends)
 	return srv.Serve(ctx, ends.all()...)
+}
+
+// configuration returns what the configuration depends on.
+func (o *serveOptions) configuration() *config.Options {
+	return &config.Options{
+		File: o.config, Data: o.data, TLSCert: o.tlsCert, TLSKey: o.tlsKey,
+		Dev: o.dev, DevOwner: o.devOwner, DevSecret: o.devSecret, Issues: o.issues(),
+	}
 }
 
 // announce tells that the server takes requests, and how to reach it.
@@ -258,7 +267,7 @@ func announce(out io.Writer, o *serveOptions, e *endpoints) {
 // devConnection is the connection string of the account of development.
 func devConnection(address string) string {
 	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;",
-		devAccount, devKey, address, devAccount)
+		config.DevAccount, config.DevKey, address, config.DevAccount)
 }
 
 // dataFolder returns the data folder to use.

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/leasehold/leasehold/internal/config"
 )
 
 // TestServedHosts: a server of development answers under names that no other site can have.
@@ -41,5 +44,16 @@ func TestTheLineForTheShellIsQuoted(t *testing.T) {
 	announce(&out, &serveOptions{dev: true, data: "/srv/it's a store"}, &endpoints{secure: l, proxy: l})
 	if want := `eval "$(leasehold env --data '/srv/it'\''s a store')"`; !strings.Contains(out.String(), want) {
 		t.Errorf("no %s in %s", want, &out)
+	}
+}
+
+func TestServeRefusesToGuess(t *testing.T) {
+	t.Setenv(config.AccountsVariable, "")
+	if err := serve(t.Context(), &serveOptions{data: t.TempDir(), logLevel: "info", logFormat: "text"}, nil); !errors.Is(err, config.ErrNoAccounts) {
+		t.Errorf("without accounts: %v", err)
+	}
+	t.Setenv(config.AccountsVariable, "acct:AAAAAAAAAAAAAAAAAAAAAA==")
+	if err := serve(t.Context(), &serveOptions{logLevel: "info", logFormat: "text"}, nil); err == nil || !strings.Contains(err.Error(), "--data") {
+		t.Errorf("without a folder: %v", err)
 	}
 }

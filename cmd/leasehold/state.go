@@ -4,6 +4,7 @@ import (
 	"net"
 
 	"github.com/leasehold/leasehold/internal/certificate"
+	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
@@ -37,7 +38,7 @@ func stateOf(o *serveOptions, e *endpoints) *runState {
 		Header:  e.header, TrustFiles: e.trust,
 	}
 	if o.dev && o.issues() {
-		s.Client, s.Secret = devClientID, o.devSecret
+		s.Client, s.Secret = config.DevClientID, o.devSecret
 	}
 	return s
 }

@@ -61,6 +61,11 @@ var layers = []layer{
 	{dir: "internal/tunnel"},
 	{dir: "internal/durable"},
 	{
+		dir:      "internal/config",
+		internal: []string{"internal/auth", "internal/identity", "internal/server", "internal/service", "internal/datadir", "internal/durable"},
+		external: []string{"github.com/BurntSushi/toml", "github.com/go-jose/go-jose/"},
+	},
+	{
 		dir:      "internal/datadir",
 		internal: []string{"internal/durable", "internal/kv", "internal/segment", "internal/meta", "internal/catalog"},
 		external: []string{"golang.org/x/sys/windows"}, // locking a file

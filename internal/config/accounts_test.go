@@ -1,7 +1,6 @@
-package main
+package config
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,8 +19,8 @@ func TestAccounts(t *testing.T) {
 		"acct:" + key + ";acct:" + key:        "error",
 		"acct:" + key + ":" + key + ":" + key: "error",
 	} {
-		t.Setenv(accountsVariable, text)
-		accounts, err := (&config{}).accounts(false)
+		t.Setenv(AccountsVariable, text)
+		accounts, err := (&File{}).All(false)
 		switch {
 		case want == "error":
 			if err == nil {
@@ -37,25 +36,14 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-func TestServeRefusesToGuess(t *testing.T) {
-	t.Setenv(accountsVariable, "")
-	if err := serve(t.Context(), &serveOptions{data: t.TempDir(), logLevel: "info", logFormat: "text"}, nil); !errors.Is(err, errNoAccounts) {
-		t.Errorf("without accounts: %v", err)
-	}
-	t.Setenv(accountsVariable, "acct:AAAAAAAAAAAAAAAAAAAAAA==")
-	if err := serve(t.Context(), &serveOptions{logLevel: "info", logFormat: "text"}, nil); err == nil || !strings.Contains(err.Error(), "--data") {
-		t.Errorf("without a folder: %v", err)
-	}
-}
-
 func TestFeaturesComeFromTheConfiguration(t *testing.T) {
-	t.Setenv(accountsVariable, "")
+	t.Setenv(AccountsVariable, "")
 	file := filepath.Join(t.TempDir(), "leasehold.toml")
 	text := "[[account]]\nname = \"acct\"\nkeys = [\"AAAAAAAAAAAAAAAAAAAAAA==\"]\nversioning = true\ncontainer-retention-days = 7\npage-blob-tiers = true\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &configuration{o: &serveOptions{config: file, data: t.TempDir()}}
+	c := &Live{o: &Options{File: file, Data: t.TempDir()}}
 	s, err := c.load()
 	if err != nil {
 		t.Fatal(err)

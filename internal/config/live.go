@@ -1,4 +1,6 @@
-package main
+// Package config reads the configuration of a server: accounts with their keys, principals, roles, and the issuers whose
+// tokens are taken. It reads them again when a file has changed.
+package config
 
 import (
 	"context"
@@ -7,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -26,9 +30,9 @@ import (
 	"github.com/leasehold/leasehold/internal/service"
 )
 
-// config is the configuration file.
-type config struct {
-	Accounts   []accountConfig   `toml:"account"`
+// File is a configuration file.
+type File struct {
+	Accounts   []Account         `toml:"account"`
 	Principals []principalConfig `toml:"principal"`
 	Groups     []groupConfig     `toml:"group"`
 	Roles      []roleConfig      `toml:"role-assignment"`
@@ -36,9 +40,9 @@ type config struct {
 	Audiences  []string          `toml:"audiences"` // URLs that tokens may be meant for, besides those of the real service
 }
 
-// readConfig reads a configuration file; "" is an empty one.
-func readConfig(file string) (*config, error) {
-	c := &config{}
+// Read reads a configuration file; "" is an empty one.
+func Read(file string) (*File, error) {
+	c := &File{}
 	if file == "" {
 		return c, nil
 	}
@@ -52,6 +56,18 @@ func readConfig(file string) (*config, error) {
 	return c, nil
 }
 
+// Options says where the configuration comes from. Every field but Data is optional.
+type Options struct {
+	File            string // configuration file
+	Data            string // data folder, which has the secrets that are made here
+	TLSCert, TLSKey string // files of the certificate and its key
+
+	Dev       bool   // with the account and the principal of development
+	DevOwner  bool   // the principal of development is the owner of the data
+	DevSecret string // its secret
+	Issues    bool   // tokens are issued here
+}
+
 // settings is what the configuration says at one time. It is not changed, but replaced.
 type settings struct {
 	accounts   map[string]*auth.Account
@@ -62,35 +78,35 @@ type settings struct {
 	files      []string // that all this was read from
 }
 
-// configuration is the settings as they are now.
-type configuration struct {
-	o      *serveOptions
-	log    *slog.Logger
-	issuer *identity.Issuer // nil unless tokens are issued here
+// Live holds the current settings and reloads them.
+type Live struct {
+	Issuer      *identity.Issuer    // nil unless tokens are issued here
+	Certificate *server.Certificate // nil unless there is one in files
 
-	certificate *server.Certificate // nil unless there is one in files
-	now         atomic.Pointer[settings]
-	seen        map[string]time.Time // modification times of files when they were last read
+	o    *Options
+	log  *slog.Logger
+	now  atomic.Pointer[settings]
+	seen map[string]time.Time // modification times of files when they were last read
 }
 
-// newConfiguration reads the settings for the first time.
-func newConfiguration(o *serveOptions, log *slog.Logger) (*configuration, error) {
-	c := &configuration{o: o, log: log}
-	if o.issues() {
-		key, err := identity.OpenKey(filepath.Join(o.data, datadir.Identity, "signing-key.pem"))
+// New reads the settings for the first time.
+func New(o *Options, log *slog.Logger) (*Live, error) {
+	c := &Live{o: o, log: log}
+	if o.Issues {
+		key, err := identity.OpenKey(filepath.Join(o.Data, datadir.Identity, "signing-key.pem"))
 		if err != nil {
 			return nil, err
 		}
-		c.issuer = &identity.Issuer{
-			Base: "https://" + authorityHost, Aliases: publicAuthorities, Tenant: tenantID, Key: key, Now: time.Now,
+		c.Issuer = &identity.Issuer{
+			Base: "https://" + AuthorityHost, Aliases: PublicAuthorities, Tenant: TenantID, Key: key, Now: time.Now,
 			Outside:    outsideNow{c},
 			Principals: func() []identity.Principal { return c.now.Load().principals },
 		}
 	}
-	before := modified([]string{o.config, o.tlsCert, o.tlsKey})
-	if o.tlsCert != "" {
+	before := modified([]string{o.File, o.TLSCert, o.TLSKey})
+	if o.TLSCert != "" {
 		var err error
-		if c.certificate, err = server.LoadCertificate(o.tlsCert, o.tlsKey); err != nil {
+		if c.Certificate, err = server.LoadCertificate(o.TLSCert, o.TLSKey); err != nil {
 			return nil, err
 		}
 	}
@@ -103,20 +119,20 @@ func newConfiguration(o *serveOptions, log *slog.Logger) (*configuration, error)
 }
 
 // outsideNow finds the keys of the issuers that are configured now.
-type outsideNow struct{ *configuration }
+type outsideNow struct{ *Live }
 
 // KeySet asks the current settings.
 func (o outsideNow) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	return o.now.Load().outside.KeySet(issuer, kid)
 }
 
-// site returns the account whose website is served where the host names none: that of
+// Site returns the account whose website is served where the host names none: that of
 // development, or the only one.
-func (c *configuration) site() string {
+func (c *Live) Site() string {
 	all := c.now.Load().accounts
 	switch {
-	case c.o.dev:
-		return devAccount
+	case c.o.Dev:
+		return DevAccount
 	case len(all) == 1:
 		for name := range all {
 			return name
@@ -125,22 +141,43 @@ func (c *configuration) site() string {
 	return ""
 }
 
-func (c *configuration) account(name string) *auth.Account     { return c.now.Load().accounts[name] }
-func (c *configuration) features(name string) service.Features { return c.now.Load().features[name] }
-func (c *configuration) trust() *service.Trust                 { return c.now.Load().trust }
+// Account returns the account of a name, nil if there is none.
+func (c *Live) Account(name string) *auth.Account { return c.now.Load().accounts[name] }
+
+// Features returns what an account offers beyond what every account does.
+func (c *Live) Features(name string) service.Features { return c.now.Load().features[name] }
+
+// Trust returns whose tokens are taken, and what their subjects may do.
+func (c *Live) Trust() *service.Trust { return c.now.Load().trust }
+
+// Accounts returns the names of all accounts.
+func (c *Live) Accounts() []string { return slices.Collect(maps.Keys(c.now.Load().accounts)) }
+
+// DefaultClient is the client ID of the principal that programs get the tokens of if
+// they name none: that of development, or the only one.
+func (c *Live) DefaultClient() string {
+	all := c.now.Load().principals
+	switch {
+	case c.o.Dev:
+		return DevClientID
+	case len(all) == 1:
+		return all[0].ClientID
+	}
+	return ""
+}
 
 // load reads everything anew.
-func (c *configuration) load() (*settings, error) {
-	file, err := readConfig(c.o.config)
+func (c *Live) load() (*settings, error) {
+	file, err := Read(c.o.File)
 	if err != nil {
 		return nil, err
 	}
-	s := &settings{files: []string{c.o.config, c.o.tlsCert, c.o.tlsKey}}
+	s := &settings{files: []string{c.o.File, c.o.TLSCert, c.o.TLSKey}}
 	s.features = make(map[string]service.Features)
 	for i := range file.Accounts {
 		s.features[file.Accounts[i].Name] = file.Accounts[i].features()
 	}
-	if s.accounts, err = file.accounts(c.o.dev); err != nil {
+	if s.accounts, err = file.All(c.o.Dev); err != nil {
 		return nil, err
 	}
 	for _, a := range file.Accounts {
@@ -149,14 +186,14 @@ func (c *configuration) load() (*settings, error) {
 	if s.principals, err = file.principals(&s.files); err != nil {
 		return nil, err
 	}
-	if c.o.dev && c.issuer != nil {
+	if c.o.Dev && c.Issuer != nil {
 		s.principals = append(s.principals, c.o.developer())
 	}
 	access, err := file.access(c.o)
 	if err != nil {
 		return nil, err
 	}
-	secretFile := filepath.Join(c.o.data, datadir.Identity, delegationName)
+	secretFile := filepath.Join(c.o.Data, datadir.Identity, DelegationSecretFile)
 	secret, err := openSecret(secretFile)
 	if err != nil {
 		return nil, err
@@ -167,7 +204,7 @@ func (c *configuration) load() (*settings, error) {
 }
 
 // trustIssuers sets whose tokens are taken: ours, and those of the issuers configured.
-func (c *configuration) trustIssuers(file *config, s *settings) error {
+func (c *Live) trustIssuers(file *File, s *settings) error {
 	keys := map[string]string{}
 	for _, i := range file.Issuers {
 		keys[i.Name] = i.Keys
@@ -181,13 +218,13 @@ func (c *configuration) trustIssuers(file *config, s *settings) error {
 	}
 	s.outside = outside
 	sources := identity.Sources{outside}
-	if c.issuer != nil {
-		sources = append(sources, c.issuer)
+	if c.Issuer != nil {
+		sources = append(sources, c.Issuer)
 		if s.trust.AuthorizationURI == "" {
-			s.trust.AuthorizationURI = c.issuer.AuthorizationURI()
+			s.trust.AuthorizationURI = c.Issuer.AuthorizationURI()
 		}
 	}
-	if len(keys) > 0 || c.issuer != nil {
+	if len(keys) > 0 || c.Issuer != nil {
 		s.trust.Tokens = sources
 	}
 	return nil
@@ -196,9 +233,9 @@ func (c *configuration) trustIssuers(file *config, s *settings) error {
 // watchEvery is how often the files are looked at.
 const watchEvery = time.Second
 
-// watch reads the settings again on SIGHUP and when one of the files has changed, until
+// Watch reads the settings again on SIGHUP and when one of the files has changed, until
 // ctx ends. Settings that are wrong are logged, and those before them stay.
-func (c *configuration) watch(ctx context.Context) {
+func (c *Live) Watch(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -216,23 +253,23 @@ func (c *configuration) watch(ctx context.Context) {
 	}
 }
 
-func (c *configuration) reloadIfChanged() {
+func (c *Live) reloadIfChanged() {
 	if files := c.now.Load().files; !equalTimes(c.seen, modified(files)) {
 		c.reload()
 	}
 }
 
-func (c *configuration) reload() {
+func (c *Live) reload() {
 	old := c.now.Load()
 	c.seen = modified(old.files)
-	if c.certificate != nil {
-		if err := c.certificate.Reload(); err != nil {
+	if c.Certificate != nil {
+		if err := c.Certificate.Reload(); err != nil {
 			c.log.Error("the certificate can't be read again; the one before it stays", "error", err)
 		}
 	}
 	s, err := c.load()
 	if err == nil && len(s.accounts) == 0 {
-		err = errNoAccounts
+		err = ErrNoAccounts
 	}
 	if err != nil {
 		c.log.Error("the configuration is wrong; the one before it stays", "error", err)
@@ -244,7 +281,7 @@ func (c *configuration) reload() {
 
 // adopt puts settings in the place of those before. A file that changed since before was made, while the
 // settings were read, will be found to have changed.
-func (c *configuration) adopt(s *settings, before map[string]time.Time) {
+func (c *Live) adopt(s *settings, before map[string]time.Time) {
 	c.now.Store(s)
 	c.seen = modified(s.files)
 	for f, t := range before {
@@ -280,8 +317,10 @@ func equalTimes(a, b map[string]time.Time) bool {
 }
 
 const (
-	delegationName = "delegation-secret"
-	secretBytes    = 32
+	// DelegationSecretFile is the name of the file, in the data folder's datadir.Identity, with the secret of user delegation
+	// keys.
+	DelegationSecretFile = "delegation-secret"
+	secretBytes          = 32
 )
 
 // openSecret returns the secret in a file, after making it if there is none.
@@ -291,7 +330,7 @@ func openSecret(file string) ([]byte, error) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			return nil, err
 		}
-		secret := newSecret()
+		secret := NewSecret()
 		if err := durable.Replace(file, secret+"\n"); err != nil {
 			return nil, err
 		}
@@ -300,14 +339,15 @@ func openSecret(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := parseSecret(string(text))
+	secret, err := ParseSecret(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; remove it to make a new one", file, err)
 	}
 	return secret, nil
 }
 
-func parseSecret(text string) ([]byte, error) {
+// ParseSecret reads the text of a file with a secret.
+func ParseSecret(text string) ([]byte, error) {
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(secret) < secretBytes {
 		return nil, errors.New("the file does not hold a secret")
@@ -315,8 +355,8 @@ func parseSecret(text string) ([]byte, error) {
 	return secret, nil
 }
 
-// newSecret returns a random secret in Base64.
-func newSecret() string {
+// NewSecret returns a random secret in Base64.
+func NewSecret() string {
 	b := make([]byte, secretBytes)
 	rand.Read(b)
 	return base64.StdEncoding.EncodeToString(b)

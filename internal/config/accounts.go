@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/base64"
@@ -15,15 +15,15 @@ import (
 // The account of development and its key, which are published: every SDK knows them
 // as those of the emulator.
 const (
-	devAccount = "devstoreaccount1"
-	devKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+	DevAccount = "devstoreaccount1"
+	DevKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// accountsVariable names the environment variable with accounts and their keys.
-const accountsVariable = "LEASEHOLD_ACCOUNTS"
+// AccountsVariable names the environment variable with accounts and their keys.
+const AccountsVariable = "LEASEHOLD_ACCOUNTS"
 
-// accountConfig is one [[account]] of the configuration file.
-type accountConfig struct {
+// Account is one [[account]] of the configuration file.
+type Account struct {
 	Name         string   `toml:"name"`
 	Keys         []string `toml:"keys"`      // Base64
 	KeyFiles     []string `toml:"key-files"` // files that hold one Base64 key each
@@ -38,7 +38,7 @@ type accountConfig struct {
 }
 
 // features are what the account offers beyond what every account does.
-func (c *accountConfig) features() service.Features {
+func (c *Account) features() service.Features {
 	return service.Features{Versioning: c.Versioning, ContainerRetention: c.ContainerRetention,
 		Immutability: c.Immutability, Expiry: c.Expiry, PageTiers: c.PageTiers}
 }
@@ -47,15 +47,15 @@ func (c *accountConfig) features() service.Features {
 // replaced while the other is used.
 const maxKeys = 2
 
-// accounts collects the accounts of the configuration file, the environment and --dev.
-func (c *config) accounts(dev bool) (map[string]*auth.Account, error) {
-	fromEnv, err := parseAccounts(os.Getenv(accountsVariable))
+// All collects the accounts of the configuration file, the environment and --dev.
+func (c *File) All(dev bool) (map[string]*auth.Account, error) {
+	fromEnv, err := parseAccounts(os.Getenv(AccountsVariable))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", accountsVariable, err)
+		return nil, fmt.Errorf("%s: %w", AccountsVariable, err)
 	}
 	all := slices.Concat(c.Accounts, fromEnv)
 	if dev {
-		all = append(all, accountConfig{Name: devAccount, Keys: []string{devKey}, PublicAccess: true})
+		all = append(all, Account{Name: DevAccount, Keys: []string{DevKey}, PublicAccess: true})
 	}
 	accounts := make(map[string]*auth.Account, len(all))
 	for _, c := range all {
@@ -70,8 +70,8 @@ func (c *config) accounts(dev bool) (map[string]*auth.Account, error) {
 }
 
 // parseAccounts reads "name:key[:key2];name:key…". The error never quotes a key.
-func parseAccounts(text string) ([]accountConfig, error) {
-	var all []accountConfig
+func parseAccounts(text string) ([]Account, error) {
+	var all []Account
 	for i, entry := range strings.Split(text, ";") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
@@ -81,13 +81,13 @@ func parseAccounts(text string) ([]accountConfig, error) {
 		if !ok {
 			return nil, fmt.Errorf("entry %d is not of the form name:base64key[:base64key2]", i+1)
 		}
-		all = append(all, accountConfig{Name: name, Keys: strings.Split(keys, ":")})
+		all = append(all, Account{Name: name, Keys: strings.Split(keys, ":")})
 	}
 	return all, nil
 }
 
-func (c *accountConfig) account() (*auth.Account, error) {
-	if err := checkAccountName(c.Name); err != nil {
+func (c *Account) account() (*auth.Account, error) {
+	if err := CheckAccountName(c.Name); err != nil {
 		return nil, err
 	}
 	if c.ContainerRetention < 0 || c.ContainerRetention > 365 {
@@ -115,7 +115,8 @@ func (c *accountConfig) account() (*auth.Account, error) {
 	return a, nil
 }
 
-func checkAccountName(name string) error {
+// CheckAccountName returns an error if a name is none that an account can have.
+func CheckAccountName(name string) error {
 	ok := len(name) >= 3 && len(name) <= 24
 	for _, r := range name {
 		ok = ok && ('a' <= r && r <= 'z' || '0' <= r && r <= '9')
@@ -126,5 +127,6 @@ func checkAccountName(name string) error {
 	return nil
 }
 
-var errNoAccounts = errors.New(`no accounts: set ` + accountsVariable + `="name:base64key", or name them in a file given by --config,
+// ErrNoAccounts says that nothing is configured that could be served.
+var ErrNoAccounts = errors.New(`no accounts: set ` + AccountsVariable + `="name:base64key", or name them in a file given by --config,
 or use --dev for development on this machine. A key can be made with: head -c 64 /dev/urandom | base64 -w0`)

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"crypto/ecdsa"
@@ -18,19 +18,19 @@ import (
 
 // The names of the local authority and its tenant.
 const (
-	authorityHost = "login.leasehold.internal"
-	tenantID      = "1ea5e401-d000-4000-8000-000000000000"
+	AuthorityHost = "login.leasehold.internal"
+	TenantID      = "1ea5e401-d000-4000-8000-000000000000"
 )
 
-// publicAuthorities are the host names of the public authority. Programs ask it whatever they are told, or because they know
+// PublicAuthorities are the host names of the public authority. Programs ask it whatever they are told, or because they know
 // no other; the proxy leads them to the local one.
-var publicAuthorities = []string{"login.microsoftonline.com", "login.microsoft.com", "login.windows.net"}
+var PublicAuthorities = []string{"login.microsoftonline.com", "login.microsoft.com", "login.windows.net"}
 
 // The principal of development. Its secrets are made anew at each start.
 const (
-	devPrincipal = "developer"
-	devObjectID  = "1ea5e401-d000-4000-8000-000000000001"
-	devClientID  = "1ea5e401-d000-4000-8000-000000000002"
+	DevPrincipal = "developer"
+	DevObjectID  = "1ea5e401-d000-4000-8000-000000000001"
+	DevClientID  = "1ea5e401-d000-4000-8000-000000000002"
 )
 
 // principalConfig is one [[principal]]: a program that gets tokens here, or, without a
@@ -81,7 +81,7 @@ var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 const defaultAudience = "api://AzureADTokenExchange"
 
 // principals reads the [[principal]] entries, and notes the files that they name.
-func (c *config) principals(files *[]string) ([]identity.Principal, error) {
+func (c *File) principals(files *[]string) ([]identity.Principal, error) {
 	var all []identity.Principal
 	for _, p := range c.Principals {
 		if p.Name == "" || !guid.MatchString(p.ID) || p.ClientID != "" && !guid.MatchString(p.ClientID) {
@@ -152,16 +152,16 @@ func readPublicKey(file string) (any, error) {
 }
 
 // developer is the principal of --dev.
-func (o *serveOptions) developer() identity.Principal {
-	return identity.Principal{Name: devPrincipal, ObjectID: devObjectID, ClientID: devClientID, Secrets: []string{o.devSecret}}
+func (o *Options) developer() identity.Principal {
+	return identity.Principal{Name: DevPrincipal, ObjectID: DevObjectID, ClientID: DevClientID, Secrets: []string{o.DevSecret}}
 }
 
-// localIssuer is the name of the issuer of this server.
-const localIssuer = "https://" + authorityHost + "/" + identity.ADFS
+// LocalIssuer is the name of the issuer of this server.
+const LocalIssuer = "https://" + AuthorityHost + "/" + identity.ADFS
 
 // issuers are the names of all issuers whose tokens may be taken.
-func (c *config) issuers() []string {
-	all := []string{localIssuer}
+func (c *File) issuers() []string {
+	all := []string{LocalIssuer}
 	for _, i := range c.Issuers {
 		all = append(all, i.Name)
 	}
@@ -169,7 +169,7 @@ func (c *config) issuers() []string {
 }
 
 // issuerOf returns the issuer that an object belongs to, which is named if there could be several.
-func (c *config) issuerOf(what, named string) (string, error) {
+func (c *File) issuerOf(what, named string) (string, error) {
 	switch {
 	case named != "" && !slices.Contains(c.issuers(), named):
 		return "", fmt.Errorf("%s: %q is no issuer that is configured", what, named)
@@ -180,25 +180,25 @@ func (c *config) issuerOf(what, named string) (string, error) {
 	case len(c.Issuers) == 1:
 		return c.Issuers[0].Name, nil
 	}
-	return localIssuer, nil
+	return LocalIssuer, nil
 }
 
 // object returns whose object a principal is. With a client ID it gets its tokens here.
-func (p *principalConfig) object(c *config) (auth.Object, error) {
+func (p *principalConfig) object(c *File) (auth.Object, error) {
 	what := "principal " + p.Name
 	if p.ClientID == "" {
 		issuer, err := c.issuerOf(what, p.Issuer)
 		return auth.Object{Issuer: issuer, ID: p.ID}, err
 	}
-	if p.Issuer != "" && p.Issuer != localIssuer {
+	if p.Issuer != "" && p.Issuer != LocalIssuer {
 		return auth.Object{}, fmt.Errorf("%s: with a client-id it gets its tokens from this server, not from %s", what, p.Issuer)
 	}
-	return auth.Object{Issuer: localIssuer, ID: p.ID}, nil
+	return auth.Object{Issuer: LocalIssuer, ID: p.ID}, nil
 }
 
 // objects returns the principals by their names.
-func (c *config) objects() (map[string]auth.Object, error) {
-	all := map[string]auth.Object{devPrincipal: {Issuer: localIssuer, ID: devObjectID}}
+func (c *File) objects() (map[string]auth.Object, error) {
+	all := map[string]auth.Object{DevPrincipal: {Issuer: LocalIssuer, ID: DevObjectID}}
 	for i := range c.Principals {
 		o, err := c.Principals[i].object(c)
 		if err != nil {
@@ -209,8 +209,17 @@ func (c *config) objects() (map[string]auth.Object, error) {
 	return all, nil
 }
 
+// Principal returns the principal that a name or GUID stands for.
+func (c *File) Principal(nameOrID string) (auth.Object, error) {
+	known, err := c.objects()
+	if err != nil {
+		return auth.Object{}, err
+	}
+	return c.find("principal", nameOrID, "", known)
+}
+
 // access reads the role assignments.
-func (c *config) access(o *serveOptions) (*auth.Access, error) {
+func (c *File) access(o *Options) (*auth.Access, error) {
 	known, err := c.objects()
 	if err != nil {
 		return nil, err
@@ -242,17 +251,17 @@ func (c *config) access(o *serveOptions) (*auth.Access, error) {
 		}
 		all = append(all, a)
 	}
-	if o.dev {
+	if o.Dev {
 		role := auth.RoleContributor
-		if o.devOwner {
+		if o.DevOwner {
 			role = auth.RoleOwner
 		}
-		all = append(all, auth.Assignment{Principal: devObjectID, Issuer: localIssuer, Role: role, Account: devAccount})
+		all = append(all, auth.Assignment{Principal: DevObjectID, Issuer: LocalIssuer, Role: role, Account: DevAccount})
 	}
 	return auth.NewAccess(all, members), nil
 }
 
-func (r *roleConfig) assignment(c *config, principals, groups map[string]auth.Object) (a auth.Assignment, err error) {
+func (r *roleConfig) assignment(c *File, principals, groups map[string]auth.Object) (a auth.Assignment, err error) {
 	if (r.Principal == "") == (r.Group == "") {
 		return a, fmt.Errorf("role assignment of %q: one of principal and group is needed", r.Role)
 	}
@@ -272,7 +281,7 @@ func (r *roleConfig) assignment(c *config, principals, groups map[string]auth.Ob
 	case r.Scope == "":
 		return a, fmt.Errorf("role assignment of %q: the scope is missing: an account, account/container, or *", r.Role)
 	case r.Scope != "*":
-		if err := checkAccountName(account); err != nil {
+		if err := CheckAccountName(account); err != nil {
 			return a, fmt.Errorf("role assignment of %q: %w", r.Role, err)
 		}
 		a.Account, a.Container = account, container
@@ -282,7 +291,7 @@ func (r *roleConfig) assignment(c *config, principals, groups map[string]auth.Ob
 
 // find returns the object that a name or GUID stands for. A GUID is that of a configured object if it has just one and no other
 // issuer is named.
-func (c *config) find(what, nameOrID, issuer string, known map[string]auth.Object) (auth.Object, error) {
+func (c *File) find(what, nameOrID, issuer string, known map[string]auth.Object) (auth.Object, error) {
 	if o, ok := known[nameOrID]; ok {
 		if issuer != "" && issuer != o.Issuer {
 			return o, fmt.Errorf("%s %s is one of %s, not of %s", what, nameOrID, o.Issuer, issuer)
