@@ -31,8 +31,8 @@ type TagCondition interface {
 	Match(Tags) bool
 }
 
-// Version is what conditions are judged against.
-type Version struct {
+// Validators is what conditions are judged against.
+type Validators struct {
 	Committed bool // there is a committed blob (or a container)
 	ETag      ETag
 	Modified  Time // zero only if there is nothing at all
@@ -64,7 +64,7 @@ func (c *Conditions) CheckForm(e Effect) error {
 // for what it already has, or BlobAlreadyExists for a creation that must not
 // overwrite. ignoreNoneAny switches If-None-Match: * off, as a satisfied lease
 // ID does (docs/reference/leases.md 4.5).
-func (c *Conditions) Check(e Effect, v Version, ignoreNoneAny bool) error {
+func (c *Conditions) Check(e Effect, v Validators, ignoreNoneAny bool) error {
 	if *c == (Conditions{}) {
 		return nil
 	}
@@ -74,7 +74,7 @@ func (c *Conditions) Check(e Effect, v Version, ignoreNoneAny bool) error {
 	return c.checkWrite(e, v, ignoreNoneAny)
 }
 
-func (c *Conditions) checkRead(v Version) error {
+func (c *Conditions) checkRead(v Validators) error {
 	if c.IfMatch != "" && !v.matches(c.IfMatch) ||
 		!c.IfUnmodifiedSince.IsZero() && v.Modified > c.IfUnmodifiedSince {
 		return fault.ConditionNotMet
@@ -88,7 +88,7 @@ func (c *Conditions) checkRead(v Version) error {
 	return c.checkTags(v)
 }
 
-func (c *Conditions) checkWrite(e Effect, v Version, ignoreNoneAny bool) error {
+func (c *Conditions) checkWrite(e Effect, v Validators, ignoreNoneAny bool) error {
 	switch {
 	case c.IfMatch != "":
 		if !v.Committed || !v.matches(c.IfMatch) {
@@ -114,7 +114,7 @@ func (c *Conditions) checkWrite(e Effect, v Version, ignoreNoneAny bool) error {
 	return c.checkTags(v)
 }
 
-func (c *Conditions) checkTags(v Version) error {
+func (c *Conditions) checkTags(v Validators) error {
 	if c.IfTags != nil && !c.IfTags.Match(v.Tags) {
 		return fault.ConditionNotMet
 	}
@@ -123,7 +123,7 @@ func (c *Conditions) checkTags(v Version) error {
 
 // matches tells whether one of the ETags in a header is that of v. ETags are
 // opaque text, with or without quotation marks; weak ones never match.
-func (v Version) matches(header string) bool {
+func (v Validators) matches(header string) bool {
 	var own [20]byte
 	bare := string(v.ETag.AppendBare(own[:0]))
 	for rest := header; rest != ""; {

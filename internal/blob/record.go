@@ -183,21 +183,21 @@ type Content struct {
 // some 400 bytes.
 const MaxInlineBlocks = 8
 
-// Version returns what conditional headers are judged against. b may be nil.
-func (b *Blob) Version() Version {
+// Validators returns what conditional headers are judged against. b may be nil.
+func (b *Blob) Validators() Validators {
 	if b == nil || b.Uncommitted {
-		return Version{}
+		return Validators{}
 	}
-	return Version{Committed: true, ETag: b.ETag, Modified: b.Modified, Tags: b.Tags}
+	return Validators{Committed: true, ETag: b.ETag, Modified: b.Modified, Tags: b.Tags}
 }
 
 // Conditional returns what conditions on b are judged against: its version, or, while
 // there are uncommitted blocks only, no more than when the first of them came.
-func (b *Blob) Conditional() Version {
+func (b *Blob) Conditional() Validators {
 	if b != nil && b.Uncommitted {
-		return Version{Modified: b.Modified}
+		return Validators{Modified: b.Modified}
 	}
-	return b.Version()
+	return b.Validators()
 }
 
 // Touch gives b the ETag and Last-Modified of a change made at now.
@@ -264,6 +264,6 @@ func (c *Container) Touch(now Time) {
 }
 
 // Version returns what conditional headers are judged against.
-func (c *Container) Version() Version {
-	return Version{Committed: true, ETag: c.ETag, Modified: c.Modified}
+func (c *Container) Version() Validators {
+	return Validators{Committed: true, ETag: c.ETag, Modified: c.Modified}
 }

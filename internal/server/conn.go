@@ -23,7 +23,7 @@ type conn struct {
 	serving atomic.Bool  // the second state
 	stalled atomic.Bool  // a body did: it gets no second chance from whoever drains it
 	website bool         // it came to a listener of Website
-	idle    atomic.Int64 // since when it has carried no request, see crowd
+	idle    atomic.Int64 // since when it has carried no request, see connLimiter
 	reading deadline
 	writing deadline
 	peer    *peer // nil where addresses are not told apart
@@ -129,16 +129,16 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.metrics.connections.Inc()
-		s.admit(c, s.crowd.idle(c))
+		s.admit(c, s.limiter.idle(c))
 	case http.StateActive:
-		s.crowd.idle(c).Store(0)
+		s.limiter.idle(c).Store(0)
 	case http.StateIdle:
-		s.crowd.idle(c).Store(time.Now().UnixNano())
+		s.limiter.idle(c).Store(time.Now().UnixNano())
 	case http.StateClosed:
 		s.metrics.connections.Dec()
-		s.crowd.remove(c)
+		s.limiter.remove(c)
 		if t := tracked(c); t != nil {
-			s.crowd.leave(t.peer)
+			s.limiter.leave(t.peer)
 		}
 	}
 	t := tracked(c)
@@ -154,9 +154,9 @@ func (s *Server) follow(c net.Conn, state http.ConnState) {
 // admit counts a connection in, and closes one if there are too many.
 func (s *Server) admit(c net.Conn, idle *atomic.Int64) {
 	if t := tracked(c); t != nil {
-		t.peer = s.crowd.peer(c)
+		t.peer = s.limiter.peer(c)
 	}
-	if excess := s.crowd.add(c, idle); excess != nil {
+	if excess := s.limiter.add(c, idle); excess != nil {
 		s.dismiss(excess)
 	}
 }

@@ -69,7 +69,7 @@ func (n *negotiator) negotiate(c net.Conn) {
 	if state.NegotiatedProtocol == "h2" {
 		ready = t
 	}
-	n.server.crowd.remove(c) // from here on it counts as ready
+	n.server.limiter.remove(c) // from here on it counts as ready
 	if !state.HandshakeComplete || !n.hand(accepted{conn: ready}) {
 		c.Close()
 	}

@@ -52,7 +52,7 @@ type Server struct {
 	drained  chan struct{} // gets a value when the last of them has ended
 	stopping atomic.Bool
 	refused  refusals
-	crowd    crowd
+	limiter  connLimiter
 
 	dismissed refusals // connections
 	metrics   *metrics
@@ -74,7 +74,7 @@ func New(handler func(*wire.Request), o *Options) *Server {
 	if s.o.MaxConnections == 0 {
 		s.o.MaxConnections = DefaultMaxConnections
 	}
-	s.crowd.limit = s.o.MaxConnections
+	s.limiter.limit = s.o.MaxConnections
 	if s.o.Drain == 0 {
 		s.o.Drain = DefaultDrain
 	}
@@ -196,7 +196,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 
 // crowdsOut reports whether the address of a connection has more requests served than one address may have.
 func (s *Server) crowdsOut(c *conn) bool {
-	return c != nil && c.peer != nil && c.peer.serving.Load() > int64(s.crowd.limit-s.crowd.limit/peerReserve)
+	return c != nil && c.peer != nil && c.peer.serving.Load() > int64(s.limiter.limit-s.limiter.limit/peerReserve)
 }
 
 // finish ends a request, also if its handler panicked. An early one began before the server was told to stop.

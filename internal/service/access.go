@@ -73,7 +73,7 @@ func timeOrZero(t blob.Time) (out time.Time) {
 
 // mayOverwrite refuses to change a blob that exists, if the grant allows only to
 // create it.
-func (s *scope) mayOverwrite() error {
+func (s *txn) mayOverwrite() error {
 	if s.blob == nil || s.blob.Uncommitted {
 		return nil
 	}

@@ -17,10 +17,10 @@ const (
 
 // unread runs fn without looking for what the request names: its answer is the same for every
 // container and blob, also for those that are not there.
-func (c *call) unread(_ context.Context, fn func(*scope) error) error {
-	return fn(&scope{call: c})
+func (c *call) unread(_ context.Context, fn func(*txn) error) error {
+	return fn(&txn{call: c})
 }
 
-func doGetAccountInfo(*scope, *nothing) (*accountInfo, error) {
+func doGetAccountInfo(*txn, *nothing) (*accountInfo, error) {
 	return &accountInfo{SKU: accountSKU, Kind: accountKind}, nil
 }

@@ -162,17 +162,17 @@ func signedIdentifiersOf(policies []blob.Policy) *signedIdentifiersXML {
 }
 
 type containerACL struct {
-	version
+	validators
 	Access      blob.PublicAccess     `header:"x-ms-blob-public-access"`
 	Identifiers *signedIdentifiersXML `body:"xml"`
 }
 
-func doGetContainerACL(s *scope, _ *getContainer) (*containerACL, error) {
+func doGetContainerACL(s *txn, _ *getContainer) (*containerACL, error) {
 	if err := s.knowPolicies(s.container.Policies); err != nil {
 		return nil, err
 	}
 	return &containerACL{
-		version:     versionOf(s.container.Version()),
+		validators:  validatorsOf(s.container.Version()),
 		Access:      s.container.Access,
 		Identifiers: signedIdentifiersOf(s.container.Policies),
 	}, nil
@@ -181,8 +181,8 @@ func doGetContainerACL(s *scope, _ *getContainer) (*containerACL, error) {
 // setContainerACL replaces the level of public access and all stored access policies:
 // what is not sent is not kept.
 type setContainerACL struct {
-	dated
-	guarded
+	dateConditions
+	leaseIDHeader
 	Access publicAccess         `header:"x-ms-blob-public-access"`
 	List   signedIdentifiersXML `body:"xml"`
 }
@@ -192,7 +192,7 @@ func (a *setContainerACL) checkForm() error {
 	return err
 }
 
-func doSetContainerACL(s *scope, a *setContainerACL) (*version, error) {
+func doSetContainerACL(s *txn, a *setContainerACL) (*validators, error) {
 	if a.Access != 0 && !s.Accounts(s.req.Account).AllowPublicAccess {
 		return nil, fault.PublicAccessNotPermitted
 	}
@@ -205,6 +205,6 @@ func doSetContainerACL(s *scope, a *setContainerACL) (*version, error) {
 	}
 	s.container.Access, s.container.Policies = blob.PublicAccess(a.Access), policies
 	s.container.Touch(s.now)
-	v := versionOf(s.container.Version())
+	v := validatorsOf(s.container.Version())
 	return &v, s.putContainer(s.container)
 }

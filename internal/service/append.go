@@ -38,11 +38,11 @@ const (
 // createEmpty is what creating an append or a page blob takes: everything but a body.
 type createEmpty struct {
 	conditional
-	guarded
+	leaseIDHeader
 	properties
 	metadata
 	attributes
-	keyed
+	customerKey
 	ContentLength int64 `header:"Content-Length"`
 }
 
@@ -54,7 +54,7 @@ func (a *createEmpty) checkForm() error {
 }
 
 // createBlob makes the record of a blob without content, in place of what there was.
-func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
+func (s *txn) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 	b, err := s.entry.Replace(t)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (s *scope) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 	return b, nil
 }
 
-func doCreateAppendBlob(s *scope, a *createEmpty) (*writtenBlob, error) {
+func doCreateAppendBlob(s *txn, a *createEmpty) (*writtenBlob, error) {
 	b, err := s.createBlob(blob.AppendBlob, a)
 	if err != nil {
 		return nil, err
@@ -115,8 +115,8 @@ func (p *position) check(size, n int64) error {
 
 type appendBlock struct {
 	conditional
-	guarded
-	keyed
+	leaseIDHeader
+	customerKey
 	scoped
 	position
 	upload
@@ -142,12 +142,12 @@ type appended struct {
 	Count  int   `header:"x-ms-blob-committed-block-count,always"`
 }
 
-func doAppendBlock(s *scope, a *appendBlock, in *body) (*appended, error) {
-	return s.appendBlock(&a.position, &a.checked, in)
+func doAppendBlock(s *txn, a *appendBlock, in *body) (*appended, error) {
+	return s.appendBlock(&a.position, &a.bodyHashes, in)
 }
 
 // appendBlock stores a block at the end of the blob.
-func (s *scope) appendBlock(at *position, by *checked, in *body) (*appended, error) {
+func (s *txn) appendBlock(at *position, by *bodyHashes, in *body) (*appended, error) {
 	b := s.blob
 	if err := appendable(b); err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (s *scope) appendBlock(at *position, by *checked, in *body) (*appended, err
 		return nil, err
 	}
 	b.Touch(s.now)
-	out.writtenBlob = writtenBlob{version: versionOf(b.Version()), checked: by.answered(&in.sums, s.req.Version), Encrypted: true}
+	out.writtenBlob = writtenBlob{validators: validatorsOf(b.Validators()), bodyHashes: by.answered(&in.sums, s.req.Version), Encrypted: true}
 	return out, s.putBlob(b)
 }
 
@@ -185,16 +185,16 @@ func appendable(b *blob.Blob) error {
 
 type sealBlob struct {
 	conditional
-	guarded
+	leaseIDHeader
 	position
 }
 
 type sealed struct {
-	version
+	validators
 	Sealed bool `header:"x-ms-blob-sealed"`
 }
 
-func doSeal(s *scope, a *sealBlob) (*sealed, error) {
+func doSeal(s *txn, a *sealBlob) (*sealed, error) {
 	if s.blob.Type != blob.AppendBlob {
 		return nil, fault.InvalidBlobType
 	}
@@ -202,9 +202,9 @@ func doSeal(s *scope, a *sealBlob) (*sealed, error) {
 		return nil, err
 	}
 	if s.blob.Sealed {
-		return &sealed{versionOf(s.blob.Version()), true}, nil
+		return &sealed{validatorsOf(s.blob.Validators()), true}, nil
 	}
 	s.blob.Sealed = true
 	s.blob.Touch(s.now)
-	return &sealed{versionOf(s.blob.Version()), true}, s.putBlob(s.blob)
+	return &sealed{validatorsOf(s.blob.Validators()), true}, s.putBlob(s.blob)
 }

@@ -19,7 +19,7 @@ func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
 
 // setAttributes gives b, which is to be written in place of what there was, what a
 // request asks for.
-func (s *scope) setAttributes(b *blob.Blob, a *attributes) error {
+func (s *txn) setAttributes(b *blob.Blob, a *attributes) error {
 	b.Tags = blob.Tags(a.Tags)
 	if err := s.protect(b, &a.worm); err != nil {
 		return err

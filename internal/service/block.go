@@ -15,8 +15,8 @@ import (
 )
 
 type putBlock struct {
-	guarded
-	keyed
+	leaseIDHeader
+	customerKey
 	scoped
 	upload
 	BlockID string `query:"blockid,required"`
@@ -35,11 +35,11 @@ func (a *putBlock) checkForm() error {
 }
 
 type stagedBlock struct {
-	checked
+	bodyHashes
 	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
 }
 
-func doPutBlock(s *scope, a *putBlock, in *body) (*stagedBlock, error) {
+func doPutBlock(s *txn, a *putBlock, in *body) (*stagedBlock, error) {
 	if err := s.stage(a.BlockID, in); err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func doPutBlock(s *scope, a *putBlock, in *body) (*stagedBlock, error) {
 }
 
 // stage stores an uncommitted block. All of a blob are encrypted alike.
-func (s *scope) stage(blockID string, in *body) error {
+func (s *txn) stage(blockID string, in *body) error {
 	id, err := blob.ParseBlockID("blockid", blockID)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (s *scope) stage(blockID string, in *body) error {
 
 // enterStaging makes sure that there is a blob to stage blocks for: a new one that
 // exists only as its uncommitted blocks, or a committed block blob, whose record says so.
-func (s *scope) enterStaging() error {
+func (s *txn) enterStaging() error {
 	switch {
 	case s.blob == nil:
 		s.blob = &blob.Blob{Type: blob.BlockBlob, Created: s.now, Uncommitted: true}
@@ -94,7 +94,7 @@ func (s *scope) enterStaging() error {
 
 // admitBlock counts one more uncommitted block in, in place of one with the same ID,
 // and returns the new count. IDs of different lengths are InvalidBlobOrBlock.
-func (s *scope) admitBlock(id string) (*meta.Staging, error) {
+func (s *txn) admitBlock(id string) (*meta.Staging, error) {
 	gen, name := s.container.Generation, s.req.Blob
 	all, err := meta.StagedBlocks(s.r, gen, name)
 	if err != nil {
@@ -124,12 +124,12 @@ func (s *scope) admitBlock(id string) (*meta.Staging, error) {
 
 type putBlockList struct {
 	conditional
-	guarded
+	leaseIDHeader
 	properties
 	metadata
 	attributes
-	keyed
-	checked
+	customerKey
+	bodyHashes
 	List blockListXML `body:"xml,max=12582912"`
 }
 
@@ -208,7 +208,7 @@ func elementText(d *xml.Decoder) (string, error) {
 	}
 }
 
-func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
+func doPutBlockList(s *txn, a *putBlockList) (*writtenBlob, error) {
 	b, err := s.entry.Replace(blob.BlockBlob)
 	if err != nil {
 		return nil, err
@@ -239,12 +239,12 @@ func doPutBlockList(s *scope, a *putBlockList) (*writtenBlob, error) {
 	}
 	b.Touch(s.now)
 	answer := writtenOf(b)
-	answer.checked = a.answered(a.List.sums, s.req.Version)
+	answer.bodyHashes = a.answered(a.List.sums, s.req.Version)
 	return &answer, s.putBlob(b)
 }
 
 // blockLists returns the committed and the uncommitted blocks of the blob.
-func (s *scope) blockLists() (committed, staged []blob.Block, err error) {
+func (s *txn) blockLists() (committed, staged []blob.Block, err error) {
 	if s.blob != nil && !s.blob.Uncommitted {
 		if committed, err = s.committedBlocks(s.blob); err != nil {
 			return nil, nil, err
@@ -260,7 +260,7 @@ func (s *scope) blockLists() (committed, staged []blob.Block, err error) {
 // committedBlocks returns all blocks of a blob. A stored list lies outside of what an
 // update declares. It may be read beside the update all the same: the record that was
 // read in it holds the list, and nobody changes one.
-func (s *scope) committedBlocks(b *blob.Blob) (blocks []blob.Block, err error) {
+func (s *txn) committedBlocks(b *blob.Blob) (blocks []blob.Block, err error) {
 	read := func(r kv.Reader) error {
 		blocks = blocks[:0]
 		for placed, err := range meta.Blocks(r, b.Content, 0, b.Size) {
@@ -280,8 +280,8 @@ func (s *scope) committedBlocks(b *blob.Blob) (blocks []blob.Block, err error) {
 }
 
 type getBlockList struct {
-	guarded
-	addressed
+	leaseIDHeader
+	stateParams
 	IfTags tagCondition `header:"x-ms-if-tags"`
 	Which  string       `query:"blocklisttype"`
 }
@@ -299,7 +299,7 @@ func (a *getBlockList) checkForm() error {
 }
 
 type blockLists struct {
-	version
+	validators
 	ContentLength *int64        `header:"x-ms-blob-content-length"`
 	List          blockListsXML `body:"xml"`
 }
@@ -329,7 +329,7 @@ func entriesOf(blocks []blob.Block) *blockEntries {
 	return out
 }
 
-func doGetBlockList(s *scope, a *getBlockList) (*blockLists, error) {
+func doGetBlockList(s *txn, a *getBlockList) (*blockLists, error) {
 	if s.blob.Type != blob.BlockBlob {
 		return nil, fault.InvalidBlobType
 	}
@@ -339,7 +339,7 @@ func doGetBlockList(s *scope, a *getBlockList) (*blockLists, error) {
 	}
 	out := &blockLists{}
 	if !s.blob.Uncommitted {
-		out.version = versionOf(s.blob.Version())
+		out.validators = validatorsOf(s.blob.Validators())
 	}
 	if !s.blob.Uncommitted || a.Which != "committed" {
 		out.ContentLength = &s.blob.Size

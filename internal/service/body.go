@@ -32,7 +32,7 @@ const MaxInline = 8 << 10
 
 // upload is the body of a request that stores bytes, with the hashes that guard it.
 type upload struct {
-	checked
+	bodyHashes
 	Structured    structured.Used `header:"x-ms-structured-body"`
 	PayloadLength *int64          `header:"x-ms-structured-content-length"`
 	Body          wire.Body       `body:"stream"`
@@ -118,7 +118,7 @@ type body struct {
 }
 
 // chunk returns where the body lies, after putting it there if it is short.
-func (b *body) chunk(s *scope) (blob.Chunk, error) {
+func (b *body) chunk(s *txn) (blob.Chunk, error) {
 	c := blob.Chunk{Object: b.object, Inline: b.inline != nil, Length: b.Size, Size: b.Size}
 	if b.key != nil {
 		c.Offset, c.Size = encryption.NonceSize, b.Size+encryption.NonceSize
@@ -135,7 +135,7 @@ func (b *body) chunk(s *scope) (blob.Chunk, error) {
 }
 
 // blocks returns the content that is the body alone.
-func (b *body) blocks(s *scope) ([]blob.Block, error) {
+func (b *body) blocks(s *txn) ([]blob.Block, error) {
 	c, err := b.chunk(s)
 	if err != nil || c.Length == 0 {
 		return nil, err

@@ -13,14 +13,14 @@ import (
 const (
 	// retryAfter is how many seconds a client is asked to wait while nothing can be written.
 	retryAfter = "10"
-	// tellEvery is how often the log is told why nothing can be written.
-	tellEvery = time.Minute
+	// logEvery is how often the log is told why nothing can be written.
+	logEvery = time.Minute
 )
 
 // busy turns the refusals of a store that can't write for a reason that may pass into the
 // answer for that, after which clients try again.
 type busy struct {
-	told atomic.Int64 // when a cause was last handed to the log, nanoseconds since 1970
+	lastLogged atomic.Int64 // when a cause was last handed to the log, nanoseconds since 1970
 }
 
 // answer returns what a client is told of err at a moment. The cause, which the log of
@@ -31,9 +31,9 @@ func (b *busy) answer(err error, now time.Time) error {
 		return err
 	}
 	refusal := &fault.Error{Code: fault.ServerBusy, Header: []fault.Detail{{Name: "Retry-After", Value: retryAfter}}}
-	last := b.told.Load()
-	due := last == 0 || now.UnixNano()-last >= int64(tellEvery)
-	if due && b.told.CompareAndSwap(last, now.UnixNano()) {
+	last := b.lastLogged.Load()
+	due := last == 0 || now.UnixNano()-last >= int64(logEvery)
+	if due && b.lastLogged.CompareAndSwap(last, now.UnixNano()) {
 		refusal.Cause = err
 	}
 	return refusal

@@ -20,7 +20,7 @@ func TestBusyTellsOnce(t *testing.T) {
 		if !ok || e.Code != fault.ServerBusy || (e.Cause != nil) != told {
 			t.Errorf("refusal %d at %v: %+v, with cause: want %v", i, now, e, told)
 		}
-		now = now.Add(tellEvery / 3)
+		now = now.Add(logEvery / 3)
 	}
 	if other := errors.New("other"); b.answer(other, now) != other {
 		t.Error("another error was changed")

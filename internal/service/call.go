@@ -54,24 +54,24 @@ func handle[A, R any](serve func(*call) error) handler {
 // The three ways an operation runs: view, update and ingest.
 
 // view makes a handler of a function that reads in one snapshot.
-func view[A, R any](f func(*scope, *A) (*R, error)) handler {
+func view[A, R any](f func(*txn, *A) (*R, error)) handler {
 	return single((*call).view, f)
 }
 
 // update makes a handler of a function that reads and writes in one transaction.
 // The function may run more than once.
-func update[A, R any](f func(*scope, *A) (*R, error)) handler {
+func update[A, R any](f func(*txn, *A) (*R, error)) handler {
 	return single((*call).change, f)
 }
 
 // inTurn is update for an acquire, which may wait for those that came before it.
-func inTurn[A, R any](f func(*scope, *A) (*R, error)) handler {
+func inTurn[A, R any](f func(*txn, *A) (*R, error)) handler {
 	return single((*call).acquireInTurn, f)
 }
 
-type transaction func(c *call, ctx context.Context, fn func(*scope) error) error
+type transaction func(c *call, ctx context.Context, fn func(*txn) error) error
 
-func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
+func single[A, R any](run transaction, f func(*txn, *A) (*R, error)) handler {
 	args, results := newReader[A](), wire.CompileResults[R]()
 	return handle[A, R](func(c *call) error {
 		a, err := args.read(c)
@@ -79,7 +79,7 @@ func single[A, R any](run transaction, f func(*scope, *A) (*R, error)) handler {
 			return err
 		}
 		var result *R
-		err = run(c, c.ctx(), func(s *scope) (err error) {
+		err = run(c, c.ctx(), func(s *txn) (err error) {
 			result, err = f(s, a)
 			return err
 		})
@@ -104,7 +104,7 @@ type uploads interface {
 func ingest[A, R any, P interface {
 	*A
 	uploads
-}](f func(*scope, *A, *body) (*R, error)) handler {
+}](f func(*txn, *A, *body) (*R, error)) handler {
 	args, results := newReader[A](), wire.CompileResults[R]()
 	return handle[A, R](func(c *call) error {
 		a := new(A)
@@ -124,7 +124,7 @@ func ingest[A, R any, P interface {
 		var result *R
 		key := c.form.key
 		b := &body{Size: in.Body.Length, key: key}
-		run := func(s *scope) (err error) {
+		run := func(s *txn) (err error) {
 			result, err = f(s, a, b)
 			return err
 		}

@@ -19,12 +19,12 @@ var errContainerChanged = errors.New("service: the container changed")
 const maxContainerTries = 20
 
 // change runs fn in one update of the resource, alone among its updates.
-func (c *call) change(ctx context.Context, fn func(*scope) error) error {
+func (c *call) change(ctx context.Context, fn func(*txn) error) error {
 	return c.changeWith(ctx, fn)
 }
 
 // changeWith is change for what depends on more keys.
-func (c *call) changeWith(ctx context.Context, fn func(*scope) error, also ...kv.Key) (err error) {
+func (c *call) changeWith(ctx context.Context, fn func(*txn) error, also ...kv.Key) (err error) {
 	for range maxContainerTries {
 		if err = c.changeOnce(ctx, fn, also); !errors.Is(err, errContainerChanged) {
 			return err
@@ -33,7 +33,7 @@ func (c *call) changeWith(ctx context.Context, fn func(*scope) error, also ...kv
 	return &fault.Error{Code: fault.ServerBusy, Cause: err}
 }
 
-func (c *call) changeOnce(ctx context.Context, fn func(*scope) error, also []kv.Key) error {
+func (c *call) changeOnce(ctx context.Context, fn func(*txn) error, also []kv.Key) error {
 	key, container, err := c.declare(ctx)
 	if err != nil {
 		return err
@@ -46,9 +46,9 @@ func (c *call) changeOnce(ctx context.Context, fn func(*scope) error, also []kv.
 	if gated {
 		keys = append(keys, meta.GateKey(container.Generation, c.req.Blob))
 	}
-	var s *scope
+	var s *txn
 	err = c.DB.Update(ctx, keys, func(tx kv.Tx) error {
-		s = &scope{call: c, r: tx, tx: tx, container: container}
+		s = &txn{call: c, r: tx, tx: tx, container: container}
 		if err := s.checkContainer(gated); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (c *call) changeOnce(ctx context.Context, fn func(*scope) error, also []kv.
 }
 
 // wake tells the requests that wait for a lease which this change ends sooner.
-func (s *scope) wake() {
+func (s *txn) wake() {
 	switch {
 	case s.deleted:
 		s.queues.ChangedUnder(s.resourceName())
@@ -81,7 +81,7 @@ func (s *scope) wake() {
 // with the deletion ends in a generation that nobody reads. That is not enough where a container
 // must be empty to be deleted. There the transaction is gated: it excludes the deletion and sees
 // its outcome.
-func (s *scope) checkContainer(gated bool) error {
+func (s *txn) checkContainer(gated bool) error {
 	if s.req.Level != wire.LevelBlob {
 		return nil
 	}

@@ -49,7 +49,7 @@ func (p *publicAccess) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func doCreateContainer(s *scope, a *createContainer) (*version, error) {
+func doCreateContainer(s *txn, a *createContainer) (*validators, error) {
 	if err := blob.CheckContainerName(s.req.Container); err != nil {
 		return nil, err
 	}
@@ -65,12 +65,12 @@ func doCreateContainer(s *scope, a *createContainer) (*version, error) {
 		c.DefaultScope = string(a.DefaultScope)
 	}
 	c.DenyScopeOverride = a.DenyScopeOverride != nil && *a.DenyScopeOverride
-	v := versionOf(c.Version())
+	v := validatorsOf(c.Version())
 	return &v, s.putContainer(c)
 }
 
 // newContainer returns a container of a name that is created now, with nothing said about it.
-func (s *scope) newContainer(name string) *blob.Container {
+func (s *txn) newContainer(name string) *blob.Container {
 	c := &blob.Container{
 		Generation:    s.newGeneration(name),
 		Created:       s.now,
@@ -81,13 +81,13 @@ func (s *scope) newContainer(name string) *blob.Container {
 }
 
 type deleteContainer struct {
-	dated
-	guarded
+	dateConditions
+	leaseIDHeader
 }
 
 type nothing struct{}
 
-func doDeleteContainer(s *scope, _ *deleteContainer) (*nothing, error) {
+func doDeleteContainer(s *txn, _ *deleteContainer) (*nothing, error) {
 	err := s.checkEmptied()
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func gateContainer(c *call) (keys []kv.Key) {
 
 // checkEmptied refuses to delete a container that could hold protected blobs while it holds any. It
 // reads beside the transaction, whose gates let no blob be made meanwhile.
-func (s *scope) checkEmptied() error {
+func (s *txn) checkEmptied() error {
 	if !s.container.VersionedWORM {
 		return nil
 	}
@@ -161,11 +161,11 @@ func failedDeletion(c *call, err error) error {
 }
 
 type getContainer struct {
-	guarded
+	leaseIDHeader
 }
 
 type containerProperties struct {
-	version
+	validators
 	extended
 	shown
 	metadata
@@ -178,10 +178,10 @@ type containerProperties struct {
 	VersionedWORM         bool              `header:"x-ms-immutable-storage-with-versioning-enabled,always,since=2020-06-12"`
 }
 
-func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
+func doGetContainer(s *txn, _ *getContainer) (*containerProperties, error) {
 	c := s.container
 	return &containerProperties{
-		version:           versionOf(c.Version()),
+		validators:        validatorsOf(c.Version()),
 		extended:          s.extended(c.Lease),
 		shown:             s.shown(c.Lease, auth.PermBreakContainerLease),
 		metadata:          metadataOf(c.Metadata),
@@ -194,16 +194,16 @@ func doGetContainer(s *scope, _ *getContainer) (*containerProperties, error) {
 }
 
 type describedVersion struct {
-	version
+	validators
 	metadata
 }
 
-func doGetContainerMetadata(s *scope, _ *getContainer) (*describedVersion, error) {
-	return &describedVersion{versionOf(s.container.Version()), metadataOf(s.container.Metadata)}, nil
+func doGetContainerMetadata(s *txn, _ *getContainer) (*describedVersion, error) {
+	return &describedVersion{validatorsOf(s.container.Version()), metadataOf(s.container.Metadata)}, nil
 }
 
 type setContainerMetadata struct {
-	guarded
+	leaseIDHeader
 	metadata
 	IfModifiedSince conditionDate `header:"If-Modified-Since"`
 }
@@ -212,10 +212,10 @@ func (a *setContainerMetadata) note(f *form) {
 	f.conditions.IfModifiedSince = blob.Time(a.IfModifiedSince)
 }
 
-func doSetContainerMetadata(s *scope, a *setContainerMetadata) (*version, error) {
+func doSetContainerMetadata(s *txn, a *setContainerMetadata) (*validators, error) {
 	s.container.Metadata = a.record()
 	s.container.Touch(s.now)
-	v := versionOf(s.container.Version())
+	v := validatorsOf(s.container.Version())
 	return &v, s.putContainer(s.container)
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-func (s *scope) newObject() blob.ObjectID { return blob.ObjectID(s.NewGUID()) }
+func (s *txn) newObject() blob.ObjectID { return blob.ObjectID(s.NewGUID()) }
 
 // stream is the bytes of a blob on their way to a client: a range of its content.
 type stream struct {
@@ -45,14 +45,14 @@ type part struct {
 }
 
 // newStream returns an empty stream of the container's content, for size bytes.
-func (s *scope) newStream(size int64) *stream {
+func (s *txn) newStream(size int64) *stream {
 	return &stream{segments: s.Segments, db: s.DB, ctx: s.ctx(), gen: s.container.Generation, key: s.key, size: size}
 }
 
 // open prepares n bytes of content from offset off. What lies in the store is copied, up to maxHeld;
 // the first segment is opened, so that a segment that is deleted meanwhile is noticed
 // before the answer begins.
-func (s *scope) open(b *blob.Blob, off, n int64) (*stream, error) {
+func (s *txn) open(b *blob.Blob, off, n int64) (*stream, error) {
 	out := s.newStream(n)
 	if b.Content.Paged {
 		return out, s.openPages(out, b, blob.PageRange{Start: off, End: off + n})
@@ -72,7 +72,7 @@ func (s *scope) open(b *blob.Blob, off, n int64) (*stream, error) {
 }
 
 // openPages prepares a range of a page blob.
-func (s *scope) openPages(out *stream, b *blob.Blob, r blob.PageRange) error {
+func (s *txn) openPages(out *stream, b *blob.Blob, r blob.PageRange) error {
 	extents := meta.Extents(s.r, s.container.Generation, b.Content, r.Start)
 	for run, err := range blob.PageRuns(extents, r) {
 		switch {
@@ -90,7 +90,7 @@ func (s *scope) openPages(out *stream, b *blob.Blob, r blob.PageRange) error {
 }
 
 // addPart adds a run of stored bytes to a stream.
-func (s *scope) addPart(out *stream, c blob.Chunk) error {
+func (s *txn) addPart(out *stream, c blob.Chunk) error {
 	p := part{off: c.Offset, n: c.Length}
 	var object []byte
 	if c.Inline && out.held+c.Length > maxHeld {

@@ -98,7 +98,7 @@ var errSourceChanged = errors.New("service: the source of a copy changed")
 func copies[A, R any, P interface {
 	*A
 	readsSource
-}](f func(*scope, *A, *source) (*R, error)) handler {
+}](f func(*txn, *A, *source) (*R, error)) handler {
 	args, results := newReader[A](), wire.CompileResults[R]()
 	return handle[A, R](func(c *call) error {
 		a, err := args.read(c)
@@ -107,7 +107,7 @@ func copies[A, R any, P interface {
 		}
 		var result *R
 		for range maxCopyTries {
-			err = c.copy(P(a).wants(), func(s *scope, from *source) (err error) {
+			err = c.copy(P(a).wants(), func(s *txn, from *source) (err error) {
 				result, err = f(s, a, from)
 				return err
 			})
@@ -127,7 +127,7 @@ func copies[A, R any, P interface {
 }
 
 // enterCopy judges what a copy would replace, and tells the source what it depends on.
-func (s *scope) enterCopy(w *wanted) (err error) {
+func (s *txn) enterCopy(w *wanted) (err error) {
 	w.into = s.container.Generation
 	if w.incremental {
 		w.last, err = s.lastIncremental()
@@ -138,9 +138,9 @@ func (s *scope) enterCopy(w *wanted) (err error) {
 
 // copy judges the destination, finds the source, and runs fn in the transaction that
 // makes the copy.
-func (c *call) copy(w *wanted, fn func(*scope, *source) error) error {
+func (c *call) copy(w *wanted, fn func(*txn, *source) error) error {
 	w.whole = true
-	if err := c.rehearse(c.ctx(), func(s *scope) error { return s.enterCopy(w) }); err != nil {
+	if err := c.rehearse(c.ctx(), func(s *txn) error { return s.enterCopy(w) }); err != nil {
 		return err
 	}
 	from, err := c.openSource(w)
@@ -151,7 +151,7 @@ func (c *call) copy(w *wanted, fn func(*scope, *source) error) error {
 	if err != nil {
 		return err
 	}
-	run := func(s *scope) error {
+	run := func(s *txn) error {
 		if s.container.Generation != w.into {
 			return errSourceChanged // what was judged shareable within a container may not be so into another
 		}
@@ -178,17 +178,17 @@ func (c *call) take(from *source, key *encryption.Key) (*body, error) {
 	if limit == 0 {
 		limit = math.MaxInt64 - 1
 	}
-	in := &upload{checked: from.guard, Body: wire.Body{Reader: from.content, Length: from.length}}
+	in := &upload{bodyHashes: from.guard, Body: wire.Body{Reader: from.content, Length: from.length}}
 	if from.shared {
 		return nil, in.readThrough()
 	}
 	if from.checked != nil {
 		defer from.checked.Close()
-		all := &upload{checked: from.guard, Body: wire.Body{Reader: from.checked, Length: -1}}
+		all := &upload{bodyHashes: from.guard, Body: wire.Body{Reader: from.checked, Length: -1}}
 		if err := all.readThrough(); err != nil {
 			return nil, err
 		}
-		in.checked = checked{}
+		in.bodyHashes = bodyHashes{}
 	}
 	b, err := c.receive(in, limit, key)
 	from.body = b
@@ -197,7 +197,7 @@ func (c *call) take(from *source, key *encryption.Key) (*body, error) {
 
 type startCopy struct {
 	conditional
-	guarded
+	leaseIDHeader
 	metadata
 	attributes
 	copyFrom
@@ -215,13 +215,13 @@ func (a *startCopy) wants() *wanted {
 
 // copied is the answer to a copy of a whole blob.
 type copied struct {
-	version
+	validators
 	versionID
 	ID     string `header:"x-ms-copy-id"`
 	Status string `header:"x-ms-copy-status"`
 }
 
-func doStartCopy(s *scope, a *startCopy, from *source) (*copied, error) {
+func doStartCopy(s *txn, a *startCopy, from *source) (*copied, error) {
 	b, err := s.copyOf(from, &a.metadata, &a.attributes)
 	if err != nil {
 		return nil, err
@@ -262,7 +262,7 @@ type sourceMD5 struct {
 
 type copyFromURL struct {
 	conditional
-	guarded
+	leaseIDHeader
 	metadata
 	attributes
 	copyFrom
@@ -282,7 +282,7 @@ type copiedFromURL struct {
 	MD5 md5Hash `header:"Content-MD5"`
 }
 
-func doCopyFromURL(s *scope, a *copyFromURL, from *source) (*copiedFromURL, error) {
+func doCopyFromURL(s *txn, a *copyFromURL, from *source) (*copiedFromURL, error) {
 	if from.record.Type != blob.BlockBlob {
 		return nil, fault.InvalidSourceBlobType
 	}
@@ -311,7 +311,7 @@ func (o tagOption) check(a *attributes) error {
 }
 
 // copyOf returns the record of a copy, as yet with the content of what is overwritten.
-func (s *scope) copyOf(from *source, given *metadata, more *attributes) (*blob.Blob, error) {
+func (s *txn) copyOf(from *source, given *metadata, more *attributes) (*blob.Blob, error) {
 	b, err := s.entry.Replace(from.record.Type)
 	if err != nil {
 		return nil, err
@@ -328,7 +328,7 @@ func (s *scope) copyOf(from *source, given *metadata, more *attributes) (*blob.B
 }
 
 // finishCopy gives b the content of the source, and stores it as a copy that is done.
-func (s *scope) finishCopy(b *blob.Blob, from *source) (*copied, error) {
+func (s *txn) finishCopy(b *blob.Blob, from *source) (*copied, error) {
 	place := s.storeCopy
 	if from.shared {
 		place = s.shareContent
@@ -345,17 +345,17 @@ func (s *scope) finishCopy(b *blob.Blob, from *source) (*copied, error) {
 		b.Origin = b.ETag
 	}
 	state := copyStateOf(b.Copy)
-	return &copied{version: versionOf(b.Version()), versionID: versionID{stamp(b.VersionID)}, ID: state.ID, Status: state.Status}, s.putBlob(b)
+	return &copied{validators: validatorsOf(b.Validators()), versionID: versionID{revisionID(b.VersionID)}, ID: state.ID, Status: state.Status}, s.putBlob(b)
 }
 
 // copyDone tells of a copy that was made just now.
-func (s *scope) copyDone(from *source, size int64) *blob.Copy {
+func (s *txn) copyDone(from *source, size int64) *blob.Copy {
 	return &blob.Copy{ID: s.NewGUID(), Source: from.url.shown(), Size: size, Completed: s.now.Second()}
 }
 
 // shareContent lets b have the same stored bytes as the source, which the transaction has
 // declared.
-func (s *scope) shareContent(b *blob.Blob, from *source) error {
+func (s *txn) shareContent(b *blob.Blob, from *source) error {
 	err := s.entry.Share(b, *from.at, from.record.ETag)
 	if errors.Is(err, catalog.ErrChanged) {
 		err = errSourceChanged
@@ -365,7 +365,7 @@ func (s *scope) shareContent(b *blob.Blob, from *source) error {
 
 // storeCopy gives b the bytes that were read from the source, in blocks like those of
 // the source, all of which lie in one object. Blocks that have a stored run in common still do.
-func (s *scope) storeCopy(b *blob.Blob, from *source) error {
+func (s *txn) storeCopy(b *blob.Blob, from *source) error {
 	chunk, err := from.body.chunk(s)
 	if err != nil {
 		return err
@@ -390,7 +390,7 @@ func (s *scope) storeCopy(b *blob.Blob, from *source) error {
 
 // storeAppended makes b an append blob of one block that counts as many as the source
 // has.
-func (s *scope) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) error {
+func (s *txn) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	if err := s.entry.SetContent(b, nil); err != nil {
 		return err
 	}
@@ -403,7 +403,7 @@ func (s *scope) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) erro
 }
 
 // storePages makes b a page blob with the same pages written as the source.
-func (s *scope) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
+func (s *txn) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	if err := s.entry.SetContent(b, nil); err != nil {
 		return err
 	}
@@ -412,7 +412,7 @@ func (s *scope) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 }
 
 // layPages changes those pages of b that differ from the source's, and makes it as long.
-func (s *scope) layPages(b *blob.Blob, from *source, chunk blob.Chunk) error {
+func (s *txn) layPages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	b.Size = from.record.Size
 	written := make([]blob.PageExtent, len(from.pages))
 	at := chunk.Offset
@@ -433,12 +433,12 @@ func (s *scope) layPages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 }
 
 type abortCopy struct {
-	guarded
+	leaseIDHeader
 	ID lease.ID `query:"copyid,required"`
 }
 
 // doAbortCopy always comes too late.
-func doAbortCopy(*scope, *abortCopy) (*nothing, error) {
+func doAbortCopy(*txn, *abortCopy) (*nothing, error) {
 	return nil, fault.NoPendingCopyOperation
 }
 

@@ -15,7 +15,7 @@ func pulls[A, R any, P interface {
 	*A
 	readsSource
 	sourceLimit(wire.Version) int64
-}](f func(*scope, *A, *source) (*R, error)) handler {
+}](f func(*txn, *A, *source) (*R, error)) handler {
 	args, results := newReader[A](), wire.CompileResults[R]()
 	return handle[A, R](func(c *call) error {
 		a, err := args.read(c)
@@ -25,7 +25,7 @@ func pulls[A, R any, P interface {
 		w := P(a).wants()
 		w.limit, w.key = P(a).sourceLimit(c.req.Version), c.form.sourceKey
 		key := c.form.key
-		err = c.rehearse(c.ctx(), func(s *scope) error {
+		err = c.rehearse(c.ctx(), func(s *txn) error {
 			_, err := f(s, a, &source{wanted: w, body: &body{Size: -1, key: key}})
 			return err
 		})
@@ -41,7 +41,7 @@ func pulls[A, R any, P interface {
 			return err
 		}
 		var result *R
-		err = c.change(c.ctx(), func(s *scope) (err error) {
+		err = c.change(c.ctx(), func(s *txn) (err error) {
 			result, err = f(s, a, from)
 			return err
 		})
@@ -56,9 +56,9 @@ func pulls[A, R any, P interface {
 
 // pulling are the headers of what takes bytes from a source.
 type pulling struct {
-	keyed
+	customerKey
 	copyFrom
-	sourceKeyed
+	sourceCustomerKey
 	Authorization bearer `header:"x-ms-copy-source-authorization"`
 	ContentLength int64  `header:"Content-Length"`
 }
@@ -79,7 +79,7 @@ func (a *pulling) checkForm() error {
 
 type putBlobFromURL struct {
 	conditional
-	guarded
+	leaseIDHeader
 	properties
 	metadata
 	attributes
@@ -105,7 +105,7 @@ func (*putBlobFromURL) sourceLimit(v wire.Version) int64 {
 	return bySize(v, maxPutBlob, maxPutBlob2016, maxPutBlobOld)
 }
 
-func doPutBlobFromURL(s *scope, a *putBlobFromURL, from *source) (*writtenBlob, error) {
+func doPutBlobFromURL(s *txn, a *putBlobFromURL, from *source) (*writtenBlob, error) {
 	b, err := s.entry.Replace(blob.BlockBlob)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ type pullingRange struct {
 	SourceCRC64 crcHash     `header:"x-ms-source-content-crc64"`
 }
 
-func (a *pullingRange) guard() checked { return checked{MD5: a.SourceMD5, CRC64: a.SourceCRC64} }
+func (a *pullingRange) guard() bodyHashes { return bodyHashes{MD5: a.SourceMD5, CRC64: a.SourceCRC64} }
 
 func (a *pullingRange) wants() *wanted {
 	w := a.pulling.wants()
@@ -204,7 +204,7 @@ func (f *source) block() (*body, error) {
 }
 
 type putBlockFromURL struct {
-	guarded
+	leaseIDHeader
 	scoped
 	pullingRange
 	BlockID string `query:"blockid,required"`
@@ -219,7 +219,7 @@ func (*putBlockFromURL) sourceLimit(v wire.Version) int64 {
 	return bySize(v, maxBlock, maxBlock2016, maxBlockOld)
 }
 
-func doPutBlockFromURL(s *scope, a *putBlockFromURL, from *source) (*stagedBlock, error) {
+func doPutBlockFromURL(s *txn, a *putBlockFromURL, from *source) (*stagedBlock, error) {
 	in, err := from.block()
 	if err != nil {
 		return nil, err
@@ -233,7 +233,7 @@ func doPutBlockFromURL(s *scope, a *putBlockFromURL, from *source) (*stagedBlock
 
 type appendBlockFromURL struct {
 	conditional
-	guarded
+	leaseIDHeader
 	scoped
 	position
 	pullingRange
@@ -243,7 +243,7 @@ func (*appendBlockFromURL) sourceLimit(v wire.Version) int64 {
 	return (*appendBlock)(nil).limit(v)
 }
 
-func doAppendBlockFromURL(s *scope, a *appendBlockFromURL, from *source) (*appended, error) {
+func doAppendBlockFromURL(s *txn, a *appendBlockFromURL, from *source) (*appended, error) {
 	in, err := from.block()
 	if err != nil {
 		return nil, err
@@ -254,7 +254,7 @@ func doAppendBlockFromURL(s *scope, a *appendBlockFromURL, from *source) (*appen
 
 type putPagesFromURL struct {
 	conditional
-	guarded
+	leaseIDHeader
 	scoped
 	sequenced
 	pageRange
@@ -281,7 +281,7 @@ func (a *putPagesFromURL) checkForm() error {
 
 func (*putPagesFromURL) sourceLimit(wire.Version) int64 { return blob.MaxPageWrite }
 
-func doPutPagesFromURL(s *scope, a *putPagesFromURL, from *source) (*writtenPages, error) {
+func doPutPagesFromURL(s *txn, a *putPagesFromURL, from *source) (*writtenPages, error) {
 	if n := from.body.Size; n >= 0 && n != a.SourceRange.Len() {
 		return nil, fault.InvalidRange
 	}

@@ -44,7 +44,7 @@ type delegationKeyXML struct {
 
 // doGetDelegationKey issues a user delegation key to whoever sent a token. Nothing is
 // stored: the key follows from its public fields.
-func doGetDelegationKey(s *scope, a *getDelegationKey) (*gotDelegationKey, error) {
+func doGetDelegationKey(s *txn, a *getDelegationKey) (*gotDelegationKey, error) {
 	var secret []byte
 	if s.Trust != nil {
 		if t := s.Trust(); t != nil {

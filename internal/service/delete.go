@@ -10,8 +10,8 @@ import (
 // deleteBlob removes a blob, its snapshots, both, or one snapshot or version.
 type deleteBlob struct {
 	conditional
-	guarded
-	addressed
+	leaseIDHeader
+	stateParams
 	tierDates
 	Snapshots deleteSnapshots `header:"x-ms-delete-snapshots"`
 	Type      string          `query:"deletetype"`
@@ -43,7 +43,7 @@ func (a *deleteBlob) checkForm() error {
 	switch {
 	case a.Type != "" && !strings.EqualFold(a.Type, "permanent"):
 		return fault.InvalidQuery("deletetype", a.Type, "")
-	case a.Snapshots != refuseSnapshots && !a.address().revision.IsZero():
+	case a.Snapshots != refuseSnapshots && !a.ref().revision.IsZero():
 		return fault.InvalidOperation
 	}
 	return nil
@@ -56,7 +56,7 @@ type deletedBlob struct {
 	Permanent bool `header:"x-ms-delete-type-permanent,always,since=2017-07-29"`
 }
 
-func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
+func doDeleteBlob(s *txn, a *deleteBlob) (*deletedBlob, error) {
 	if err := a.tierDates.check(s.blob, s.now); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func doDeleteBlob(s *scope, a *deleteBlob) (*deletedBlob, error) {
 }
 
 // purge deletes for good a snapshot or version that is soft-deleted.
-func (s *scope) purge() (*deletedBlob, error) {
+func (s *txn) purge() (*deletedBlob, error) {
 	switch {
 	case !s.properties.AllowsPermanentDelete(), s.revision.IsZero():
 		return nil, fault.BlobOperationNotSupported
@@ -98,7 +98,7 @@ func (s *scope) purge() (*deletedBlob, error) {
 // undeleteBlob restores all that is soft-deleted of a blob.
 type undeleteBlob struct{}
 
-func doUndelete(s *scope, _ *undeleteBlob) (*nothing, error) {
+func doUndelete(s *txn, _ *undeleteBlob) (*nothing, error) {
 	found, err := s.entry.Undelete()
 	if err == nil && !found {
 		err = fault.BlobNotFound

@@ -11,24 +11,24 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// keyed are the headers by which a request gives the key of a blob.
-type keyed struct {
+// customerKey are the headers by which a request gives the key of a blob.
+type customerKey struct {
 	Key       string `header:"x-ms-encryption-key"`
 	KeyHash   string `header:"x-ms-encryption-key-sha256"`
 	Algorithm string `header:"x-ms-encryption-algorithm"`
 }
 
-func (k *keyed) note(f *form) { f.givenKey = k }
+func (k *customerKey) note(f *form) { f.givenKey = k }
 
-// sourceKeyed are the headers by which a request gives the key of the blob that it copies
+// sourceCustomerKey are the headers by which a request gives the key of the blob that it copies
 // from.
-type sourceKeyed struct {
+type sourceCustomerKey struct {
 	SourceKey       string `header:"x-ms-source-encryption-key"`
 	SourceKeyHash   string `header:"x-ms-source-encryption-key-sha256"`
 	SourceAlgorithm string `header:"x-ms-source-encryption-algorithm"`
 }
 
-func (k *sourceKeyed) note(f *form) { f.givenSourceKey = k }
+func (k *sourceCustomerKey) note(f *form) { f.givenSourceKey = k }
 
 // scoped is the encryption scope that a request names.
 type scoped struct {
@@ -109,7 +109,7 @@ func (c *call) echoKey() {
 // checkKey judges whether key and scope of a request are those of the blob that it reads
 // or changes, and keeps the key for reading. Whoever replaces a blob brings new ones, and
 // a read names no scope.
-func (s *scope) checkKey() (err error) {
+func (s *txn) checkKey() (err error) {
 	if s.form.givenKey == nil || s.op.Use.creates || s.form.leavesContent {
 		return nil
 	}
@@ -131,7 +131,7 @@ func (s *scope) checkKey() (err error) {
 // encryptionOf returns what a write is to be encrypted with: the customer's key, or else
 // the scope that it names, its signature demands or its container has. The answer
 // tells that scope.
-func (s *scope) encryptionOf() (encryption.Use, error) {
+func (s *txn) encryptionOf() (encryption.Use, error) {
 	if k := s.form.key; k != nil {
 		return encryption.Use{KeyHash: k.Hash()}, nil
 	}
@@ -147,7 +147,7 @@ func (s *scope) encryptionOf() (encryption.Use, error) {
 }
 
 // encrypt notes on a blob that is being made what its bytes are encrypted with.
-func (s *scope) encrypt(b *blob.Blob) error {
+func (s *txn) encrypt(b *blob.Blob) error {
 	use, err := s.encryptionOf()
 	b.KeyHash, b.Scope = use.KeyHash, use.Scope
 	return err
@@ -155,7 +155,7 @@ func (s *scope) encrypt(b *blob.Blob) error {
 
 // checkBlocks refuses to make a blob of blocks that were encrypted otherwise than it is
 // to be.
-func (s *scope) checkBlocks(b *blob.Blob, staged, blocks []blob.Block) error {
+func (s *txn) checkBlocks(b *blob.Blob, staged, blocks []blob.Block) error {
 	all, err := meta.StagedBlocks(s.r, s.container.Generation, s.req.Blob)
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (s *scope) checkBlocks(b *blob.Blob, staged, blocks []blob.Block) error {
 
 // unseal prepares the decryption of a part, whose offset counts the nonce. object is the
 // whole object if it is inline.
-func (s *scope) unseal(p *part, object []byte) error {
+func (s *txn) unseal(p *part, object []byte) error {
 	nonce := make([]byte, encryption.NonceSize)
 	if object != nil {
 		copy(nonce, object)
@@ -200,7 +200,7 @@ func (s *scope) unseal(p *part, object []byte) error {
 	return nil
 }
 
-func (s *scope) readNonce(ref segment.Ref, nonce []byte) error {
+func (s *txn) readNonce(ref segment.Ref, nonce []byte) error {
 	r, err := s.Segments.Open(s.ctx(), ref, 0, encryption.NonceSize)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ type setExpiry struct {
 	Time   string `header:"x-ms-expiry-time"`
 }
 
-func doSetExpiry(s *scope, a *setExpiry) (*version, error) {
+func doSetExpiry(s *txn, a *setExpiry) (*validators, error) {
 	if !s.Features(s.req.Account).Expiry {
 		return nil, fault.HierarchicalNamespaceNotEnabled
 	}
@@ -40,7 +40,7 @@ func doSetExpiry(s *scope, a *setExpiry) (*version, error) {
 	}
 	s.blob.Expires = at
 	s.blob.Touch(s.now)
-	v := versionOf(s.blob.Version())
+	v := validatorsOf(s.blob.Validators())
 	return &v, s.putBlob(s.blob)
 }
 

@@ -72,7 +72,7 @@ type extended struct {
 	Epoch   uint64 `header:"x-ms-leasehold-epoch"`
 }
 
-func (s *scope) extended(l lease.Lease) extended {
+func (s *txn) extended(l lease.Lease) extended {
 	if !s.asks() {
 		return extended{}
 	}
@@ -88,7 +88,7 @@ type shown struct {
 	Renewed   string `header:"x-ms-leasehold-holder-renewed"`
 }
 
-func (s *scope) shown(l lease.Lease, may auth.Permission) shown {
+func (s *txn) shown(l lease.Lease, may auth.Permission) shown {
 	if !s.asksHolder() || !l.State(s.r.Now()).Locked() || s.grant.Allow(may, s.resource()) != nil {
 		return shown{}
 	}
@@ -114,14 +114,14 @@ func (c *call) offerExtensions(err error) error {
 
 // acquireInTurn runs an acquire, after those that wait for the same lease; it may wait
 // itself.
-func (c *call) acquireInTurn(ctx context.Context, fn func(*scope) error) error {
+func (c *call) acquireInTurn(ctx context.Context, fn func(*txn) error) error {
 	wait, err := c.wait()
 	if err != nil {
 		return err
 	}
 	by := waiting.Requester{Account: c.req.Account, Principal: c.holder().Principal}
 	return c.queues.Acquire(ctx, c.resourceName(), by, wait, func() (left time.Duration, err error) {
-		err = c.change(ctx, func(s *scope) error {
+		err = c.change(ctx, func(s *txn) error {
 			err := fn(s)
 			if err != nil {
 				left = s.blocks()
@@ -133,7 +133,7 @@ func (c *call) acquireInTurn(ctx context.Context, fn func(*scope) error) error {
 }
 
 // blocks returns for how long the lease of the resource keeps others out, if nobody touches it.
-func (s *scope) blocks() time.Duration {
+func (s *txn) blocks() time.Duration {
 	if s.entry != nil {
 		return s.entry.Blocks()
 	}
@@ -146,7 +146,7 @@ func (c *call) resourceName() string {
 }
 
 // held returns the lease of the resource.
-func (s *scope) held() lease.Lease {
+func (s *txn) held() lease.Lease {
 	switch {
 	case s.req.Level == wire.LevelContainer:
 		return s.container.Lease

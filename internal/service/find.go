@@ -20,7 +20,7 @@ type findBlobs struct {
 // finder collects one page of a search. Its order is that of containers, and in a
 // container that of the index.
 type finder struct {
-	*scope
+	*txn
 	query    *blob.TagQuery
 	best     blob.TagRange
 	limit    int
@@ -30,7 +30,7 @@ type finder struct {
 	xml      []byte
 }
 
-func doFindBlobs(s *scope, a *findBlobs) (*listing, error) {
+func doFindBlobs(s *txn, a *findBlobs) (*listing, error) {
 	query, err := blob.ParseWhere(a.Where, s.container != nil)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func doFindBlobs(s *scope, a *findBlobs) (*listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &finder{scope: s, query: query, best: query.Best(), limit: limit, versions: with["versions"]}
+	f := &finder{txn: s, query: query, best: query.Best(), limit: limit, versions: with["versions"]}
 	f.xml = append(s.begin(&a.page, "Where", a.Where), "<Blobs>"...)
 	if !query.Empty() {
 		if err := f.run(string(a.Marker)); err != nil {

@@ -13,14 +13,14 @@ import (
 type form struct {
 	leaseID         lease.OptionalID
 	conditions      blob.Conditions
-	state           address
+	state           stateRef
 	takesState      bool // the operation works on snapshots and versions as well
 	takesTags       bool // the operation may set tags
 	givenScope      string
-	takesScope      bool         // the operation takes an encryption scope
-	givenKey        *keyed       // nil if the operation takes no key
-	givenSourceKey  *sourceKeyed // nil if the operation takes no key of a source
-	leavesContent   bool         // the request needs neither key nor scope
+	takesScope      bool               // the operation takes an encryption scope
+	givenKey        *customerKey       // nil if the operation takes no key
+	givenSourceKey  *sourceCustomerKey // nil if the operation takes no key of a source
+	leavesContent   bool               // the request needs neither key nor scope
 	key, sourceKey  *encryption.Key
 	encryptionScope string // that of the header or of the signature
 }

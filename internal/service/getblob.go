@@ -19,9 +19,9 @@ const maxHashedRange = 4 * mib
 
 type getBlob struct {
 	conditional
-	guarded
-	keyed
-	addressed
+	leaseIDHeader
+	customerKey
+	stateParams
 	Range      wire.Range      `header:"x-ms-range|Range"`
 	RangeMD5   bool            `header:"x-ms-range-get-content-md5"`
 	RangeCRC64 bool            `header:"x-ms-range-get-content-crc64"`
@@ -64,7 +64,7 @@ func contentHeadersOf(h *blob.HTTPHeaders) contentHeaders {
 
 // blobHeaders are what Get Blob and Get Blob Properties tell of a blob.
 type blobHeaders struct {
-	version
+	validators
 	extended
 	shown
 	metadata
@@ -88,15 +88,15 @@ type blobHeaders struct {
 
 const defaultContentType = "application/octet-stream"
 
-func blobHeadersOf(s *scope) blobHeaders {
+func blobHeadersOf(s *txn) blobHeaders {
 	b := s.blob
 	h := blobHeaders{
-		version:        versionOf(b.Version()),
+		validators:     validatorsOf(b.Validators()),
 		extended:       s.extended(b.Lease),
 		shown:          s.shown(b.Lease, auth.PermBreakLease),
 		metadata:       metadataOf(b.Metadata),
 		copyState:      copyStateOf(b.Copy),
-		versionID:      versionID{stamp(b.VersionID)},
+		versionID:      versionID{revisionID(b.VersionID)},
 		contentHeaders: contentHeadersOf(&b.HTTP),
 		Created:        b.Created.Second(),
 		Type:           b.Type,
@@ -144,7 +144,7 @@ type gotBlob struct {
 	PayloadLength *int64          `header:"x-ms-structured-content-length"`
 }
 
-func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
+func doGetBlob(s *txn, a *getBlob) (*gotBlob, error) {
 	out := &gotBlob{blobHeaders: blobHeadersOf(s), tierRead: tierRead(s.tierHeaders().tierShown)}
 	off, n, err := a.Range.Clamp(s.blob.Size)
 	if err != nil {
@@ -173,7 +173,7 @@ func doGetBlob(s *scope, a *getBlob) (*gotBlob, error) {
 }
 
 // hashRange reads the range to answer with its hash, and makes it ready to be sent.
-func (s *scope) hashRange(out *gotBlob, a *getBlob, content *stream, ranged bool) error {
+func (s *txn) hashRange(out *gotBlob, a *getBlob, content *stream, ranged bool) error {
 	if !ranged || content.Length() > maxHashedRange {
 		name := "x-ms-range-get-content-md5"
 		if a.RangeCRC64 {
@@ -208,9 +208,9 @@ var _ io.Writer = (*sliceWriter)(nil)
 
 type getProperties struct {
 	conditional
-	guarded
-	keyed
-	addressed
+	leaseIDHeader
+	customerKey
+	stateParams
 }
 
 type gotProperties struct {
@@ -221,10 +221,10 @@ type gotProperties struct {
 	ContentLength int64     `header:"Content-Length,always"`
 }
 
-func doGetProperties(s *scope, _ *getProperties) (*gotProperties, error) {
+func doGetProperties(s *txn, _ *getProperties) (*gotProperties, error) {
 	return &gotProperties{blobHeadersOf(s), s.tierHeaders(), incrementalCopyOf(s.blob), s.blob.Expires, s.blob.Size}, nil
 }
 
-func doGetMetadata(s *scope, _ *getProperties) (*describedVersion, error) {
-	return &describedVersion{versionOf(s.blob.Version()), metadataOf(s.blob.Metadata)}, nil
+func doGetMetadata(s *txn, _ *getProperties) (*describedVersion, error) {
+	return &describedVersion{validatorsOf(s.blob.Validators()), metadataOf(s.blob.Metadata)}, nil
 }

@@ -64,18 +64,18 @@ func (h crcHash) MarshalText() ([]byte, error) { return h.AppendText(nil) }
 // IsZero tells whether there is none.
 func (h crcHash) IsZero() bool { return !h.Given }
 
-// checked are the hashes by which a request guards its body, and those that an
+// bodyHashes are the hashes by which a request guards its body, and those that an
 // answer returns.
-type checked struct {
+type bodyHashes struct {
 	MD5   md5Hash `header:"Content-MD5"`
 	CRC64 crcHash `header:"x-ms-content-crc64,since=2019-02-02"`
 }
 
 // given tells whether the request guards anything.
-func (c *checked) given() bool { return c.MD5 != nil || c.CRC64.Given }
+func (c *bodyHashes) given() bool { return c.MD5 != nil || c.CRC64.Given }
 
 // checkForm refuses both at once (docs/reference/conditions-and-errors.md 4.1).
-func (c *checked) checkForm() error {
+func (c *bodyHashes) checkForm() error {
 	if c.MD5 != nil && c.CRC64.Given {
 		return fault.BothCRC64AndMD5HeaderPresent
 	}
@@ -83,7 +83,7 @@ func (c *checked) checkForm() error {
 }
 
 // verify compares what the client sent with what the body has.
-func (c *checked) verify(sum *sums) error {
+func (c *bodyHashes) verify(sum *sums) error {
 	if c.MD5 != nil && string(c.MD5) != string(sum.MD5) {
 		return fault.WrongMD5(base64.StdEncoding.EncodeToString(c.MD5), base64.StdEncoding.EncodeToString(sum.MD5))
 	}
@@ -105,15 +105,15 @@ const crcSince wire.Version = "2019-02-02"
 
 // answered returns the hashes for the answer: the MD5 if the request guarded its body
 // with one or knows no other hash, else the CRC64.
-func (c *checked) answered(sum *sums, v wire.Version) checked {
+func (c *bodyHashes) answered(sum *sums, v wire.Version) bodyHashes {
 	crc := crcHash{sum.CRC64, true}
 	switch {
 	case !v.AtLeast(crcSince):
-		return checked{MD5: sum.MD5}
+		return bodyHashes{MD5: sum.MD5}
 	case c.MD5 == nil:
-		return checked{CRC64: crc}
+		return bodyHashes{CRC64: crc}
 	case v.AtLeast(bothHashes):
-		return checked{MD5: sum.MD5, CRC64: crc}
+		return bodyHashes{MD5: sum.MD5, CRC64: crc}
 	}
-	return checked{MD5: sum.MD5}
+	return bodyHashes{MD5: sum.MD5}
 }

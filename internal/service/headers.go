@@ -15,13 +15,13 @@ import (
 // Groups of headers that many operations share; their arguments and results
 // embed them.
 
-// dated are the conditional headers about dates, all that containers know.
-type dated struct {
+// dateConditions are the conditional headers about dates, all that containers know.
+type dateConditions struct {
 	IfModifiedSince   conditionDate `header:"If-Modified-Since"`
 	IfUnmodifiedSince conditionDate `header:"If-Unmodified-Since"`
 }
 
-func (d *dated) note(f *form) {
+func (d *dateConditions) note(f *form) {
 	f.conditions.IfModifiedSince = blob.Time(d.IfModifiedSince)
 	f.conditions.IfUnmodifiedSince = blob.Time(d.IfUnmodifiedSince)
 }
@@ -45,12 +45,12 @@ func (c *conditional) note(f *form) {
 	}
 }
 
-// guarded is the lease ID by which the holder of a lease uses what it leased.
-type guarded struct {
+// leaseIDHeader is the lease ID by which the holder of a lease uses what it leased.
+type leaseIDHeader struct {
 	LeaseID lease.OptionalID `header:"x-ms-lease-id"`
 }
 
-func (g *guarded) note(f *form) { f.leaseID = g.LeaseID }
+func (g *leaseIDHeader) note(f *form) { f.leaseID = g.LeaseID }
 
 // conditionDate is a date of a conditional header. The service ignores one that it
 // can't read (docs/reference/conditions-and-errors.md 2.1), and refuses more than one.
@@ -67,13 +67,13 @@ func (d *conditionDate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// version are the two headers that name the state of a blob or container.
-type version struct {
+// validators are the two headers that name the state of a blob or container.
+type validators struct {
 	ETag         blob.ETag `header:"ETag"`
 	LastModified blob.Time `header:"Last-Modified"`
 }
 
-func versionOf(v blob.Version) version { return version{v.ETag, v.Modified} }
+func validatorsOf(v blob.Validators) validators { return validators{v.ETag, v.Modified} }
 
 // leaseState are the headers by which reads tell of a lease (docs/reference/leases.md 2.6).
 type leaseState struct {

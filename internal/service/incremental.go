@@ -34,14 +34,14 @@ func (a *copyIncremental) checkForm() error {
 }
 
 type copiedIncremental struct {
-	version
+	validators
 	ID     string `header:"x-ms-copy-id"`
 	Status string `header:"x-ms-copy-status"`
 }
 
 // lastIncremental returns what the last incremental copy has left in the destination, nil
 // if there is none yet.
-func (s *scope) lastIncremental() (*blob.Incremental, error) {
+func (s *txn) lastIncremental() (*blob.Incremental, error) {
 	switch b := s.blob; {
 	case b == nil || b.Uncommitted:
 		return nil, nil
@@ -54,7 +54,7 @@ func (s *scope) lastIncremental() (*blob.Incremental, error) {
 	}
 }
 
-func doCopyIncremental(s *scope, _ *copyIncremental, from *source) (*copiedIncremental, error) {
+func doCopyIncremental(s *txn, _ *copyIncremental, from *source) (*copiedIncremental, error) {
 	last, err := s.lastIncremental()
 	if err != nil {
 		return nil, err
@@ -74,12 +74,12 @@ func doCopyIncremental(s *scope, _ *copyIncremental, from *source) (*copiedIncre
 		return nil, err
 	}
 	// The answer to a start always says pending; reads tell the end.
-	return &copiedIncremental{versionOf(b.Version()), copyStateOf(b.Copy).ID, "pending"}, s.putBlob(b)
+	return &copiedIncremental{validatorsOf(b.Validators()), copyStateOf(b.Copy).ID, "pending"}, s.putBlob(b)
 }
 
 // takeDifference returns the record of the destination with the pages and properties of the
 // source.
-func (s *scope) takeDifference(from *source) (*blob.Blob, error) {
+func (s *txn) takeDifference(from *source) (*blob.Blob, error) {
 	chunk, err := from.body.chunk(s)
 	if err != nil {
 		return nil, err
@@ -103,15 +103,15 @@ func (s *scope) takeDifference(from *source) (*blob.Blob, error) {
 
 // incrementalCopy are the headers by which Get Blob Properties tells of incremental copies.
 type incrementalCopy struct {
-	Incremental bool  `header:"x-ms-incremental-copy,since=2016-05-31"`
-	Snapshot    stamp `header:"x-ms-copy-destination-snapshot,since=2016-05-31"`
+	Incremental bool       `header:"x-ms-incremental-copy,since=2016-05-31"`
+	Snapshot    revisionID `header:"x-ms-copy-destination-snapshot,since=2016-05-31"`
 }
 
 func incrementalCopyOf(b *blob.Blob) incrementalCopy {
 	if b.Incremental == nil {
 		return incrementalCopy{}
 	}
-	return incrementalCopy{true, stamp(b.Incremental.Snapshot)}
+	return incrementalCopy{true, revisionID(b.Incremental.Snapshot)}
 }
 
 // appendIncremental appends what listings tell of incremental copies: the name of the

@@ -14,7 +14,7 @@ type acquire struct {
 	Duration lease.Duration   `header:"x-ms-lease-duration,required"`
 }
 
-func (a *acquire) leaseRequest(s *scope) lease.Request {
+func (a *acquire) leaseRequest(s *txn) lease.Request {
 	return lease.Request{Action: lease.Acquire, Proposed: a.Proposed, Duration: a.Duration,
 		Fresh: lease.ID(s.NewGUID()), Holder: s.holder()}
 }
@@ -23,7 +23,7 @@ type renew struct {
 	ID lease.OptionalID `header:"x-ms-lease-id,required"`
 }
 
-func (a *renew) leaseRequest(*scope) lease.Request {
+func (a *renew) leaseRequest(*txn) lease.Request {
 	return lease.Request{Action: lease.Renew, ID: a.ID}
 }
 
@@ -32,7 +32,7 @@ type change struct {
 	Proposed lease.OptionalID `header:"x-ms-proposed-lease-id,required"`
 }
 
-func (a *change) leaseRequest(s *scope) lease.Request {
+func (a *change) leaseRequest(s *txn) lease.Request {
 	return lease.Request{Action: lease.Change, ID: a.ID, Proposed: a.Proposed, Holder: s.holder()}
 }
 
@@ -40,7 +40,7 @@ type release struct {
 	ID lease.OptionalID `header:"x-ms-lease-id,required"`
 }
 
-func (a *release) leaseRequest(*scope) lease.Request {
+func (a *release) leaseRequest(*txn) lease.Request {
 	return lease.Request{Action: lease.Release, ID: a.ID}
 }
 
@@ -48,7 +48,7 @@ type breakLease struct {
 	Period lease.BreakPeriod `header:"x-ms-lease-break-period"`
 }
 
-func (a *breakLease) leaseRequest(*scope) lease.Request {
+func (a *breakLease) leaseRequest(*txn) lease.Request {
 	return lease.Request{Action: lease.Break, Period: a.Period}
 }
 
@@ -76,71 +76,71 @@ type (
 		breakLease
 	}
 	acquireContainer struct {
-		dated
+		dateConditions
 		acquire
 	}
 	renewContainer struct {
-		dated
+		dateConditions
 		renew
 	}
 	changeContainer struct {
-		dated
+		dateConditions
 		change
 	}
 	releaseContainer struct {
-		dated
+		dateConditions
 		release
 	}
 	breakContainer struct {
-		dated
+		dateConditions
 		breakLease
 	}
 )
 
 // leaseAnswer is the answer to every action but break.
 type leaseAnswer struct {
-	version
+	validators
 	extended
 	ID lease.OptionalID `header:"x-ms-lease-id"`
 }
 
 // breakAnswer is the answer to break.
 type breakAnswer struct {
-	version
+	validators
 	extended
 	Seconds int64 `header:"x-ms-lease-time,always"`
 }
 
 // leaseAction is implemented by the arguments of the five actions.
 type leaseAction interface {
-	leaseRequest(*scope) lease.Request
+	leaseRequest(*txn) lease.Request
 }
 
 // act applies an action to the lease of the resource and stores the outcome. A lease
 // action changes neither ETag nor Last-Modified (docs/reference/leases.md 5).
-func act(s *scope, a leaseAction) (lease.Outcome, version, error) {
+func act(s *txn, a leaseAction) (lease.Outcome, validators, error) {
 	r := a.leaseRequest(s)
 	if s.req.Level == wire.LevelContainer {
 		next, out, err := lease.Apply(s.container.Lease, r, s.r.Now())
 		if err != nil {
-			return out, version{}, fault.ForContainer(err)
+			return out, validators{}, fault.ForContainer(err)
 		}
 		s.container.Lease = next
-		return out, versionOf(s.container.Version()), s.putContainer(s.container)
+		return out, validatorsOf(s.container.Version()), s.putContainer(s.container)
 	}
 	next, out, err := lease.Apply(s.blob.Lease, r, s.r.Now())
 	if err != nil {
-		return out, version{}, err
+		return out, validators{}, err
 	}
 	s.blob.Lease = next
-	return out, version{s.blob.ETag, s.blob.Modified}, s.putBlob(s.blob)
+	return out, validators{s.blob.ETag, s.blob.Modified}, s.putBlob(s.blob)
 }
 
 // doLease runs one action, other than a break.
 func doLease[A any, P interface {
 	*A
 	leaseAction
-}](s *scope, a *A) (*leaseAnswer, error) {
+}](s *txn, a *A) (*leaseAnswer, error) {
 	out, v, err := act(s, P(a))
 	return &leaseAnswer{v, s.extended(s.held()), out.ID}, err
 }
@@ -149,7 +149,7 @@ func doLease[A any, P interface {
 func doBreak[A any, P interface {
 	*A
 	leaseAction
-}](s *scope, a *A) (*breakAnswer, error) {
+}](s *txn, a *A) (*breakAnswer, error) {
 	out, v, err := act(s, P(a))
 	return &breakAnswer{v, extended{Offered: s.extended(s.held()).Offered}, out.Seconds}, err
 }

@@ -121,7 +121,7 @@ type listing struct {
 }
 
 // begin starts the root element of a listing and repeats what was asked for.
-func (s *scope) begin(p *page, more ...string) []byte {
+func (s *txn) begin(p *page, more ...string) []byte {
 	b := append(documents.Get().(*document).text, wire.XMLHeader+`<EnumerationResults ServiceEndpoint="`...)
 	b = wire.AppendXMLText(b, s.endpoint())
 	b = append(b, '"')
@@ -158,7 +158,7 @@ func finish(b []byte, list string, next marker) *listing {
 }
 
 // endpoint is the address of the account as the client wrote it.
-func (s *scope) endpoint() string {
+func (s *txn) endpoint() string {
 	scheme := "http://"
 	if s.req.TLS != nil {
 		scheme = "https://"
@@ -174,7 +174,7 @@ type listContainers struct {
 	page
 }
 
-func doListContainers(s *scope, a *listContainers) (*listing, error) {
+func doListContainers(s *txn, a *listContainers) (*listing, error) {
 	limit, err := a.size()
 	if err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func doListContainers(s *scope, a *listContainers) (*listing, error) {
 	return finish(b, "Containers", next), nil
 }
 
-func (s *scope) appendContainer(b []byte, name string, c *blob.Container, withMetadata bool) []byte {
+func (s *txn) appendContainer(b []byte, name string, c *blob.Container, withMetadata bool) []byte {
 	b = append(b, "<Container>"...)
 	b = wire.AppendXMLElement(b, "Name", name)
 	state := leaseStateOf(c.Lease, s.r.Now())
@@ -293,18 +293,18 @@ func bound(text string) string {
 
 // blobLister collects one page of a listing of blobs.
 type blobLister struct {
-	*scope
+	*txn
 	*listBlobs
-	limit   int
-	with    inclusions
-	count   int
-	skipped int // entries passed over
-	next    marker
-	xml     []byte
-	usual   []byte // what the properties of most entries end with, see common
-	record  blob.Blob
-	ghost   ghost
-	tagged  bool // the caller may learn of tags
+	limit       int
+	with        inclusions
+	count       int
+	skipped     int // entries passed over
+	next        marker
+	xml         []byte
+	usual       []byte // what the properties of most entries end with, see common
+	record      blob.Blob
+	versionOnly versionOnly
+	tagged      bool // the caller may learn of tags
 
 	times       timesText
 	contentType typeText
@@ -312,24 +312,24 @@ type blobLister struct {
 
 // inclusions are what a listing of blobs is asked to tell beside what it always does.
 type inclusions struct {
-	snapshots, versions, ghosts, deleted, uncommitted bool // states of blobs
-	metadata, tags, copies, policies, holds           bool // about each
+	snapshots, versions, versionOnly, deleted, uncommitted bool // states of blobs
+	metadata, tags, copies, policies, holds                bool // about each
 }
 
 func blobInclusions(q wire.Query) (inclusions, error) {
 	with, err := includes(q, "snapshots", "metadata", "uncommittedblobs", "copy", "deleted", "tags",
 		"versions", "deletedwithversions", "immutabilitypolicy", "legalhold", "permissions")
 	return inclusions{
-		snapshots: with["snapshots"], versions: with["versions"], ghosts: with["deletedwithversions"], deleted: with["deleted"],
+		snapshots: with["snapshots"], versions: with["versions"], versionOnly: with["deletedwithversions"], deleted: with["deleted"],
 		uncommitted: with["uncommittedblobs"], metadata: with["metadata"], tags: with["tags"], copies: with["copy"],
 		policies: with["immutabilitypolicy"], holds: with["legalhold"],
 	}, err
 }
 
 // past tells whether any past states are asked for.
-func (i *inclusions) past() bool { return i.snapshots || i.versions || i.ghosts || i.deleted }
+func (i *inclusions) past() bool { return i.snapshots || i.versions || i.versionOnly || i.deleted }
 
-func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
+func doListBlobs(s *txn, a *listBlobs) (*listing, error) {
 	limit, err := a.size()
 	if err != nil {
 		return nil, err
@@ -341,7 +341,7 @@ func doListBlobs(s *scope, a *listBlobs) (*listing, error) {
 	if a.Delimiter != "" && with.snapshots {
 		return nil, fault.InvalidQuery("include", s.req.Query.Get("include"), "Snapshots are not listed by hierarchy.")
 	}
-	l := &blobLister{scope: s, listBlobs: a, limit: limit, with: with, tagged: s.grant.MayReadTags(s.resource())}
+	l := &blobLister{txn: s, listBlobs: a, limit: limit, with: with, tagged: s.grant.MayReadTags(s.resource())}
 	if with.tags && !l.tagged {
 		return nil, fault.AuthorizationPermissionMismatch
 	}

@@ -51,7 +51,7 @@ func eachField(v reflect.Value, path string, visit func(path string)) {
 func TestCommonEntries(t *testing.T) {
 	all := inclusions{true, true, true, true, true, true, true, true, true, true}
 	for _, with := range []inclusions{{}, all} {
-		l := &blobLister{scope: &scope{call: &call{Service: New(Options{}), req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: blob.TimeOf(noon{}.Now())}, with: with, tagged: true}
+		l := &blobLister{txn: &txn{call: &call{Service: New(Options{}), req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: blob.TimeOf(noon{}.Now())}, with: with, tagged: true}
 		l.usual = l.appendProperties(nil, blob.Revision{}, &blob.Blob{Type: blob.BlockBlob})
 		record := &blob.Blob{Type: blob.BlockBlob}
 		check := func(path string) {
@@ -75,7 +75,7 @@ func TestCommonEntries(t *testing.T) {
 func TestRepeatedText(t *testing.T) {
 	texts := []string{"", "text/plain", "a & b", "text/plain; x"}
 	day := blob.TimeOf(noon{}.Now())
-	l := &blobLister{scope: &scope{call: &call{Service: New(Options{}), req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: day}}
+	l := &blobLister{txn: &txn{call: &call{Service: New(Options{}), req: &wire.Request{Version: "2026-12-06"}}, r: noon{}, now: day}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	pick := func() string { return texts[rng.IntN(len(texts))] }
 	moment := func() blob.Time { return day + blob.Time(rng.IntN(3)*6_000_000) } // less than a second apart

@@ -97,7 +97,7 @@ func leaseListingOf(contentType string, body []byte) *leaseListing {
 
 // doListLeases lists the live leases of an account. The names of blobs need the right to list blobs, besides that to list
 // containers.
-func doListLeases(s *scope, a *listLeases) (*leaseListing, error) {
+func doListLeases(s *txn, a *listLeases) (*leaseListing, error) {
 	if err := s.grant.Allow(auth.PermListBlobs, auth.Resource{}); err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func doListLeases(s *scope, a *listLeases) (*leaseListing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &leaseLister{scope: s, listLeases: a, limit: limit}
+	l := &leaseLister{txn: s, listLeases: a, limit: limit}
 	l.out = leaseListXML{Endpoint: s.endpoint(), Prefix: a.Prefix, Leases: []leaseEntry{}}
 	if err := meta.WalkLeases(s.r, s.req.Account, string(a.Marker), l.visit); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func doListLeases(s *scope, a *listLeases) (*leaseListing, error) {
 
 // leaseLister collects one page of the live leases of an account.
 type leaseLister struct {
-	*scope
+	*txn
 	*listLeases
 	limit   int
 	visited int

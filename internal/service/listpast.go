@@ -12,10 +12,10 @@ import (
 // A listing shows the states of a blob in the order in which the store has them: past
 // ones from the oldest on, then the current one. When deletedwithversions is asked for,
 // the newest version of a blob of which no current state is shown stands in its place:
-// here called its ghost.
+// that blob is version-only.
 
-// ghost is the newest version of a blob, to stand for it if no current state comes.
-type ghost struct {
+// versionOnly is the newest version of a blob, to stand for it if no current state comes.
+type versionOnly struct {
 	name    string // "" for none
 	version blob.Blob
 }
@@ -63,9 +63,9 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 
 // spent tells whether the page has passed over enough, and notes that the next one begins
 // with e. Between the newest version of a blob and its current state it would forget the
-// ghost.
+// version-only blob.
 func (l *blobLister) spent(e *meta.Entry) bool {
-	if l.skipped < maxSkipped || l.ghost.name == string(e.Name) && e.Revision.Kind != blob.PreviousVersion {
+	if l.skipped < maxSkipped || l.versionOnly.name == string(e.Name) && e.Revision.Kind != blob.PreviousVersion {
 		return false
 	}
 	l.next = marker(e.Position())
@@ -78,7 +78,7 @@ func (l *blobLister) wanted(k blob.RevisionKind) bool {
 	case blob.Snapshot:
 		return l.with.snapshots
 	case blob.PreviousVersion:
-		return l.with.versions || l.with.ghosts
+		return l.with.versions || l.with.versionOnly
 	case blob.DeletedBase:
 		return l.with.deleted
 	}
@@ -91,12 +91,12 @@ func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 	case l.record.Gone(l.now):
 		return false, nil
 	case e.Revision.Kind == blob.PreviousVersion:
-		if l.with.ghosts {
+		if l.with.versionOnly {
 			version, err := e.Decode() // to outlive the walk's next step
 			if err != nil {
 				return false, err
 			}
-			l.ghost = ghost{string(e.Name), *version}
+			l.versionOnly = versionOnly{string(e.Name), *version}
 		}
 		return l.with.versions && (l.record.Deleted == 0 || l.with.deleted), nil
 	case e.Revision.Kind != 0:
@@ -104,13 +104,13 @@ func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 	case l.record.Expired(l.now), l.record.Uncommitted && !l.with.uncommitted:
 		return false, nil
 	}
-	l.ghost.name = ""
+	l.versionOnly.name = ""
 	return true, nil
 }
 
-// flush adds the ghost of the blob before, unless next is the same blob.
+// flush adds the version-only blob that came before, unless next is the same blob.
 func (l *blobLister) flush(next []byte) (meta.Step, string) {
-	g := &l.ghost
+	g := &l.versionOnly
 	if g.name == "" || g.name == string(next) {
 		return meta.Next, ""
 	}
@@ -119,7 +119,7 @@ func (l *blobLister) flush(next []byte) (meta.Step, string) {
 	return l.add([]byte(meta.BehindRevisions(name)), []byte(name), blob.Revision{}, &g.version)
 }
 
-// raise prepares the ghost of a blob whose versions were on the page before.
+// raise prepares the version-only blob whose versions were on the page before.
 func (l *blobLister) raise(name string) error {
 	for e, err := range meta.Revisions(l.r, l.container.Generation, name) {
 		if err != nil {
@@ -132,7 +132,7 @@ func (l *blobLister) raise(name string) error {
 		if err != nil {
 			return err
 		}
-		l.ghost = ghost{name, *version}
+		l.versionOnly = versionOnly{name, *version}
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func (l *blobLister) raise(name string) error {
 // appendState appends what tells the states of a blob apart.
 func (l *blobLister) appendState(b []byte, past blob.Revision, r *blob.Blob) []byte {
 	switch {
-	case r == &l.ghost.version:
+	case r == &l.versionOnly.version:
 		b = append(b, "<HasVersionsOnly>true</HasVersionsOnly>"...)
 	case past.Kind == blob.Snapshot:
 		b = wire.AppendXMLElement(b, "Snapshot", past.ID.Stamp())
@@ -150,7 +150,7 @@ func (l *blobLister) appendState(b []byte, past blob.Revision, r *blob.Blob) []b
 			b = append(b, "<IsCurrentVersion>true</IsCurrentVersion>"...)
 		}
 	}
-	if r.Deleted != 0 && r != &l.ghost.version {
+	if r.Deleted != 0 && r != &l.versionOnly.version {
 		b = append(b, "<Deleted>true</Deleted>"...)
 	}
 	return b
@@ -159,7 +159,7 @@ func (l *blobLister) appendState(b []byte, past blob.Revision, r *blob.Blob) []b
 // appendDeleted appends when a state was soft-deleted, and for how many whole days it is
 // kept from now on.
 func (l *blobLister) appendDeleted(b []byte, r *blob.Blob) []byte {
-	if r.Deleted == 0 || r == &l.ghost.version {
+	if r.Deleted == 0 || r == &l.versionOnly.version {
 		return b
 	}
 	return appendRetention(b, r.Deleted, r.Retained, l.now)

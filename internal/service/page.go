@@ -62,7 +62,7 @@ func (a *createPageBlob) checkForm() error {
 	return nil
 }
 
-func doCreatePageBlob(s *scope, a *createPageBlob) (*writtenBlob, error) {
+func doCreatePageBlob(s *txn, a *createPageBlob) (*writtenBlob, error) {
 	b, err := s.createBlob(blob.PageBlob, &a.createEmpty)
 	if err != nil {
 		return nil, err
@@ -105,8 +105,8 @@ func (p *pageRange) pages() (blob.PageRange, error) {
 
 type putPages struct {
 	conditional
-	guarded
-	keyed
+	leaseIDHeader
+	customerKey
 	scoped
 	sequenced
 	pageRange
@@ -132,12 +132,12 @@ type writtenPages struct {
 	Sequence int64 `header:"x-ms-blob-sequence-number,always"`
 }
 
-func doPutPages(s *scope, a *putPages, in *body) (*writtenPages, error) {
-	return s.writePages(&a.pageRange, &a.sequenced, &a.checked, in)
+func doPutPages(s *txn, a *putPages, in *body) (*writtenPages, error) {
+	return s.writePages(&a.pageRange, &a.sequenced, &a.bodyHashes, in)
 }
 
 // writePages fills pages with a body.
-func (s *scope) writePages(p *pageRange, q *sequenced, by *checked, in *body) (*writtenPages, error) {
+func (s *txn) writePages(p *pageRange, q *sequenced, by *bodyHashes, in *body) (*writtenPages, error) {
 	r, err := s.enterPages(p, q)
 	if err != nil {
 		return nil, err
@@ -156,15 +156,15 @@ func (s *scope) writePages(p *pageRange, q *sequenced, by *checked, in *body) (*
 	edit := blob.WritePages(old, blob.PageExtent{Start: r.Start, Stamp: uint64(s.now), Chunk: chunk})
 	out, err := s.editPages(edit)
 	if err == nil {
-		out.checked = by.answered(&in.sums, s.req.Version)
+		out.bodyHashes = by.answered(&in.sums, s.req.Version)
 	}
 	return out, err
 }
 
 type clearPages struct {
 	conditional
-	guarded
-	keyed
+	leaseIDHeader
+	customerKey
 	scoped
 	sequenced
 	pageRange
@@ -182,7 +182,7 @@ func (a *clearPages) checkForm() error {
 	return err
 }
 
-func doClearPages(s *scope, a *clearPages) (*writtenPages, error) {
+func doClearPages(s *txn, a *clearPages) (*writtenPages, error) {
 	r, err := s.enterPages(&a.pageRange, &a.sequenced)
 	if err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ const maxPassed = 100
 
 // firstSnapshot returns when the oldest snapshot of the blob was taken, for which differences may be asked:
 // behind all writes if there is none.
-func (s *scope) firstSnapshot() (uint64, error) {
+func (s *txn) firstSnapshot() (uint64, error) {
 	passed := 0
 	for r, err := range meta.Revisions(s.r, s.container.Generation, s.req.Blob) {
 		switch {
@@ -221,7 +221,7 @@ func (s *scope) firstSnapshot() (uint64, error) {
 }
 
 // enterPages judges what a change of pages depends on.
-func (s *scope) enterPages(p *pageRange, q *sequenced) (blob.PageRange, error) {
+func (s *txn) enterPages(p *pageRange, q *sequenced) (blob.PageRange, error) {
 	r, err := p.pages()
 	if err != nil {
 		return r, err
@@ -236,18 +236,18 @@ func (s *scope) enterPages(p *pageRange, q *sequenced) (blob.PageRange, error) {
 }
 
 // editPages applies an edit and stores the blob as changed.
-func (s *scope) editPages(edit blob.PageEdit) (*writtenPages, error) {
+func (s *txn) editPages(edit blob.PageEdit) (*writtenPages, error) {
 	b := s.blob
 	if err := meta.EditPages(s.tx, s.container.Generation, s.now, b.Content, edit, s.newObject()); err != nil {
 		return nil, err
 	}
 	b.Touch(s.now)
-	out := &writtenPages{writtenBlob{version: versionOf(b.Version()), Encrypted: true}, b.Sequence}
+	out := &writtenPages{writtenBlob{validators: validatorsOf(b.Validators()), Encrypted: true}, b.Sequence}
 	return out, s.putBlob(b)
 }
 
 // resize changes the size of a page blob; pages behind it are dropped.
-func (s *scope) resize(size int64) error {
+func (s *txn) resize(size int64) error {
 	b := s.blob
 	if b.Type != blob.PageBlob {
 		return fault.InvalidBlobType
@@ -272,8 +272,8 @@ const maxPageRanges = 10_000
 
 type getPageRanges struct {
 	conditional
-	guarded
-	addressed
+	leaseIDHeader
+	stateParams
 	Range      wire.Range `header:"x-ms-range|Range"`
 	Marker     *int64     `query:"marker"`
 	MaxResults *int64     `query:"maxresults"`
@@ -313,7 +313,7 @@ func (a *getPageRanges) limit() int {
 }
 
 type pageRanges struct {
-	version
+	validators
 	ContentLength int64       `header:"x-ms-blob-content-length,always"`
 	List          pageListXML `body:"xml"`
 }
@@ -344,7 +344,7 @@ func (l *pageListXML) add(c blob.PageChange, limit int) (more bool) {
 	return true
 }
 
-func doGetPageRanges(s *scope, a *getPageRanges) (*pageRanges, error) {
+func doGetPageRanges(s *txn, a *getPageRanges) (*pageRanges, error) {
 	out, within, err := s.enterPageList(a)
 	if err != nil {
 		return nil, err
@@ -354,13 +354,13 @@ func doGetPageRanges(s *scope, a *getPageRanges) (*pageRanges, error) {
 }
 
 // enterPageList begins the answer about a range of the pages of a blob.
-func (s *scope) enterPageList(a *getPageRanges) (*pageRanges, blob.PageRange, error) {
+func (s *txn) enterPageList(a *getPageRanges) (*pageRanges, blob.PageRange, error) {
 	b := s.blob
 	if b.Type != blob.PageBlob {
 		return nil, blob.PageRange{}, fault.InvalidBlobType
 	}
 	within, err := a.within(b.Size)
-	return &pageRanges{version: versionOf(b.Version()), ContentLength: b.Size}, within, err
+	return &pageRanges{validators: validatorsOf(b.Validators()), ContentLength: b.Size}, within, err
 }
 
 func (l *pageListXML) fill(changes iter.Seq2[blob.PageChange, error], limit int) error {
@@ -377,10 +377,10 @@ func (l *pageListXML) fill(changes iter.Seq2[blob.PageChange, error], limit int)
 
 type getPageDiff struct {
 	getPageRanges
-	Previous stamp `query:"prevsnapshot,required"`
+	Previous revisionID `query:"prevsnapshot,required"`
 }
 
-func doGetPageDiff(s *scope, a *getPageDiff) (*pageRanges, error) {
+func doGetPageDiff(s *txn, a *getPageDiff) (*pageRanges, error) {
 	if a.Snapshot != 0 && a.Previous > a.Snapshot {
 		return nil, fault.PreviousSnapshotCannotBeNewer
 	}

@@ -8,50 +8,50 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// stamp is the ID of a snapshot or version.
-type stamp blob.Time
+// revisionID is the ID of a snapshot or version.
+type revisionID blob.Time
 
 // UnmarshalText reads an ID with its seven fractional digits.
-func (s *stamp) UnmarshalText(text []byte) error {
+func (s *revisionID) UnmarshalText(text []byte) error {
 	t, err := blob.ParseStamp(string(text))
-	*s = stamp(t)
+	*s = revisionID(t)
 	return err
 }
 
 // MarshalText writes an ID.
-func (s stamp) MarshalText() ([]byte, error) { return []byte(blob.Time(s).Stamp()), nil }
+func (s revisionID) MarshalText() ([]byte, error) { return []byte(blob.Time(s).Stamp()), nil }
 
 // versionsSince is the first version of the protocol that knows versions of blobs.
 const versionsSince wire.Version = "2019-12-12"
 
 // versionID names the version that a write made or that a read found.
 type versionID struct {
-	VersionID stamp `header:"x-ms-version-id,since=2019-12-12"`
+	VersionID revisionID `header:"x-ms-version-id,since=2019-12-12"`
 }
 
-// addressed are the parameters by which a request names a snapshot or a version.
+// stateParams are the parameters by which a request names a snapshot or a version.
 // Operations whose arguments lack them work on the base blob only.
-type addressed struct {
-	Snapshot stamp `query:"snapshot"`
-	Version  stamp `query:"versionid"`
+type stateParams struct {
+	Snapshot revisionID `query:"snapshot"`
+	Version  revisionID `query:"versionid"`
 }
 
-// address is which state of a blob a request is for.
-type address struct {
+// stateRef is which state of a blob a request is for.
+type stateRef struct {
 	revision blob.Revision
 	deleted  bool // a soft-deleted one is meant, and no other
 }
 
-func (a *addressed) note(f *form) { f.state, f.takesState = a.address(), true }
+func (a *stateParams) note(f *form) { f.state, f.takesState = a.ref(), true }
 
-func (a *addressed) address() address {
+func (a *stateParams) ref() stateRef {
 	switch {
 	case a.Snapshot != 0:
-		return address{revision: blob.Revision{Kind: blob.Snapshot, ID: blob.Time(a.Snapshot)}}
+		return stateRef{revision: blob.Revision{Kind: blob.Snapshot, ID: blob.Time(a.Snapshot)}}
 	case a.Version != 0:
-		return address{revision: blob.Revision{Kind: blob.PreviousVersion, ID: blob.Time(a.Version)}}
+		return stateRef{revision: blob.Revision{Kind: blob.PreviousVersion, ID: blob.Time(a.Version)}}
 	}
-	return address{}
+	return stateRef{}
 }
 
 // checkState refuses a snapshot or version where only the base blob is meant, as
@@ -79,7 +79,7 @@ func (c *call) checkState() error {
 }
 
 // softDeleted is the answer where a snapshot or version is named that is kept only to be restored.
-func (s *scope) softDeleted() error {
+func (s *txn) softDeleted() error {
 	if s.req.Method != http.MethodHead {
 		return fault.BlobNotFound
 	}
@@ -88,7 +88,7 @@ func (s *scope) softDeleted() error {
 
 // enterRevision loads the state that a request names, and judges the conditions against it.
 // The lease of the base blob has no say (docs/reference/leases.md 4.2).
-func (s *scope) enterRevision(at address) (err error) {
+func (s *txn) enterRevision(at stateRef) (err error) {
 	if at.revision.Kind == blob.PreviousVersion && s.blob != nil && s.blob.VersionID == at.revision.ID {
 		return s.enterBlob()
 	}
@@ -102,7 +102,7 @@ func (s *scope) enterRevision(at address) (err error) {
 	if !at.deleted && s.blob.Deleted != 0 {
 		return s.softDeleted()
 	}
-	if err := s.checkConditions(s.blob.Version(), false); err != nil {
+	if err := s.checkConditions(s.blob.Validators(), false); err != nil {
 		return err
 	}
 	return s.checkWorks()

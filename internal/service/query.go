@@ -8,7 +8,7 @@ import (
 // queryOperations has Query Blob Contents, which is refused after everything that would
 // refuse it anyway has been judged. A program that reads the answer goes on without it.
 func queryOperations() []Operation {
-	refuse := func(*scope, *getProperties) (*version, error) { return nil, fault.FeatureNotSupported }
+	refuse := func(*txn, *getProperties) (*validators, error) { return nil, fault.FeatureNotSupported }
 	return []Operation{
 		{
 			Name: "BlockBlob_Query", On: onBlob("POST", "query"), Needs: auth.PermQueryBlob, Status: 200,

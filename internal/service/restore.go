@@ -49,7 +49,7 @@ func (v containerVersion) String() string { return fmt.Sprintf("%016X", uint64(v
 // (recorded; docs/reference/operations.md 7.1).
 var deletedContainerLease = leaseState{Status: lease.Expired.Status(), State: lease.Expired.String()}
 
-func (s *scope) softDeleteContainer(days int) error {
+func (s *txn) softDeleteContainer(days int) error {
 	c := s.container
 	c.Lease = lease.Lease{Epoch: c.Lease.Epoch}
 	c.Deleted, c.Retained = s.now, s.now+blob.Time(days)*blob.Day
@@ -62,7 +62,7 @@ type restoreContainer struct {
 	Version containerVersion `header:"x-ms-deleted-container-version,required"`
 }
 
-func doRestoreContainer(s *scope, a *restoreContainer) (*nothing, error) {
+func doRestoreContainer(s *txn, a *restoreContainer) (*nothing, error) {
 	if a.Name != s.req.Container {
 		return nil, fault.InvalidHeader("x-ms-deleted-container-name", a.Name)
 	}
@@ -81,4 +81,4 @@ func doRestoreContainer(s *scope, a *restoreContainer) (*nothing, error) {
 
 // doRestoreNowhere answers a restoration without the name of a container in its URL. It
 // lacks a header as a rule, which is told before.
-func doRestoreNowhere(*scope, *restoreContainer) (*nothing, error) { return nil, fault.InvalidURI }
+func doRestoreNowhere(*txn, *restoreContainer) (*nothing, error) { return nil, fault.InvalidURI }

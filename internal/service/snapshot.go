@@ -52,20 +52,20 @@ func failedSnapshots(_ *call, err error) error {
 // snapshotBlob keeps the present state of a blob.
 type snapshotBlob struct {
 	conditional
-	guarded
-	keyed
+	leaseIDHeader
+	customerKey
 	scoped
 	metadata
 }
 
 type snapshotted struct {
-	version
+	validators
 	versionID
-	Snapshot  stamp `header:"x-ms-snapshot"`
-	Encrypted bool  `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
+	Snapshot  revisionID `header:"x-ms-snapshot"`
+	Encrypted bool       `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
 }
 
-func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
+func doSnapshot(s *txn, a *snapshotBlob) (*snapshotted, error) {
 	taken, err := s.entry.Snapshot(s.blob, func(b *blob.Blob) {
 		if m := a.metadata.record(); m != nil {
 			b.Metadata = m
@@ -80,8 +80,8 @@ func doSnapshot(s *scope, a *snapshotBlob) (*snapshotted, error) {
 			return nil, err
 		}
 	}
-	answer := &snapshotted{version: versionOf(taken.Version()), Snapshot: stamp(s.now)}
+	answer := &snapshotted{validators: validatorsOf(taken.Validators()), Snapshot: revisionID(s.now)}
 	answer.Encrypted = a.Metadata != nil // only then is anything written, as far as clients are told
-	answer.VersionID = stamp(s.blob.VersionID)
+	answer.VersionID = revisionID(s.blob.VersionID)
 	return answer, s.putBlob(s.blob)
 }

@@ -108,14 +108,14 @@ type wanted struct {
 	key        *encryption.Key // that it is encrypted with; nil for none
 	conditions blob.Conditions
 	within     wire.Range
-	limit      int64   // bytes of the range
-	tags       bool    // its tags are wanted
-	guard      checked // hashes of the range
-	into       uint64  // generation of the container that a whole copy goes to
-	ownGrant   bool    // what the request itself is granted counts for a source in the same account
-	ownToken   bool    // the same, but of a request by key nothing counts (docs/reference/authorization.md 4.7)
-	archived   bool    // it may be in the archive
-	whole      bool    // the blob is copied as such
+	limit      int64      // bytes of the range
+	tags       bool       // its tags are wanted
+	guard      bodyHashes // hashes of the range
+	into       uint64     // generation of the container that a whole copy goes to
+	ownGrant   bool       // what the request itself is granted counts for a source in the same account
+	ownToken   bool       // the same, but of a request by key nothing counts (docs/reference/authorization.md 4.7)
+	archived   bool       // it may be in the archive
+	whole      bool       // the blob is copied as such
 	words      sourceWording
 	// incremental tells that a snapshot of a page blob is wanted, and last, unless it is nil,
 	// that only what differs from the one that was copied last is.
@@ -142,7 +142,7 @@ type source struct {
 // openSource finds the source that a request names, judges whether the request may read
 // it, and what it demands of it. Whoever gets the source closes its content.
 func (c *call) openSource(w *wanted) (*source, error) {
-	if !c.addressed(w.url.URL) {
+	if !c.isOurs(w.url.URL) {
 		if w.incremental {
 			return nil, fault.InvalidSourceBlobURL
 		}
@@ -161,10 +161,10 @@ func (c *call) openSource(w *wanted) (*source, error) {
 	return c.openLocal(t, w)
 }
 
-// addressed tells whether a URL leads to this server: to the host that the request was
+// isOurs tells whether a URL leads to this server: to the host that the request was
 // sent to, to an account of this server under any host name that carries it, or
 // to an address at which the server listens.
-func (c *call) addressed(u *url.URL) bool {
+func (c *call) isOurs(u *url.URL) bool {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	own, ownPort := splitHost(c.req.Host)
 	if samePort(port, ownPort) && (host == own || loopback(host) && loopback(own)) {
@@ -242,7 +242,7 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 		return nil, fault.InvalidHeader(copySource, w.url.shown())
 	}
 	var out *source
-	err = c.readSource(t, past, w, func(s *scope) error {
+	err = c.readSource(t, past, w, func(s *txn) error {
 		found := &source{wanted: w, record: *s.blob, at: &catalog.State{Generation: s.container.Generation, Blob: t.Blob, Revision: s.revision}}
 		if err := found.judge(s.now); err != nil {
 			return err
@@ -258,15 +258,15 @@ func (c *call) openLocal(t wire.Target, w *wanted) (*source, error) {
 
 // pastOf returns the state of the blob that the query of a source names.
 func pastOf(q query.Query) (past blob.Revision, err error) {
-	var at addressed
-	for name, into := range map[string]*stamp{"snapshot": &at.Snapshot, "versionid": &at.Version} {
+	var at stateParams
+	for name, into := range map[string]*revisionID{"snapshot": &at.Snapshot, "versionid": &at.Version} {
 		if v := q.Get(name); v != "" {
 			if err := into.UnmarshalText([]byte(v)); err != nil {
 				return past, fault.InvalidHeader(copySource, name+"="+v)
 			}
 		}
 	}
-	return at.address().revision, nil
+	return at.ref().revision, nil
 }
 
 // sourceGrant returns what the request may do with the source.
@@ -309,9 +309,9 @@ func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 }
 
 // readSource runs fn on a snapshot with the source loaded.
-func (c *call) readSource(t wire.Target, past blob.Revision, w *wanted, fn func(*scope) error) error {
+func (c *call) readSource(t wire.Target, past blob.Revision, w *wanted, fn func(*txn) error) error {
 	return c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
-		s := &scope{call: c, r: r, now: blob.TimeOf(r.Now()), revision: past, key: w.key}
+		s := &txn{call: c, r: r, now: blob.TimeOf(r.Now()), revision: past, key: w.key}
 		if s.container, err = meta.Container(r, t.Account, t.Container); err != nil {
 			return err
 		}
@@ -354,7 +354,7 @@ func (f *source) judge(now blob.Time) error {
 	}
 	conditions := f.conditions
 	conditions.IfTags = nil
-	if err := f.unmet(conditions.Check(blob.Reads, f.record.Version(), false)); err != nil {
+	if err := f.unmet(conditions.Check(blob.Reads, f.record.Validators(), false)); err != nil {
 		return err
 	}
 	if f.conditions.IfTags == nil || f.conditions.IfTags.Match(f.record.Tags) {
@@ -379,7 +379,7 @@ func (f *source) unmet(err error) error {
 }
 
 // open opens the wanted range, unless the copy can share what is stored.
-func (f *source) open(s *scope) error {
+func (f *source) open(s *txn) error {
 	if f.incremental && f.record.Type != blob.PageBlob {
 		return fault.InvalidSourceBlobType
 	}
@@ -425,7 +425,7 @@ func (f *source) open(s *scope) error {
 
 // runsOnce returns a stream of the stored runs of the blocks, each of them once, however many blocks
 // have it.
-func (f *source) runsOnce(s *scope) (*stream, error) {
+func (f *source) runsOnce(s *txn) (*stream, error) {
 	at := make(map[blob.Chunk]int64, len(f.blocks))
 	once := s.newStream(0)
 	for i := range f.blocks {
@@ -444,7 +444,7 @@ func (f *source) runsOnce(s *scope) (*stream, error) {
 }
 
 // openPages opens the pages to be copied alone, one behind the other.
-func (f *source) openPages(s *scope) error {
+func (f *source) openPages(s *txn) error {
 	was, err := f.copiedLast(s)
 	if err != nil {
 		return err
@@ -484,7 +484,7 @@ func (f *source) openPages(s *scope) error {
 
 // copiedLast returns the pages of the snapshot that was copied last, for the difference; nil
 // if all pages are wanted. Snapshots are copied in their order, and all of one blob.
-func (f *source) copiedLast(s *scope) ([]blob.PageExtent, error) {
+func (f *source) copiedLast(s *txn) ([]blob.PageExtent, error) {
 	last := f.last
 	switch {
 	case last == nil:

@@ -62,7 +62,7 @@ func TestOwnAddresses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := callTo(c.host, c.listening).addressed(u); got != c.want {
+		if got := callTo(c.host, c.listening).isOurs(u); got != c.want {
 			t.Errorf("%s, asked for as %s at %q: %v", c.source, c.host, c.listening, got)
 		}
 	}
@@ -93,7 +93,7 @@ func TestOtherListeners(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := callTo(c.host, c.listening, c.other).addressed(u); got != c.want {
+		if got := callTo(c.host, c.listening, c.other).isOurs(u); got != c.want {
 			t.Errorf("%s, asked for as %s at %s beside %s: %v", c.source, c.host, c.listening, c.other, got)
 		}
 	}
@@ -125,7 +125,7 @@ func FuzzSourceURL(f *testing.F) {
 				t.Fatalf("%q shows %s", text, name)
 			}
 		}
-		if !c.addressed(s.URL) {
+		if !c.isOurs(s.URL) {
 			return
 		}
 		if target, err := wire.ParseTarget(s.Host, s.EscapedPath(), c.Addressing); err == nil && strings.Contains(target.Account, "/") {

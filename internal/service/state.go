@@ -6,7 +6,7 @@ import (
 )
 
 // checkWorks judges whether the state that was loaded lets the operation work on it at all.
-func (s *scope) checkWorks() error {
+func (s *txn) checkWorks() error {
 	if s.blob == nil || s.blob.Uncommitted {
 		return nil
 	}

@@ -65,22 +65,22 @@ func (c *tagConditions) note(f *form) {
 
 type getTags struct {
 	tagConditions
-	guarded
-	addressed
+	leaseIDHeader
+	stateParams
 }
 
 type gotTags struct {
 	Body blob.TagsBody `body:"xml"`
 }
 
-func doGetTags(s *scope, _ *getTags) (*gotTags, error) {
+func doGetTags(s *txn, _ *getTags) (*gotTags, error) {
 	return &gotTags{s.blob.Tags.Body()}, nil
 }
 
 type setTags struct {
 	tagConditions
-	guarded
-	addressed
+	leaseIDHeader
+	stateParams
 	Body blob.TagsBody `body:"xml,required"`
 }
 
@@ -93,7 +93,7 @@ func (a *setTags) checkForm() error {
 	return err
 }
 
-func doSetTags(s *scope, a *setTags) (*nothing, error) {
+func doSetTags(s *txn, a *setTags) (*nothing, error) {
 	tags, err := blob.NewTags(a.Body.Set.Tags)
 	if err != nil {
 		return nil, err

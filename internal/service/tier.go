@@ -52,8 +52,8 @@ func (p *rehydratePriority) UnmarshalText(text []byte) error {
 }
 
 type setTier struct {
-	guarded
-	addressed
+	leaseIDHeader
+	stateParams
 	Tier     tierHeader        `header:"x-ms-access-tier,required"`
 	Priority rehydratePriority `header:"x-ms-rehydrate-priority"`
 	IfTags   tagCondition      `header:"x-ms-if-tags"`
@@ -65,7 +65,7 @@ type tierSet struct {
 	Status int `status:""`
 }
 
-func doSetTier(s *scope, a *setTier) (*tierSet, error) {
+func doSetTier(s *txn, a *setTier) (*tierSet, error) {
 	tier := blob.Tier(a.Tier)
 	state := s.blob.Access.At(s.now)
 	if err := checkTier(s.blob, state.Tier, tier); err != nil {
@@ -95,7 +95,7 @@ const rehydration = time.Minute
 
 // rehydrate sets when the blob comes out of the archive: later only if it was not on its
 // way already.
-func (s *scope) rehydrate(t *blob.TierState, urgent bool) {
+func (s *txn) rehydrate(t *blob.TierState, urgent bool) {
 	after := rehydration
 	if t.Urgent = t.Urgent || urgent; t.Urgent {
 		after /= 10
@@ -121,7 +121,7 @@ func checkTier(b *blob.Blob, old, tier blob.Tier) error {
 
 // placeInTier gives a blob that is being made its tier. A blob that is replaced hands down
 // a tier that was set.
-func (s *scope) placeInTier(b *blob.Blob, tier blob.Tier) error {
+func (s *txn) placeInTier(b *blob.Blob, tier blob.Tier) error {
 	switch {
 	case tier != 0:
 		if err := checkTier(b, 0, tier); err != nil {
@@ -160,9 +160,9 @@ type tierHeaders struct {
 // MarshalText writes the priority.
 func (p rehydratePriority) MarshalText() ([]byte, error) { return []byte(p), nil }
 
-func (s *scope) tierHeaders() tierHeaders { return s.tierOf(s.blob) }
+func (s *txn) tierHeaders() tierHeaders { return s.tierOf(s.blob) }
 
-func (s *scope) tierOf(b *blob.Blob) (h tierHeaders) {
+func (s *txn) tierOf(b *blob.Blob) (h tierHeaders) {
 	t := b.Access.At(s.now)
 	h.Tier, h.Changed = t.Tier, t.Changed.Second()
 	if t.Tier == 0 {
@@ -182,7 +182,7 @@ func (s *scope) tierOf(b *blob.Blob) (h tierHeaders) {
 }
 
 // appendTier appends what listings tell of the tier.
-func (s *scope) appendTier(b []byte, r *blob.Blob) []byte {
+func (s *txn) appendTier(b []byte, r *blob.Blob) []byte {
 	h := s.tierOf(r)
 	if h.Tier == 0 {
 		return b

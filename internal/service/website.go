@@ -23,7 +23,7 @@ var readWebsite = Operation{
 
 // webRead is a request to the website endpoint. Nothing that is not of HTTP counts.
 type webRead struct {
-	dated
+	dateConditions
 	IfMatch     string     `header:"If-Match"`
 	IfNoneMatch string     `header:"If-None-Match"`
 	Range       wire.Range `header:"Range"`
@@ -36,7 +36,7 @@ func (a *webRead) note(f *form) {
 // webPage is a blob as browsers see it.
 type webPage struct {
 	Status int `status:""`
-	version
+	validators
 	contentHeaders
 	Code    fault.Code   `header:"x-ms-error-code"`
 	Range   string       `header:"Content-Range"`
@@ -71,7 +71,7 @@ func (c *call) readWebsite() error {
 	}
 	var page *webPage
 	err = c.DB.View(c.ctx(), func(r kv.Reader) (err error) {
-		s := &scope{call: c, r: r, container: above.container, now: blob.TimeOf(r.Now())}
+		s := &txn{call: c, r: r, container: above.container, now: blob.TimeOf(r.Now())}
 		page, err = s.page(above.properties.Website, a)
 		return err
 	})
@@ -83,13 +83,13 @@ func (c *call) readWebsite() error {
 
 // page returns what the site shows for the path of the request: a document, else the error
 // document, which is neither judged by conditions nor cut into ranges.
-func (s *scope) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
+func (s *txn) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
 	for _, name := range site.Documents(s.req.Blob) {
 		if err := s.find(name); err != nil {
 			return nil, err
 		}
 		if s.blob != nil {
-			if err := s.checkConditions(s.blob.Version(), false); err != nil {
+			if err := s.checkConditions(s.blob.Validators(), false); err != nil {
 				return nil, err
 			}
 			return s.show(a.Range)
@@ -112,7 +112,7 @@ func (s *scope) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
 }
 
 // find loads the current state of a blob that can be shown, nil if there is none.
-func (s *scope) find(name string) (err error) {
+func (s *txn) find(name string) (err error) {
 	s.blob = nil
 	if blob.CheckBlobName(s.req.Container, name) != nil {
 		return nil
@@ -129,8 +129,8 @@ func (s *scope) find(name string) (err error) {
 }
 
 // show returns the blob that was found, or a range of it.
-func (s *scope) show(r wire.Range) (*webPage, error) {
-	page := &webPage{version: versionOf(s.blob.Version()), contentHeaders: contentHeadersOf(&s.blob.HTTP)}
+func (s *txn) show(r wire.Range) (*webPage, error) {
+	page := &webPage{validators: validatorsOf(s.blob.Validators()), contentHeaders: contentHeadersOf(&s.blob.HTTP)}
 	if s.req.Method == http.MethodHead {
 		r = wire.Range{}
 	}

@@ -66,7 +66,7 @@ type worm struct {
 }
 
 // protect gives a blob that is being made what its request asks for.
-func (s *scope) protect(b *blob.Blob, a *worm) error {
+func (s *txn) protect(b *blob.Blob, a *worm) error {
 	if *a == (worm{}) {
 		return nil
 	}
@@ -84,14 +84,14 @@ func (s *scope) protect(b *blob.Blob, a *worm) error {
 }
 
 // checkProtects refuses containers whose blobs can't be protected.
-func (s *scope) checkProtects() error {
+func (s *txn) checkProtects() error {
 	if !s.container.VersionedWORM {
 		return fault.BlobOperationNotSupported
 	}
 	return nil
 }
 
-func (s *scope) setPolicy(b *blob.Blob, p blob.Immutability) error {
+func (s *txn) setPolicy(b *blob.Blob, p blob.Immutability) error {
 	if p.Until <= s.now {
 		return fault.InvalidHeader(untilHeader, p.Until.Std().Format(http.TimeFormat))
 	}
@@ -103,7 +103,7 @@ func (s *scope) setPolicy(b *blob.Blob, p blob.Immutability) error {
 }
 
 type setPolicy struct {
-	addressed
+	stateParams
 	IfUnmodifiedSince conditionDate `header:"If-Unmodified-Since"`
 	Until             policyDate    `header:"x-ms-immutability-policy-until-date,required"`
 	Locked            policyLocked  `header:"x-ms-immutability-policy-mode"`
@@ -118,7 +118,7 @@ type policySet struct {
 	Mode  string    `header:"x-ms-immutability-policy-mode"`
 }
 
-func doSetPolicy(s *scope, a *setPolicy) (*policySet, error) {
+func doSetPolicy(s *txn, a *setPolicy) (*policySet, error) {
 	if err := s.checkProtects(); err != nil {
 		return nil, err
 	}
@@ -129,9 +129,9 @@ func doSetPolicy(s *scope, a *setPolicy) (*policySet, error) {
 	return &policySet{p.Until, p.Mode()}, s.putBlob(s.blob)
 }
 
-type deletePolicy struct{ addressed }
+type deletePolicy struct{ stateParams }
 
-func doDeletePolicy(s *scope, _ *deletePolicy) (*nothing, error) {
+func doDeletePolicy(s *txn, _ *deletePolicy) (*nothing, error) {
 	if err := s.checkProtects(); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func doDeletePolicy(s *scope, _ *deletePolicy) (*nothing, error) {
 }
 
 type setLegalHold struct {
-	addressed
+	stateParams
 	Hold *bool `header:"x-ms-legal-hold,required"`
 }
 
@@ -151,7 +151,7 @@ type legalHoldSet struct {
 	Hold bool `header:"x-ms-legal-hold,always"`
 }
 
-func doSetLegalHold(s *scope, a *setLegalHold) (*legalHoldSet, error) {
+func doSetLegalHold(s *txn, a *setLegalHold) (*legalHoldSet, error) {
 	if err := s.checkProtects(); err != nil {
 		return nil, err
 	}

@@ -59,8 +59,8 @@ func headerValue(h http.Header, canonical string) string {
 	}
 }
 
-// place is what a request is looked up by.
-type place struct {
+// route is what a request is looked up by.
+type route struct {
 	method        string
 	level         Level
 	restype, comp string
@@ -122,7 +122,7 @@ type choice[T any] struct {
 
 // Table finds the row that a request belongs to.
 type Table[T any] struct {
-	places   map[place]*choice[T]
+	places   map[route]*choice[T]
 	restypes map[area]bool // that have a row at all
 }
 
@@ -135,7 +135,7 @@ var methods = []string{
 // in their order, so the specific ones come first; a row that could never be reached because an earlier one takes all
 // its requests is a mistake in the program and panics.
 func NewTable[T any](all []T, sel func(*T) Selector) *Table[T] {
-	t := &Table[T]{places: map[place]*choice[T]{}, restypes: map[area]bool{}}
+	t := &Table[T]{places: map[route]*choice[T]{}, restypes: map[area]bool{}}
 	for i := range all {
 		s := sel(&all[i])
 		c := candidate[T]{row: &all[i], query: s.Query}
@@ -145,7 +145,7 @@ func NewTable[T any](all []T, sel func(*T) Selector) *Table[T] {
 		for method := range strings.SplitSeq(s.Method, ",") {
 			for l := range Level(levels) {
 				if s.AnyLevel || l == s.Level {
-					t.add(place{method, l, strings.ToLower(s.Restype), strings.ToLower(s.Comp)}, c)
+					t.add(route{method, l, strings.ToLower(s.Restype), strings.ToLower(s.Comp)}, c)
 				}
 			}
 		}
@@ -154,7 +154,7 @@ func NewTable[T any](all []T, sel func(*T) Selector) *Table[T] {
 }
 
 // add appends a row to those of a place.
-func (t *Table[T]) add(p place, c candidate[T]) {
+func (t *Table[T]) add(p route, c candidate[T]) {
 	if !slices.Contains(methods, p.method) {
 		panic(fmt.Sprintf("wire: row for method %q", p.method))
 	}
@@ -182,7 +182,7 @@ func (t *Table[T]) add(p place, c candidate[T]) {
 // which the rows of the place differ, which is missing or has a value of no row; the last row of the place names it. Such a
 // header without a value is refused whatever row there is: [fault.InvalidHeaderValue].
 func (t *Table[T]) Match(r *Request) (*T, error) {
-	p := place{r.Method, r.Level, lowered(r.Query.Get("restype")), lowered(r.Query.Get("comp"))}
+	p := route{r.Method, r.Level, lowered(r.Query.Get("restype")), lowered(r.Query.Get("comp"))}
 	if r.Method == http.MethodOptions {
 		p.restype, p.comp = "", ""
 	}
@@ -223,7 +223,7 @@ func lowered(s string) string {
 }
 
 // misplaced tells why no row has the place of a request.
-func (t *Table[T]) misplaced(p place, r *Request) error {
+func (t *Table[T]) misplaced(p route, r *Request) error {
 	for _, m := range methods {
 		if p.method = m; m != http.MethodOptions && t.places[p] != nil {
 			return fault.UnsupportedHTTPVerb

@@ -14,9 +14,9 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// scope is what the function of an operation works on: one resource within one
+// txn is what the function of an operation works on: one resource within one
 // transaction, at one moment.
-type scope struct {
+type txn struct {
 	*call
 	now       blob.Time
 	r         kv.Reader
@@ -33,13 +33,13 @@ type scope struct {
 
 // view runs fn on one snapshot, with the resource loaded and the preconditions of the
 // request judged.
-func (c *call) view(ctx context.Context, fn func(*scope) error) error {
+func (c *call) view(ctx context.Context, fn func(*txn) error) error {
 	container, err := c.enclosing(ctx)
 	if err != nil {
 		return err
 	}
 	return c.DB.View(ctx, func(r kv.Reader) error {
-		s := &scope{call: c, r: r, container: container}
+		s := &txn{call: c, r: r, container: container}
 		if err := s.enter(); err != nil {
 			return err
 		}
@@ -49,13 +49,13 @@ func (c *call) view(ctx context.Context, fn func(*scope) error) error {
 
 // rehearse runs fn as change would, and drops what it writes: it tells early, and
 // from the same rules, whether a change would be refused.
-func (c *call) rehearse(ctx context.Context, fn func(*scope) error) error {
+func (c *call) rehearse(ctx context.Context, fn func(*txn) error) error {
 	_, container, err := c.declare(ctx)
 	if err != nil {
 		return err
 	}
 	return c.DB.View(ctx, func(r kv.Reader) error {
-		s := &scope{call: c, r: r, tx: rehearsal{r}, container: container}
+		s := &txn{call: c, r: r, tx: rehearsal{r}, container: container}
 		if err := s.enter(); err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (c *call) enclosing(ctx context.Context) (*blob.Container, error) {
 }
 
 // enter loads the resource and judges the preconditions.
-func (s *scope) enter() (err error) {
+func (s *txn) enter() (err error) {
 	s.now = blob.TimeOf(s.r.Now())
 	if s.req.Level >= wire.LevelContainer && s.container == nil {
 		s.container, err = meta.Container(s.r, s.req.Account, s.req.Container)
@@ -125,7 +125,7 @@ func (s *scope) enter() (err error) {
 }
 
 // load loads what is stored under the name of the blob.
-func (s *scope) load() (err error) {
+func (s *txn) load() (err error) {
 	name := catalog.Name{
 		Account: s.req.Account, Container: s.req.Container, Generation: s.container.Generation, Blob: s.req.Blob,
 	}
@@ -143,7 +143,7 @@ func (s *scope) load() (err error) {
 	return err
 }
 
-func (s *scope) enterContainer() error {
+func (s *txn) enterContainer() error {
 	if s.container == nil {
 		if s.op.Use.creates {
 			return nil
@@ -157,7 +157,7 @@ func (s *scope) enterContainer() error {
 	return s.checkConditions(s.container.Version(), false)
 }
 
-func (s *scope) enterBlob() error {
+func (s *txn) enterBlob() error {
 	u := s.op.Use
 	if missing := s.blob == nil || s.blob.Uncommitted && !u.staged; missing && !u.creates {
 		return fault.BlobNotFound
@@ -186,7 +186,7 @@ func (s *scope) enterBlob() error {
 	return nil
 }
 
-func (s *scope) checkLease(held *lease.Lease) error {
+func (s *txn) checkLease(held *lease.Lease) error {
 	switch s.op.Use.lease {
 	case leaseReads:
 		return lease.Check(*held, lease.Read, s.form.leaseID, s.r.Now())
@@ -198,16 +198,16 @@ func (s *scope) checkLease(held *lease.Lease) error {
 	return nil
 }
 
-func (s *scope) checkConditions(v blob.Version, ignoreNoneAny bool) error {
+func (s *txn) checkConditions(v blob.Validators, ignoreNoneAny bool) error {
 	err := s.form.conditions.Check(s.op.Use.effect, v, ignoreNoneAny)
 	if err == fault.ConditionNotMet && !s.req.Version.AtLeast(s.op.Use.target) {
 		return fault.TargetConditionNotMet
 	}
-	return tellVersion(err, v)
+	return tellValidators(err, v)
 }
 
-// tellVersion makes the answer that a state is the one the client has say which that is.
-func tellVersion(err error, v blob.Version) error {
+// tellValidators makes the answer that a state is the one the client has say which that is.
+func tellValidators(err error, v blob.Validators) error {
 	e, ok := fault.Of(err)
 	if !ok || e.Status != http.StatusNotModified {
 		return err
@@ -218,7 +218,7 @@ func tellVersion(err error, v blob.Version) error {
 }
 
 // putBlob stores b as the state of the blob that was loaded.
-func (s *scope) putBlob(b *blob.Blob) error {
+func (s *txn) putBlob(b *blob.Blob) error {
 	if s.revision.IsZero() {
 		return s.entry.Put(b)
 	}
@@ -226,7 +226,7 @@ func (s *scope) putBlob(b *blob.Blob) error {
 }
 
 // putContainer stores the container's record, and keeps the index of leases.
-func (s *scope) putContainer(c *blob.Container) error {
+func (s *txn) putContainer(c *blob.Container) error {
 	if err := meta.PutContainer(s.tx, s.req.Account, s.req.Container, c); err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (s *scope) putContainer(c *blob.Container) error {
 }
 
 // indexLease keeps the index of leases when the container is to have a lease.
-func (s *scope) indexLease(l lease.Lease) error {
+func (s *txn) indexLease(l lease.Lease) error {
 	now := s.r.Now()
 	s.freed = s.freed || l.Left(now) < s.lease.Left(now)
 	was, is := present(s.lease), present(l)

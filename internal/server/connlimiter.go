@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// crowd is the open connections, which it keeps to a number: clients leave connections open that they may never use again,
+// connLimiter is the open connections, which it keeps to a number: clients leave connections open that they may never use again,
 // and every one takes a descriptor, of which the process has only so many.
-type crowd struct {
+type connLimiter struct {
 	limit int
 	mu    sync.Mutex
 	open  map[net.Conn]*atomic.Int64 // since when each has carried no request, in Unix nanoseconds; 0 for one that does
@@ -25,7 +25,7 @@ type peer struct {
 }
 
 // peer returns the peer of a connection, which leave takes it from; nil if it has no IP address.
-func (o *crowd) peer(c net.Conn) *peer {
+func (o *connLimiter) peer(c net.Conn) *peer {
 	at, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {
 		return nil
@@ -46,7 +46,7 @@ func (o *crowd) peer(c net.Conn) *peer {
 }
 
 // leave takes a connection from its peer.
-func (o *crowd) leave(p *peer) {
+func (o *connLimiter) leave(p *peer) {
 	if p == nil {
 		return
 	}
@@ -61,7 +61,7 @@ func (o *crowd) leave(p *peer) {
 // to ask something does not ask again elsewhere when it is closed, as one does with a connection that it has kept. If there are
 // too many now it returns the one to close: that which has been idle longest, or else c itself. As long as all that could be
 // closed are new, there may be twice as many: most are gone or busy soon.
-func (o *crowd) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
+func (o *connLimiter) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -84,7 +84,7 @@ func (o *crowd) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
 }
 
 // idlest returns the connection that has been idle longest and since when, nil if none is.
-func (o *crowd) idlest() (longest net.Conn, oldest int64) {
+func (o *connLimiter) idlest() (longest net.Conn, oldest int64) {
 	for c, idle := range o.open {
 		if since := idle.Load(); since != 0 && (longest == nil || since < oldest) {
 			longest, oldest = c, since
@@ -94,14 +94,14 @@ func (o *crowd) idlest() (longest net.Conn, oldest int64) {
 }
 
 // remove forgets a connection.
-func (o *crowd) remove(c net.Conn) {
+func (o *connLimiter) remove(c net.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.open, c)
 }
 
 // idle returns since when a connection has been idle; what it points to counts for nothing if the connection is to be closed.
-func (o *crowd) idle(c net.Conn) *atomic.Int64 {
+func (o *connLimiter) idle(c net.Conn) *atomic.Int64 {
 	if t := tracked(c); t != nil {
 		return &t.idle
 	}

@@ -42,7 +42,7 @@ type gotServiceProperties struct {
 	Body servicePropertiesXML `body:"xml"`
 }
 
-func doGetServiceProperties(s *scope, _ *nothing) (*gotServiceProperties, error) {
+func doGetServiceProperties(s *txn, _ *nothing) (*gotServiceProperties, error) {
 	stored, err := meta.ServiceProperties(s.r, s.req.Account)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func websiteContainers(c *call) []kv.Key {
 	return []kv.Key{meta.ContainerKey(c.req.Account, blob.WebContainer), meta.ContainerKey(c.req.Account, blob.LogsContainer)}
 }
 
-func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error) {
+func doSetServiceProperties(s *txn, a *setServiceProperties) (*nothing, error) {
 	p, err := meta.ServiceProperties(s.r, s.req.Account)
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func doSetServiceProperties(s *scope, a *setServiceProperties) (*nothing, error)
 }
 
 // createSystemContainer creates a container that comes with a setting, unless there is one.
-func (s *scope) createSystemContainer(name string) error {
+func (s *txn) createSystemContainer(name string) error {
 	c, err := meta.Container(s.r, s.req.Account, name)
 	if c != nil || err != nil {
 		return err
@@ -152,7 +152,7 @@ type statisticsXML struct {
 
 // doGetStatistics tells of the secondary endpoint, and only there: it reads the same
 // store as the primary one, so it is never behind.
-func doGetStatistics(s *scope, _ *nothing) (*statistics, error) {
+func doGetStatistics(s *txn, _ *nothing) (*statistics, error) {
 	if !s.req.Secondary {
 		return nil, fault.InvalidQuery("comp", "stats", "Statistics are those of the secondary endpoint.")
 	}

@@ -34,11 +34,11 @@ func bySize(v wire.Version, newest, since2016, old int64) int64 {
 
 type putBlob struct {
 	conditional
-	guarded
+	leaseIDHeader
 	properties
 	metadata
 	attributes
-	keyed
+	customerKey
 	upload
 	ContentLength string `header:"x-ms-blob-content-length"`
 }
@@ -61,17 +61,17 @@ func (a *putBlob) checkForm() error {
 
 // writtenBlob is the answer to the operations that write content.
 type writtenBlob struct {
-	version
+	validators
 	versionID
-	checked
+	bodyHashes
 	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
 }
 
 func writtenOf(b *blob.Blob) writtenBlob {
-	return writtenBlob{version: versionOf(b.Version()), versionID: versionID{stamp(b.VersionID)}, Encrypted: true}
+	return writtenBlob{validators: validatorsOf(b.Validators()), versionID: versionID{revisionID(b.VersionID)}, Encrypted: true}
 }
 
-func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
+func doPutBlob(s *txn, a *putBlob, in *body) (*writtenBlob, error) {
 	b, err := s.entry.Replace(blob.BlockBlob)
 	if err != nil {
 		return nil, err
@@ -105,33 +105,33 @@ func doPutBlob(s *scope, a *putBlob, in *body) (*writtenBlob, error) {
 // setMetadata replaces the metadata of a blob.
 type setMetadata struct {
 	conditional
-	guarded
-	keyed
+	leaseIDHeader
+	customerKey
 	scoped
 	metadata
 }
 
 type changedBlob struct {
-	version
+	validators
 	versionID
 	Encrypted bool `header:"x-ms-request-server-encrypted,always,since=2015-12-11"`
 }
 
-func doSetMetadata(s *scope, a *setMetadata) (*changedBlob, error) {
+func doSetMetadata(s *txn, a *setMetadata) (*changedBlob, error) {
 	if err := s.entry.Branch(); err != nil {
 		return nil, err
 	}
 	s.blob.Metadata, s.blob.Copy = a.record(), nil
 	s.blob.Touch(s.now)
-	return &changedBlob{versionOf(s.blob.Version()), versionID{stamp(s.blob.VersionID)}, true}, s.putBlob(s.blob)
+	return &changedBlob{validatorsOf(s.blob.Validators()), versionID{revisionID(s.blob.VersionID)}, true}, s.putBlob(s.blob)
 }
 
 // setProperties replaces the standard headers of a blob, all of them if any is given,
 // and may change size and sequence number of a page blob.
 type setProperties struct {
 	conditional
-	guarded
-	keyed
+	leaseIDHeader
+	customerKey
 	scoped
 	textProperties
 	// ContentMD5 is stored as it comes, even if it is too short or too long to be an MD5
@@ -165,7 +165,7 @@ func (a *setProperties) record() blob.HTTPHeaders {
 // note notes that the request needs neither key nor scope, as only a new size touches what is
 // encrypted.
 func (a *setProperties) note(f *form) {
-	f.leavesContent = a.Size == nil && a.keyed == keyed{} && a.Scope == ""
+	f.leavesContent = a.Size == nil && a.customerKey == customerKey{} && a.Scope == ""
 }
 
 // replaces tells whether the standard headers are to be replaced: when one is given,
@@ -177,11 +177,11 @@ func (a *setProperties) replaces() bool {
 }
 
 type setBlob struct {
-	version
+	validators
 	Sequence *int64 `header:"x-ms-blob-sequence-number"`
 }
 
-func doSetProperties(s *scope, a *setProperties) (*setBlob, error) {
+func doSetProperties(s *txn, a *setProperties) (*setBlob, error) {
 	b := s.blob
 	if a.replaces() {
 		b.HTTP = a.record()
@@ -204,7 +204,7 @@ func doSetProperties(s *scope, a *setProperties) (*setBlob, error) {
 	}
 	b.Copy = nil
 	b.Touch(s.now)
-	out := &setBlob{version: versionOf(b.Version())}
+	out := &setBlob{validators: validatorsOf(b.Validators())}
 	if b.Type == blob.PageBlob {
 		out.Sequence = &b.Sequence
 	}
