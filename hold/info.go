@@ -41,8 +41,8 @@ type Info struct {
 	Holder *Holder
 	// Epoch is the highest epoch given out so far, as the server tells or else as the metadata say; 0: none.
 	Epoch uint64
-	// Observed is what the server knows of the present holder. Only servers with that extension tell it, and only to those
-	// who may know.
+	// Observed is what the server knows of the present holder. Only servers with that extension
+	// return it, and only to clients that may see it.
 	Observed *Observed
 }
 

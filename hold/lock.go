@@ -26,8 +26,9 @@ type LockOptions struct {
 	// Describe is written to the metadata under the lease, for others to read with Inspect. It stays there when the lease
 	// ends. Since is filled in. See Self.
 	Describe *Holder
-	// Epoch gives the lock a number that is higher than that of every earlier one: see Lock.Epoch. Programs that share a
-	// lock have to agree on Options.Extensions too: the server's numbers and those in the metadata don't know each other.
+	// Epoch gives the lock a number higher than the number of every earlier lock: see Lock.Epoch.
+	// Programs that share a lock have to agree on Options.Extensions too: the server's numbers and
+	// those in the metadata don't know each other.
 	Epoch bool
 	// Poll is the longest pause between two looks at a lease that someone else holds. Default 3 s.
 	Poll time.Duration
@@ -257,7 +258,8 @@ func (c *Client) Lock(ctx context.Context, o *LockOptions) (*Lock, error) {
 	return c.seek(ctx, context.WithoutCancel(ctx), o, true)
 }
 
-// TryLock takes the lease if it is free, and otherwise fails with a *HeldError that says what is known of the holder.
+// TryLock takes the lease if it is free, and otherwise fails with a *HeldError that describes the
+// holder as far as it is known.
 func (c *Client) TryLock(ctx context.Context, o *LockOptions) (*Lock, error) {
 	return c.seek(ctx, context.WithoutCancel(ctx), o, false)
 }

@@ -102,7 +102,7 @@ func (c *Conditions) checkWrite(e Effect, v Validators, ignoreNoneAny bool) erro
 			return fault.ConditionNotMet
 		}
 	case !v.Committed && v.Modified.IsZero():
-		// Every other condition is about a blob that is not there: skipped.
+		// Every other condition needs a blob, and there is none: skipped.
 	case c.IfNoneMatch != "":
 		if v.Committed && v.matches(c.IfNoneMatch) {
 			return fault.ConditionNotMet
@@ -121,8 +121,8 @@ func (c *Conditions) checkTags(v Validators) error {
 	return nil
 }
 
-// matches tells whether one of the ETags in a header is that of v. ETags are
-// opaque text, with or without quotation marks; weak ones never match.
+// matches reports whether one of the ETags in a header is the ETag of v. ETags are opaque text,
+// with or without quotation marks; weak ones never match.
 func (v Validators) matches(header string) bool {
 	var own [20]byte
 	bare := string(v.ETag.AppendBare(own[:0]))

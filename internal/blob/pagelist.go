@@ -25,8 +25,9 @@ func PageList(extents Extents, within PageRange) iter.Seq2[PageChange, error] {
 	})
 }
 
-// PageDiff yields in what the pages of a range differ from those of an earlier snapshot: pages written since, adjacent ones as one, and pages that
-// are zero now and were written then or since. Pages written with what they held before count as written.
+// PageDiff yields the pages of a range that differ from an earlier snapshot: pages written since
+// then, adjacent ones as one, and pages that are zero now and were written then or since. Pages
+// written with what they held before count as written.
 func PageDiff(now, before Extents, within PageRange) iter.Seq2[PageChange, error] {
 	return joined(func(yield func(PageChange, error) bool) {
 		is, was := newCursor(now, within), newCursor(before, within)

@@ -102,7 +102,8 @@ func ClearPages(old []PageExtent, r PageRange, since, stamp uint64) PageEdit {
 	return ReplacePages(old, []PageRange{r}, cleared)
 }
 
-// TruncatePages returns the edit for a new size of the blob, which matters to what lies behind it. old is as for [WritePages].
+// TruncatePages returns the edit for a new size of the blob: it removes the extents behind the new
+// end. old is as for [WritePages].
 func TruncatePages(old []PageExtent, size int64) PageEdit {
 	return ReplacePages(old, []PageRange{{size, math.MaxInt64}}, nil)
 }
@@ -135,8 +136,9 @@ func ReplacePages(old []PageExtent, changed []PageRange, with []PageExtent) (e P
 	return e
 }
 
-// References returns by how much the number of extents of the blob that lie in an object changes with the edit; objects for which it does not
-// change are left out. An object may be released when its number falls to 0, and not before: an extent that was split lies in one object still.
+// References returns by how much the number of extents of the blob that lie in an object changes
+// with the edit; objects for which it does not change are left out. An object may be released when
+// its number falls to 0, and not before: the parts of a split extent still lie in one object.
 func (e PageEdit) References() map[ObjectID]int {
 	changes := make(map[ObjectID]int)
 	for i := range e.Insert {
@@ -162,7 +164,7 @@ type Extents = iter.Seq2[PageExtent, error]
 type PageRun struct {
 	PageRange
 	Chunk Chunk // has no meaning unless Written
-	// Written tells that the run lies in a chunk; otherwise it is zero.
+	// Written is set if the run lies in a chunk; otherwise it is zero.
 	Written bool
 }
 

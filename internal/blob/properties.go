@@ -24,7 +24,7 @@ type Retention struct {
 // MaxRetentionDays is the longest retention.
 const MaxRetentionDays = 365
 
-// Logging says which requests are logged. It is kept and told, and nothing is logged.
+// Logging says which requests are logged. It is stored and returned, but nothing is logged.
 type Logging struct {
 	Version   string     `xml:"Version" cbor:"1,keyasint,omitempty"`
 	Read      *bool      `xml:"Read" cbor:"3,keyasint,omitempty"`
@@ -42,7 +42,7 @@ func (l *Logging) Logs() bool {
 	return on(l.Delete) || on(l.Read) || on(l.Write)
 }
 
-// Metrics says which metrics are collected. It is kept and told, and has no effect.
+// Metrics says which metrics are collected. It is stored and returned, but has no effect.
 type Metrics struct {
 	Version     string     `xml:"Version" cbor:"1,keyasint,omitempty"`
 	Enabled     *bool      `xml:"Enabled" cbor:"2,keyasint,omitempty"`
@@ -67,7 +67,7 @@ type CORSRule struct {
 // DeleteRetention says how long deleted and overwritten blobs can be restored.
 type DeleteRetention struct {
 	Retention
-	// Permanent allows to delete for good what is soft-deleted.
+	// Permanent allows soft-deleted blobs to be deleted for good.
 	Permanent *bool `xml:"AllowPermanentDelete" cbor:"3,keyasint,omitempty"`
 }
 
@@ -79,11 +79,11 @@ type StaticWebsite struct {
 	NotFound     string `xml:"ErrorDocument404Path,omitempty" cbor:"4,keyasint,omitempty"`
 }
 
-// Serves tells whether there is a website. w may be nil.
+// Serves reports whether there is a website. w may be nil.
 func (w *StaticWebsite) Serves() bool { return w != nil && w.Enabled != nil && *w.Enabled }
 
-// Documents returns the names of the blobs of which the first that exists is shown for a
-// path without its first slash (docs/facts/static-website.md).
+// Documents returns the names of blobs, the first existing of which is shown for a path (without
+// its first slash) (docs/facts/static-website.md).
 func (w *StaticWebsite) Documents(path string) []string {
 	folder := path == "" || strings.HasSuffix(path, "/")
 	switch {
@@ -97,8 +97,8 @@ func (w *StaticWebsite) Documents(path string) []string {
 	return []string{path}
 }
 
-// ErrorDocument returns the name of the blob that is shown in place of what does not
-// exist; "" for none.
+// ErrorDocument returns the name of the blob that is shown when a document does not exist; "" for
+// none.
 func (w *StaticWebsite) ErrorDocument() string { return strings.TrimPrefix(w.NotFound, "/") }
 
 // Merge takes over the settings that changes makes.
@@ -120,8 +120,8 @@ func replace[T any](old **T, changed *T) {
 	}
 }
 
-// Retained returns until when what is deleted at now is kept; zero when it is deleted
-// for good. p may be nil.
+// Retained returns until when a blob that is deleted at now is kept; zero if it is deleted for
+// good. p may be nil.
 func (p *ServiceProperties) Retained(now Time) Time {
 	if p == nil || p.Deletions == nil || p.Deletions.Days == nil {
 		return 0
@@ -129,8 +129,7 @@ func (p *ServiceProperties) Retained(now Time) Time {
 	return now + Time(*p.Deletions.Days)*Day
 }
 
-// AllowsPermanentDelete tells whether what is soft-deleted may be deleted for good. p
-// may be nil.
+// AllowsPermanentDelete reports whether soft-deleted blobs may be deleted for good. p may be nil.
 func (p *ServiceProperties) AllowsPermanentDelete() bool {
 	return p != nil && p.Deletions != nil && p.Deletions.Days != nil && p.Deletions.Permanent != nil && *p.Deletions.Permanent
 }

@@ -17,9 +17,9 @@ const (
 	maxCORSPrefixes = 2  // in a list
 )
 
-// Check refuses settings that can't be made: InvalidXmlDocument for what is missing, out
-// of range or too much, InvalidXmlNodeValue for a method that is none (docs/reference/operations.md
-// 4.1). The default version is left to whoever knows the versions.
+// Check refuses settings that can't be made: InvalidXmlDocument for what is missing, out of range
+// or too much, InvalidXmlNodeValue for a method that is none (docs/reference/operations.md 4.1).
+// The default version is checked by the caller, which knows the versions.
 func (p *ServiceProperties) Check() error {
 	var err error
 	check := func(ok bool, reason string) {
@@ -50,8 +50,8 @@ func (p *ServiceProperties) Check() error {
 	return err
 }
 
-// ok tells whether a policy says for how many days if it is enabled. Days of one that
-// is not are dropped.
+// ok reports whether an enabled policy has a number of days. The days of a disabled policy are
+// dropped.
 func (r *Retention) ok() bool {
 	switch {
 	case r == nil || r.Enabled == nil:
@@ -96,8 +96,7 @@ func (r *CORSRule) check(size *int) error {
 	return nil
 }
 
-// fits tells whether a list keeps to the numbers of plain items and of items with an
-// asterisk.
+// fits reports whether a list has at most so many plain items and so many items with an asterisk.
 func fits(list string, plain, stars int) bool {
 	for _, item := range SplitList(list) {
 		if len(item) > maxCORSItem {

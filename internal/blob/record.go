@@ -43,7 +43,7 @@ type Blob struct {
 	// Uncommitted marks a blob that exists only as uncommitted blocks: it can be
 	// leased, and listed when asked for, and is not found by reads.
 	Uncommitted bool `cbor:"11,keyasint,omitempty"`
-	// Staged tells that there may be uncommitted blocks. Without it, and without
+	// Staged is set if there may be uncommitted blocks. Without it, and without
 	// Uncommitted, there are none that a write has to drop: versions that did not know it
 	// may have left some, for the sweeper.
 	Staged bool `cbor:"12,keyasint,omitempty"`
@@ -68,7 +68,7 @@ type Blob struct {
 	// for none. Scope is the name of an encryption scope.
 	KeyHash []byte `cbor:"40,keyasint,omitempty"`
 	Scope   string `cbor:"41,keyasint,omitempty"`
-	// Sealed tells that nothing can be appended to this append blob any more.
+	// Sealed is set if nothing can be appended to this append blob any more.
 	Sealed bool `cbor:"35,keyasint,omitempty"`
 	// Sequence is the sequence number of a page blob.
 	Sequence int64 `cbor:"36,keyasint,omitempty"`
@@ -108,7 +108,7 @@ type HTTPHeaders struct {
 	ContentDisposition string `cbor:"4,keyasint,omitempty"`
 	CacheControl       string `cbor:"5,keyasint,omitempty"`
 	ContentMD5         []byte `cbor:"6,keyasint,omitempty"` // 16 bytes, or none
-	// Untyped tells that the type was erased, so that reads return none; else they return a
+	// Untyped is set if the type was erased, so that reads return none; else they return a
 	// default where there is none.
 	Untyped bool `cbor:"7,keyasint,omitempty"`
 }
@@ -165,14 +165,14 @@ type Content struct {
 	Blocks []Block `cbor:"2,keyasint,omitempty"`
 	// List names the list of blocks, or of pages, that is stored under keys of its own.
 	List ObjectID `cbor:"3,keyasint,omitempty"`
-	// Listed tells that List is used.
+	// Listed is set if List is used.
 	Listed bool `cbor:"4,keyasint,omitempty"`
 	// Count is the number of blocks.
 	Count int `cbor:"5,keyasint,omitempty"`
-	// Shared tells that an object of this content may have another holder: a
+	// Shared is set if an object of this content may have another holder: a
 	// snapshot, a version or a copy.
 	Shared bool `cbor:"6,keyasint,omitempty"`
-	// Paged tells that List names the extents of a page blob, which lie under the keys
+	// Paged is set if List names the extents of a page blob, which lie under the keys
 	// of the blob Name.
 	Paged bool   `cbor:"7,keyasint,omitempty"`
 	Name  string `cbor:"8,keyasint,omitempty"`
@@ -240,7 +240,7 @@ type Container struct {
 	Deleted  Time     `cbor:"8,keyasint,omitempty"`
 	Retained Time     `cbor:"9,keyasint,omitempty"`
 	Policies []Policy `cbor:"10,keyasint,omitempty"`
-	// VersionedWORM tells that blobs may have immutability policies and legal holds.
+	// VersionedWORM is set if blobs may have immutability policies and legal holds.
 	VersionedWORM bool `cbor:"12,keyasint,omitempty"`
 	// DefaultScope is the encryption scope of blobs that name none; DenyScopeOverride tells
 	// that they can't name another.

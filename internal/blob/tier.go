@@ -47,7 +47,7 @@ func ParseTier(name string) (t Tier, ok bool) {
 	return 0, false
 }
 
-// Fits tells whether blobs of a type can be in the tier. Append blobs have none.
+// Fits reports whether blobs of a type can be in the tier. Append blobs have none.
 func (t Tier) Fits(b Type) bool {
 	switch b {
 	case BlockBlob:

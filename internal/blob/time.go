@@ -28,7 +28,7 @@ func (t Time) Std() time.Time {
 	return time.Unix(s, rest*100).UTC()
 }
 
-// IsZero tells whether there is no time.
+// IsZero reports whether there is no time.
 func (t Time) IsZero() bool { return t == 0 }
 
 // Second returns t cut to the whole second, the granularity of Last-Modified

@@ -8,8 +8,7 @@ import (
 	"github.com/leasehold/leasehold/internal/meta"
 )
 
-// SetContent gives b the content that is made of blocks, none of which it had before, and releases
-// what it had.
+// SetContent gives b a content made of blocks, all of them new to b, and releases the old content.
 func (e *Entry) SetContent(b *blob.Blob, blocks []blob.Block) error {
 	if err := e.release(b.Content); err != nil {
 		return err

@@ -30,7 +30,7 @@ func (n *Name) deadline() meta.Deadline {
 	return meta.Deadline{Account: n.Account, Container: n.Container}
 }
 
-// Rules are the settings of the account that decide what is kept of a state that ends.
+// Rules are the settings of the account that decide whether a state is kept when it ends.
 type Rules struct {
 	// Versioning keeps the state as a previous version.
 	Versioning bool
@@ -58,7 +58,7 @@ type Entry struct {
 	superseded *superseded   // nil unless a revision has taken over the content of Current
 }
 
-// indexed is what the indexes say of the stored record of the current state.
+// indexed holds what the indexes say about the stored record of the current state.
 type indexed struct {
 	tags  blob.Tags
 	ends  blob.Time // when it expires; 0 for never
@@ -101,8 +101,8 @@ func (e *Entry) Leased() bool { return e.stored.leased() }
 // Blocks returns for how long the stored lease keeps others out, if nobody touches the blob.
 func (e *Entry) Blocks() time.Duration { return e.stored.blocks(e.r.Now()) }
 
-// Freed reports whether the transaction lets the lease end sooner than before, so that those who
-// wait for it have to look again.
+// Freed reports whether the transaction lets the lease end sooner than before, so that requests
+// that wait for it have to try again.
 func (e *Entry) Freed() bool { return e.freed }
 
 // Put stores b as the current state.
@@ -114,7 +114,7 @@ func (e *Entry) Put(b *blob.Blob) error {
 	return meta.PutBlob(e.tx, e.Generation, e.Blob, b)
 }
 
-// remove removes the record of the current state, and not its content.
+// remove removes the record of the current state but not its content.
 func (e *Entry) remove() error {
 	if err := e.index(indexed{}); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (e *Entry) remove() error {
 	return meta.DeleteBlob(e.tx, e.Generation, e.Blob)
 }
 
-// index makes the indexes say next of the current state.
+// index updates the indexes for the next current state.
 func (e *Entry) index(next indexed) error {
 	was, now := e.stored, e.r.Now()
 	e.stored = next
@@ -140,7 +140,7 @@ func (e *Entry) index(next indexed) error {
 	return meta.IndexLease(e.tx, e.Account, e.Container, e.Generation, e.Blob, next.leased())
 }
 
-// Schedule has the sweeper retire what is due of the entry at a time.
+// Schedule has the sweeper retire, at the given time, the states of the entry that are due then.
 func (e *Entry) Schedule(at blob.Time) error {
 	return meta.Schedule(e.tx, at, e.Key(), e.deadline())
 }

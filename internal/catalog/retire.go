@@ -26,9 +26,9 @@ func (e *Entry) expire() error {
 	return e.remove()
 }
 
-// Retire removes the revisions whose retention has ended, then the uncommitted blocks that nobody
-// has added to for meta.StagedFor, together with a blob that exists only as those. It reports
-// whether another call is needed. A protected revision stays, and is scheduled again.
+// Retire removes the revisions whose retention has ended, then the uncommitted blocks if none was
+// added for meta.StagedFor, and with them a blob that consists of nothing else. It reports whether
+// another call is needed. A protected revision stays, and is scheduled again.
 func (e *Entry) Retire() (more bool, err error) {
 	done := 0
 	for r, err := range meta.Revisions(e.r, e.Generation, e.Blob) {

@@ -16,7 +16,7 @@ import (
 // A snapshot or previous version that is deleted is soft-deleted, or gone. A protected state ends
 // in none of these ways (docs/decisions/immutability.md).
 
-// superseded is a revision that has taken over the content of the current state.
+// superseded is the revision that has taken over the content of the current state.
 type superseded struct {
 	id     blob.Revision
 	record *blob.Blob
@@ -30,7 +30,7 @@ func (e *Entry) NewVersion() blob.Time {
 	return 0
 }
 
-// becomesVersion reports whether b becomes a previous version when it is current no more.
+// becomesVersion reports whether b becomes a previous version when it ceases to be current.
 func (e *Entry) becomesVersion(b *blob.Blob) bool { return b.VersionID != 0 || e.NewVersion() != 0 }
 
 // Replace makes way for a new state of type t. It returns the record to store with Put: with the
@@ -119,7 +119,7 @@ func (e *Entry) versionOf(b *blob.Blob) (blob.Revision, error) {
 
 // Branch keeps the current state as a previous version, if versions are kept, and lets it go on as
 // a new version with the same content. Put has to follow and, while versioning is off, Touch before
-// it: a state without a version ID is told from the version that it came from by its ETag.
+// it: its ETag tells a state without a version ID from the version that it came from.
 func (e *Entry) Branch() error {
 	b := e.Current
 	if !e.becomesVersion(b) {
@@ -226,8 +226,8 @@ func (e *Entry) Erase(id blob.Revision, b *blob.Blob) error {
 	return meta.DeleteRevision(e.tx, e.Generation, e.Blob, id, b)
 }
 
-// DeleteSnapshots deletes the snapshots of the blob that are not soft-deleted already, or none of
-// them if one is protected.
+// DeleteSnapshots deletes the snapshots of the blob that are not soft-deleted yet, or none if one
+// of them is protected.
 func (e *Entry) DeleteSnapshots() error {
 	return e.eachSnapshot(func(id blob.Revision, b *blob.Blob) error {
 		_, err := e.DeleteRevision(id, b)
@@ -262,7 +262,7 @@ func (e *Entry) eachSnapshot(visit func(blob.Revision, *blob.Blob) error) error 
 	return nil
 }
 
-// Undelete restores all that is soft-deleted of the entry. It reports whether the entry has any
+// Undelete restores every soft-deleted state of the entry. It reports whether the entry has any
 // state at all.
 func (e *Entry) Undelete() (found bool, err error) {
 	found = e.Current != nil

@@ -9,8 +9,8 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// Sweeper retires what has come to its end without a request, and removes what transactions have
-// released. Any number of sweepers may work on one store.
+// Sweeper retires states whose time has come without a request, and removes the bytes that
+// transactions have released. Any number of sweepers may work on one store.
 type Sweeper struct {
 	DB       kv.DB
 	Segments segment.Store
@@ -72,8 +72,8 @@ func (w *Sweeper) retire(ctx context.Context, overdue func(kv.Reader) ([]meta.Du
 	return len(batch), nil
 }
 
-// retireDue retires what one deadline is about, in one step, and removes the deadline with the
-// last.
+// retireDue performs one step of what a deadline asks for, and removes the deadline with the last
+// step.
 func retireDue(tx kv.Tx, d *meta.Due) error {
 	if d.Blob == "" {
 		if err := meta.RetireContainers(tx, d.Account, d.Container); err != nil {

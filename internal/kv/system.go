@@ -3,7 +3,7 @@ package kv
 import "time"
 
 // SystemClock returns a clock for NewClock: the wall time of this moment plus the time that has
-// passed since, where the system tells it including the time for which the machine slept. The clock
+// passed since, including the time for which the machine slept if the system reports it. The clock
 // that Go reads stands meanwhile, and a lease would then outlive the sleep of the machine by its
 // length.
 func SystemClock() func() time.Time {

@@ -10,11 +10,10 @@ import (
 	"github.com/leasehold/leasehold/internal/lease"
 )
 
-// Records of blobs are what the service reads most, thousands of them for one listing.
-// They are read by hand, field by field, at a fraction of what the codec takes, which
-// finds out by reflection where a value goes. What the codec says is what counts: a test
-// holds this reader to it, for every field there is, and what it doesn't know is left to
-// the codec.
+// Records of blobs are what the service reads most, thousands of them for one listing. They are
+// read by hand, field by field, in a fraction of the time of the codec, which finds the field of
+// each value by reflection. The codec decides: a test holds this reader to it for every field, and
+// leaves anything unusual to the codec.
 
 // getBlob is get for records of blobs.
 func getBlob(r kv.Reader, key []byte) (*blob.Blob, error) {
@@ -113,7 +112,7 @@ func (c *cursor) properties(b *blob.Blob) (left int) {
 	return left
 }
 
-// further reads those of the fields of a record that most blobs lack, and returns how many are left.
+// further reads the fields of a record that most blobs lack, and returns how many are left.
 func (c *cursor) further(b *blob.Blob, left int) int {
 	if c.field(&left, 11) {
 		b.Uncommitted = c.bool()

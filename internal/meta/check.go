@@ -20,31 +20,32 @@ import (
 type Checker struct {
 	DB       kv.DB
 	Segments segment.Store
-	// Report is told each finding.
+	// Report is called with each finding.
 	Report func(Finding)
-	// Progress, if set, is told now and then what is looked at and how many were.
+	// Progress, if set, is called now and then with the kind of thing that is being checked and how
+	// many have been.
 	Progress func(what string, done int)
 }
 
 // Finding is one thing that is not as it should be.
 type Finding struct {
-	// Garbage tells that nothing refers to it: it takes space and does no harm. All else is
+	// Garbage is set if nothing refers to it: it takes space and does no harm. All else is
 	// damage.
 	Garbage bool
-	// Unreachable tells that a blob is whole, but has a name that no request can have.
+	// Unreachable is set if a blob is whole, but has a name that no request can have.
 	Unreachable bool
 	Text        string // a line
 }
 
-// Checked is what a check has seen.
+// Checked counts what a check has seen.
 type Checked struct {
 	Containers, Blobs, Segments int // blobs: states of blobs
 	Damage, Garbage             int // findings
 	Unreachable                 int // blobs
 }
 
-// Run checks the store. Damage is no error: the error is that of ctx, or tells why the store
-// can't be checked.
+// Run checks the store. Damage is not an error: the error is the error of ctx, or the reason why
+// the store can't be checked.
 func (c *Checker) Run(ctx context.Context) (Checked, error) {
 	k := &checking{
 		Checker: c, ctx: ctx,
@@ -89,8 +90,8 @@ type checking struct {
 	err  error // ends the run
 	done int   // of what is looked at
 
-	// blind tells that something could not be read: nothing is called garbage then, as what
-	// refers to it may be what is missing.
+	// blind tells that something could not be read: nothing is called garbage then, since the
+	// record that refers to it may be the one that is missing.
 	blind bool
 
 	containers map[uint64]*checkedContainer // by generation, the deleted ones too
@@ -258,7 +259,7 @@ func (k *checking) wantLease(gen uint64, name string) {
 	}
 }
 
-// allGarbage notes what is about to be removed.
+// allGarbage notes everything that is about to be removed.
 func (k *checking) allGarbage() {
 	k.each("garbage", tagGarbage, func(p kv.Pair) {
 		g := read[Garbage](k, p)
@@ -404,8 +405,8 @@ func (k *checking) content(b *checkedBlob, c blob.Content, size int64) {
 	}
 }
 
-// chunk checks that stored bytes are there, and notes who uses them. What belongs to no
-// content has the zero owner.
+// chunk checks that stored bytes are there, and notes who uses them. Bytes that belong to no
+// content have the zero owner.
 func (k *checking) chunk(b *checkedBlob, c blob.Chunk, owner blob.ObjectID) {
 	if c.Length == 0 {
 		return
@@ -453,7 +454,7 @@ func (k *checking) segment(c blob.Chunk) error {
 	return err
 }
 
-// letGo tells whether a segment that is missing was let go of since the snapshot.
+// letGo reports whether a missing segment was released after the snapshot was taken.
 func (k *checking) letGo(object blob.ObjectID) (gone bool) {
 	err := k.DB.View(k.ctx, func(r kv.Reader) error {
 		raw, err := r.Get(objectKey(tagSegment, object))
@@ -463,7 +464,7 @@ func (k *checking) letGo(object blob.ObjectID) (gone bool) {
 	return err == nil && gone && k.get(objectKey(tagSegment, object)) != nil
 }
 
-// extent checks one extent of a page blob. Those of a list come in ascending order.
+// extent checks one extent of a page blob. The extents of a list come in ascending order.
 func (k *checking) extent(b *checkedBlob, list blob.ObjectID, end int64, e blob.PageExtent) {
 	if b.ends == nil {
 		b.ends, b.counts = map[blob.ObjectID]int64{}, map[blob.ObjectID]map[blob.ObjectID]int{}
@@ -494,7 +495,7 @@ func (k *checking) objectCount(b *checkedBlob, list, object blob.ObjectID, u *ob
 	delete(b.counts[list], object)
 }
 
-// endBlob checks what can be told after the last key of a blob.
+// endBlob checks what can be judged only after the last key of a blob.
 func (k *checking) endBlob() {
 	b := k.blob
 	k.blob = nil
@@ -525,7 +526,7 @@ func (k *checking) endBlob() {
 	}
 }
 
-// holdsPages tells whether a list of pages is about to be removed.
+// holdsPages reports whether a list of pages is about to be removed.
 func (k *checking) holdsPages(list blob.ObjectID) bool {
 	for i := range k.uses { // those of garbage come first
 		if !k.uses[i].released {

@@ -88,8 +88,8 @@ func compareUses(a, b use) int {
 	return bytes.Compare(a.owner[:], b.owner[:])
 }
 
-// claims checks that whoever uses an object that has several users claims it: the object
-// goes with the last claim.
+// claims checks that every user of a shared object claims it: the object is removed with its last
+// claim.
 func (k *checking) claims() {
 	slices.SortFunc(k.uses, compareUses)
 	claimed := map[blob.ObjectID]bool{}
@@ -263,7 +263,7 @@ func (k *checking) expiries() {
 	})
 }
 
-// orphans looks for segments that no record knows. It may meet those of uploads that
+// orphans looks for segments that no record refers to. It may meet the segments of uploads that
 // have not ended.
 func (k *checking) orphans() error {
 	known := func(id segment.ID) (ok bool, err error) {

@@ -18,8 +18,8 @@ func PutContainer(tx kv.Tx, account, container string, c *blob.Container) error 
 	return put(tx, ContainerKey(account, container), c)
 }
 
-// DeleteContainer removes a container at once and leaves its blobs, which nobody
-// can reach any more, to be removed behind the scenes.
+// DeleteContainer removes a container at once. Its blobs, which nobody can reach any more, are
+// removed in the background.
 func DeleteContainer(tx kv.Tx, now blob.Time, account, container string, c *blob.Container) error {
 	if err := bury(tx, now, account, container, c); err != nil {
 		return err
@@ -27,7 +27,7 @@ func DeleteContainer(tx kv.Tx, now blob.Time, account, container string, c *blob
 	return tx.Delete(ContainerKey(account, container))
 }
 
-// bury leaves what a container has to be removed behind the scenes.
+// bury queues the blobs of a container for removal in the background.
 func bury(tx kv.Tx, now blob.Time, account, container string, c *blob.Container) error {
 	return put(tx, DeadKey(c.Generation), &deadContainer{now, account, container})
 }
@@ -64,7 +64,7 @@ func RestoreContainer(tx kv.Tx, account, container string, c *blob.Container) er
 	return PutContainer(tx, account, container, c)
 }
 
-// RetireContainers gives up the soft-deleted containers of a name whose retention has ended. The
+// RetireContainers removes the soft-deleted containers of a name whose retention has ended. The
 // transaction must have declared the key of the container.
 func RetireContainers(tx kv.Tx, account, container string) error {
 	now, key := blob.TimeOf(tx.Now()), ContainerKey(account, container)
@@ -123,11 +123,11 @@ func WalkAllContainers(r kv.Reader, account, prefix, start string, visit func(po
 	return nil
 }
 
-// maxDeadVisited bounds the search of BeingDeleted: so many containers are rarely
-// deleted within the time that they take to be removed.
+// maxDeadVisited bounds the search of BeingDeleted: rarely are so many containers of one name
+// deleted before the first of them is removed.
 const maxDeadVisited = 1000
 
-// BeingDeleted tells whether a container of this name was deleted after since and what
+// BeingDeleted reports whether a container of this name was deleted after since and what
 // it left is still there.
 func BeingDeleted(r kv.Reader, account, container string, since blob.Time) (bool, error) {
 	visited := 0

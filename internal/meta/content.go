@@ -9,8 +9,8 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 )
 
-// listPage is the number of blocks under one key of a stored list: reading a range
-// of a blob of 50,000 blocks decodes one page of some 20 KiB, not 2 MiB.
+// listPage is the number of blocks stored under one key of a list: reading a range of a blob of
+// 50,000 blocks decodes one page of some 20 KiB, not 2 MiB.
 const listPage = 256
 
 // StoreBlocks stores the list of the blocks of a new content, in the record that is
@@ -86,7 +86,7 @@ func yieldBlocks(blocks []blob.Block, at, start, end int64, yield func(Placed, e
 	return true
 }
 
-// Garbage is what a transaction has let go of, for Sweep to remove after it.
+// Garbage collects what a transaction releases, for Sweep to remove later.
 type Garbage struct {
 	Since   blob.Time     `cbor:"1,keyasint"`
 	Segment bool          `cbor:"2,keyasint,omitempty"` // the object is a segment that nobody holds
@@ -94,8 +94,8 @@ type Garbage struct {
 	Content *blob.Content `cbor:"4,keyasint,omitempty"` // a content that has lost its record
 }
 
-// Release lets go of a content that no record holds any more. What is short and
-// unshared goes in the same transaction, the rest is left to Sweep.
+// Release gives up a content that no record holds any more. Short, unshared bytes are removed by
+// the same transaction, all else is left to Sweep.
 func Release(tx kv.Tx, gen uint64, now blob.Time, c blob.Content) error {
 	if c.Listed || c.Paged || c.Shared {
 		return put(tx, objectKey(tagGarbage, c.Holder), &Garbage{Since: now, Gen: gen, Content: &c})
@@ -103,8 +103,7 @@ func Release(tx kv.Tx, gen uint64, now blob.Time, c blob.Content) error {
 	return ReleaseBlocks(tx, gen, now, c.Blocks, nil)
 }
 
-// ReleaseBlocks lets go of the bytes of blocks that nothing else shares, except those
-// that are in kept as well.
+// ReleaseBlocks releases the bytes of blocks that nothing else shares, except those in kept.
 func ReleaseBlocks(tx kv.Tx, gen uint64, now blob.Time, blocks, kept []blob.Block) error {
 	keeps := make(map[blob.ObjectID]bool, len(kept))
 	for i := range kept {
@@ -129,7 +128,7 @@ func ReleaseBlocks(tx kv.Tx, gen uint64, now blob.Time, blocks, kept []blob.Bloc
 }
 
 // Recommit lets go of a content, whose blocks are old, in favour of a new one that is
-// held by keeper and made of some of the same blocks. It tells whether the new
+// held by keeper and made of some of the same blocks. It reports whether the new
 // content shares objects with others from now on.
 func Recommit(tx kv.Tx, gen uint64, now blob.Time, c blob.Content, old, blocks []blob.Block, keeper blob.ObjectID) (shared bool, err error) {
 	if !c.Shared {
@@ -144,8 +143,8 @@ func Recommit(tx kv.Tx, gen uint64, now blob.Time, c blob.Content, old, blocks [
 	return shared, Release(tx, gen, now, c)
 }
 
-// owner is who holds the chunks of a content: its list, if it is stored, because
-// contents share the list as a whole.
+// owner returns the holder of the chunks of a content: its list, if it is stored, because contents
+// share a list as a whole.
 func owner(c blob.Content) blob.ObjectID {
 	if c.Listed || c.Paged {
 		return c.List
@@ -202,10 +201,10 @@ func PutSegment(tx kv.Tx, id blob.ObjectID) error {
 	return tx.Put(objectKey(tagSegment, id), nil)
 }
 
-// KnownSegments yields the segments that are referenced, and those that were let go of and
-// wait to be removed. While none is removed, a copy of the store made before the view of r, with
-// these segments beside it, lacks none. Leaving out those that were let go of before the copy would
-// be wrong: an update that has its time from before it may be durable only after it.
+// KnownSegments yields the segments that are referenced, and the released ones that wait to be
+// removed. While none is removed, a copy of the store made before the view of r, with these
+// segments beside it, lacks none. It would be wrong to leave out the segments that were released
+// before the copy: an update that has its time from before it may be durable only after it.
 func KnownSegments(r kv.Reader) iter.Seq2[blob.ObjectID, error] {
 	return func(yield func(blob.ObjectID, error) bool) {
 		for p, err := range r.Scan([]byte{tagSegment}, []byte{tagSegment + 1}) {

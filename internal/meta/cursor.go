@@ -34,7 +34,7 @@ const (
 
 func (c *cursor) fail() { c.pos, c.failed = len(c.buf), true }
 
-// done tells whether everything has been read, and nothing else.
+// done reports whether everything has been read, and nothing else.
 func (c *cursor) done() bool { return !c.failed && c.pos == len(c.buf) }
 
 // head reads the first bytes of an item of a major type: a number or a length.

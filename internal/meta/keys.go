@@ -35,9 +35,8 @@
 //	y expiry key                            Deadline: the current blob of key, a declared one, expires then
 //	z gen gate                            * (never stored; excludes the making of blobs from the deletion of their container)
 //
-// What belongs to a blob sorts before its record, so that a listing that meets
-// such a key passes it by one seek, and one that wants it meets it in the order in
-// which it is shown.
+// What belongs to a blob sorts before its record, so that a listing passes such keys by one seek,
+// or shows them in the order in which it meets them.
 package meta
 
 import (
@@ -103,8 +102,8 @@ func BlobKey(gen uint64, name string) kv.Key {
 	return append(k, 0)
 }
 
-// gates is the number of keys that share the exclusion between the deletion of a container and the
-// making of blobs in it, so that those that make blobs rarely wait for each other.
+// gates is the number of keys over which the exclusion between the deletion of a container and the
+// creation of blobs in it is spread, so that creations rarely wait for each other.
 const gates = 64
 
 // GateKey is the key to declare, beside its own, for making a blob in a container that must be empty to be

@@ -29,8 +29,8 @@ func (w *Collector) OrphansDue(ctx context.Context, every time.Duration) (due bo
 	return due, err
 }
 
-// Orphans removes the segments that nothing refers to: what is left of uploads that a crash cut off
-// between the segment and its record. It returns how many there were. Their age is judged by now, a
+// Orphans removes the segments that nothing refers to: the segments of uploads that a crash cut off
+// before their record was written. It returns how many there were. Their age is judged by now, a
 // time of the wall clock.
 func (w *Collector) Orphans(ctx context.Context, now time.Time) (removed int, err error) {
 	for info, err := range w.Segments.List(ctx) {

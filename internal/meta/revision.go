@@ -93,7 +93,7 @@ func Freeze(tx kv.Tx, gen uint64, c blob.Content, size int64, holder blob.Object
 }
 
 // Reuse records that some blocks of a content, all of which are old, are among the
-// blocks of a new one that is held by keeper while the content stays. It tells whether
+// blocks of a new one that is held by keeper while the content stays. It reports whether
 // there are any.
 func Reuse(tx kv.Tx, c blob.Content, old, blocks []blob.Block, keeper blob.ObjectID) (shared bool, err error) {
 	had := make(map[blob.ObjectID]bool, len(old))

@@ -22,8 +22,8 @@ const (
 type Collector struct {
 	DB       kv.DB
 	Segments segment.Store
-	// Grace is how long what was let go of stays, for readers that still send it and for
-	// writers that are about to find their container deleted.
+	// Grace is how long released bytes stay, for readers that still send them and for writers that
+	// are about to find their container deleted.
 	Grace time.Duration
 	// OrphanGrace is how old a segment that nothing refers to must be: longer than CommitWithin.
 	OrphanGrace time.Duration
@@ -167,7 +167,7 @@ func (w *Collector) unlist(ctx context.Context, q *queued) (kept int64, err erro
 	return kept, err
 }
 
-// holds tells whether anybody claims an object.
+// holds reports whether anybody claims an object.
 func holds(r kv.Reader, claims []byte) (bool, error) {
 	for _, err := range r.Scan(claims, kv.PrefixEnd(claims)) {
 		return err == nil, err
@@ -175,8 +175,8 @@ func holds(r kv.Reader, claims []byte) (bool, error) {
 	return false, nil
 }
 
-// removePage removes one page of a stored list, of those that end behind an offset, and
-// what its blocks hold.
+// removePage removes one page of a stored list among the pages that end behind an offset, and the
+// bytes of its blocks.
 func (w *Collector) removePage(ctx context.Context, q *queued, behind int64) (more bool, err error) {
 	prefix := objectKey(tagList, q.Content.List)
 	var key []byte

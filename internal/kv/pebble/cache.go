@@ -49,9 +49,9 @@ type cacheShard struct {
 	limit   int
 	written uint64   // number of the last snapshot that has changed a key of the shard
 	erased  []erased // ranges deleted; entries in them have not been removed
-	// missed holds hashes of keys that were asked for in vain. Only the second time is a
-	// value added, so that reading a million blobs once each neither costs an entry for each nor
-	// drives out those that are read again and again.
+	// missed holds hashes of keys that were asked for in vain. Only the second time is a value
+	// added, so that a million blobs that are read once each neither take an entry each nor push
+	// out the blobs that are read again and again.
 	missed [1024]uint64
 }
 

@@ -12,11 +12,10 @@
 //  4. The syncer waits until the log is on the disk, publishes the snapshot, and
 //     lets the updates return.
 //
-// Everything that any transaction reads comes from the newest published snapshot.
-// Pebble itself shows a write before it is durable; a snapshot that is published
-// only after the sync does not, and no reader ever waits for a sync. Values that are
-// looked up again and again come from a cache in front of it, which knows what snapshots
-// it is right for (recordCache).
+// Everything that any transaction reads comes from the newest published snapshot. Pebble itself
+// shows a write before it is durable; a snapshot that is published only after the sync does not,
+// and no reader ever waits for a sync. A cache in front of it holds the values that are looked up
+// again and again, each with the snapshots that it is valid for (recordCache).
 //
 // When the log cannot be written or synced, nobody knows what is on the disk: the
 // store fails for good, every call returns the cause, and Options.OnFatal is
@@ -319,8 +318,8 @@ func (db *DB) fail(cause error) error {
 	return db.failed()
 }
 
-// contain runs fn, in which Pebble may panic, end the goroutine or wait for one that
-// it has ended, all to say that it cannot go on. It makes an error of each.
+// contain runs fn. When Pebble cannot go on it panics, ends the goroutine, or waits for a goroutine
+// that it has ended; contain returns an error for each.
 func (db *DB) contain(fn func() error) error {
 	result := make(chan error, 1)
 	go func() {

@@ -14,9 +14,9 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 )
 
-// engineOptions are what Pebble is opened with. Values stay in the tables (records
-// are small and bodies are read as often as written), and tables of all levels
-// have filters, since most lookups of a new blob find nothing.
+// engineOptions returns the options that Pebble is opened with. Values stay in the tables (records
+// are small and bodies are read as often as written), and tables of all levels have filters, since
+// most lookups of a new blob find nothing.
 func (db *DB) engineOptions(opts *Options) *pebble.Options {
 	cacheBytes := opts.CacheBytes
 	if cacheBytes == 0 {
@@ -26,8 +26,8 @@ func (db *DB) engineOptions(opts *Options) *pebble.Options {
 		FS:                 db.fs,
 		FormatMajorVersion: pebble.FormatValueSeparation,
 		CacheSize:          cacheBytes,
-		// Small enough that what is in them is read back from the log within 0.3 s
-		// after a kill, and that four of them are no burden.
+		// Small enough that their content is read back from the log within 0.3 s after a kill, and
+		// that four of them are no burden.
 		MemTableSize:                16 << 20,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       2,
@@ -56,15 +56,15 @@ func (db *DB) engineOptions(opts *Options) *pebble.Options {
 	return o
 }
 
-// logger hands to slog what Pebble says.
+// logger passes Pebble's messages to slog.
 type logger struct{ db *DB }
 
 func (l logger) Infof(format string, args ...any) { l.log(slog.LevelDebug, format, args) }
 
 func (l logger) Errorf(format string, args ...any) { l.log(slog.LevelError, format, args) }
 
-// Fatalf must not return: Pebble would go on in a state it does not expect. It
-// ends the goroutine, which runs the deferred unlocks; see applyAll and contain.
+// Fatalf must not return: Pebble would continue in a state that it does not expect. It ends the
+// goroutine, which runs the deferred unlocks; see applyAll and contain.
 func (l logger) Fatalf(format string, args ...any) {
 	l.db.fail(fmt.Errorf(format, args...))
 	runtime.Goexit()

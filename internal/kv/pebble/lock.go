@@ -9,10 +9,9 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 )
 
-// lockTable holds the locks of declared keys. A lock stands for the hash of a key, so
-// that two keys may share one, which costs time but is never wrong. Those who wait
-// for a lock get it in the order they came. Everyone takes locks in ascending order
-// of the hash, so that no circle can form.
+// lockTable holds the locks of declared keys. A lock stands for the hash of a key. Two keys may
+// share a lock, which costs time but is never wrong. Waiters get a lock in the order of their
+// arrival. Locks are always taken in ascending order of the hash, so that no cycle can form.
 type lockTable struct {
 	seed   maphash.Seed
 	shards [64]lockShard
@@ -20,8 +19,8 @@ type lockTable struct {
 
 type lockShard struct {
 	mu sync.Mutex
-	// held has an entry for every lock that is held: those who wait for it. Each is
-	// told by closing its channel that the lock is now its own.
+	// held has an entry for every lock that is held: the channels of its waiters, oldest first.
+	// Closing a channel hands the lock to its waiter.
 	held map[uint64][]chan struct{}
 }
 

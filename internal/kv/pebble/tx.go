@@ -155,7 +155,7 @@ func (r *reader) seek(start, end []byte) (*pebble.Iterator, error) {
 	return r.iter, nil
 }
 
-// ended says that the iterator may be moved elsewhere.
+// ended marks the iterator as free to be moved elsewhere.
 func (r *reader) ended() { r.scanning = false }
 
 // pair returns what it stands at.

@@ -77,7 +77,7 @@ func (s *Store) backupOne(ctx context.Context, to *Store, id segment.ID) error {
 	return s.copyTo(ctx, to, id)
 }
 
-// inBackup tells whether a segment lies in a backup already: as the same file, or as a
+// inBackup reports whether a segment lies in a backup already: as the same file, or as a
 // good copy. It removes a damaged one.
 func (s *Store) inBackup(ctx context.Context, to *Store, id segment.ID) (bool, error) {
 	there, err := s.fs.stat(to.path(id))

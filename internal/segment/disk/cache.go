@@ -107,7 +107,7 @@ func (c *cache) release(of *openFile) {
 	}
 }
 
-// unread counts a reader of a segment out, and tells whether that was the last one of a
+// unread counts a reader of a segment out, and reports whether that was the last one of a
 // doomed segment. The caller holds c.mu.
 func (c *cache) unread(id segment.ID) bool {
 	n, ok := c.reading[id]
@@ -122,7 +122,7 @@ func (c *cache) unread(id segment.ID) bool {
 	return c.doom[id]
 }
 
-// condemn lets nobody open a packed segment until pardon. It tells whether its bytes can be
+// condemn lets nobody open a packed segment until pardon. It reports whether its bytes can be
 // removed now; else bury is called when they can.
 func (c *cache) condemn(id segment.ID) bool {
 	c.mu.Lock()
@@ -140,7 +140,7 @@ func (c *cache) pardon(id segment.ID) {
 	delete(c.doom, id)
 }
 
-// condemned tells whether a segment is deleted and not gone yet.
+// condemned reports whether a segment is deleted and not gone yet.
 func (c *cache) condemned(id segment.ID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -106,7 +106,7 @@ func body(seed uint64, n int64) []byte {
 	return append(binary.LittleEndian.AppendUint64(nil, seed), segmenttest.Content(seed, n)...)
 }
 
-// isBody tells whether b is what body returns.
+// isBody reports whether b is what body returns.
 func isBody(b []byte) bool {
 	return len(b) >= 8 && bytes.Equal(b, body(binary.LittleEndian.Uint64(b), int64(len(b)-8)))
 }

@@ -38,7 +38,7 @@ type file interface {
 	writeAll(pieces [][]byte, off int64) error
 	// writeEnd writes what the file ends with, of any length, from off on. It is the last write.
 	writeEnd(b []byte, off int64) error
-	// syncData makes what was written durable, and what is needed to read it.
+	// syncData makes the written data durable, with the metadata that is needed to read it.
 	syncData() error
 	// startSync may begin to bring n bytes at off to the disk. It promises nothing.
 	startSync(off, n int64)
@@ -142,7 +142,7 @@ func makeSub(fsys fileSystem, parent, dir string) error {
 	return nil
 }
 
-// cannotWrite tells whether err is of the kind that may pass: no space, no quota, a
+// cannotWrite reports whether err is of the kind that may pass: no space, no quota, a
 // read-only file system.
 func cannotWrite(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)

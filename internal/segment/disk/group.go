@@ -32,10 +32,10 @@ func (g *syncGroup[T]) failures() int {
 	return g.failed
 }
 
-// join returns after a call of sync that began after join did, and that was told of x, with
-// its error. Who comes first makes the call, and while the call before still runs, others join
-// it. A sync that has failed since failures returned before may have lost what was written
-// since, and the next would succeed without it: then join fails, too.
+// join returns, with its error, after a call of sync that began after join and was given x. Who
+// comes first makes the call, and while the call before still runs, others join it. A sync that has
+// failed since failures returned before may have lost what was written since, and the next would
+// succeed without it: then join fails, too.
 func (g *syncGroup[T]) join(x T, before int) error {
 	g.mu.Lock()
 	call, first := g.next, g.next == nil

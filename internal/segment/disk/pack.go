@@ -71,7 +71,7 @@ func parsePackName(s string) (packName, bool) {
 	return n, err == nil && n[7] == packTag && n.String() == s
 }
 
-// packed tells whether a segment is in a pack, unless that has no such entry: one in 256
+// packed reports whether a segment is in a pack, unless that has no such entry: one in 256
 // files of their own has an ID that looks so.
 func packed(id segment.ID) bool { return id[7] == packTag }
 
@@ -297,7 +297,7 @@ func (ps *packs) settle(p *pack, failed bool) {
 	}
 }
 
-// writes tells whether this store writes a pack.
+// writes reports whether this store writes a pack.
 func (ps *packs) writes(name packName) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

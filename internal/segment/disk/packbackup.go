@@ -17,7 +17,7 @@ type packCopier struct {
 	f    file // pack name of to, if one was begun
 }
 
-// copy copies a segment, and tells whether there was one in a pack. It is durable after finish.
+// copy copies a segment, and reports whether there was one in a pack. It is durable after finish.
 func (c *packCopier) copy(ctx context.Context, id segment.ID) (bool, error) {
 	if err := c.from.ready(ctx); err != nil {
 		return false, err

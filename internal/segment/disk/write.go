@@ -128,7 +128,7 @@ func (s *Store) settle(id segment.ID) {
 	delete(s.writing, id)
 }
 
-// hidden tells whether a file is no segment, or not yet.
+// hidden reports whether a file is no segment, or not yet.
 func (s *Store) hidden(id segment.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

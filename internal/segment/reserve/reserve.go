@@ -1,5 +1,5 @@
-// Package reserve keeps a part of the disk free of segments, so that what is small can still be written when uploads are
-// refused.
+// Package reserve keeps a part of the disk free of segments, so that small records can still be
+// written when uploads are refused.
 package reserve
 
 import (
