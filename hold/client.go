@@ -18,8 +18,9 @@ const Infinite time.Duration = -1
 
 // Options are the settings of a Client; nil means none.
 type Options struct {
-	// OnEvent is told what happens to locks: see Event. It may be called from several goroutines at once and must not
-	// block, nor release the lock: until it returns that lock, and no other, is not renewed.
+	// OnEvent is called with each event of a lock: see Event. It may be called from several
+	// goroutines at once and must not block, nor release the lock: until it returns that lock, and
+	// no other, is not renewed.
 	OnEvent func(Event)
 	// Logger gets the same as OnEvent: losses and failures as warnings, the rest for debugging. nil: nothing is logged.
 	Logger *slog.Logger
@@ -92,9 +93,9 @@ type AcquireOptions struct {
 	ProposedID ID
 	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
 	ModifiedAccessConditions *blob.ModifiedAccessConditions
-	// Wait is how long the server shall wait for the lease to become free, in whole seconds; only for servers with that
-	// extension and clients with Options.Extensions. Mind that the time of the grant does not count from Grant.Sent of
-	// this request on but from some later moment, and that Sent is still the safe choice.
+	// Wait is how long the server shall wait for the lease to become free, in whole seconds; only
+	// for servers with that extension and clients with Options.Extensions. The lease then lasts
+	// from a later moment than Grant.Sent, which is still the safe moment to count from.
 	Wait time.Duration
 }
 
@@ -138,7 +139,8 @@ type ChangeOptions struct {
 	ModifiedAccessConditions *blob.ModifiedAccessConditions
 }
 
-// Change gives the lease that id holds to the ID to. Its time goes on. Repeating a change succeeds.
+// Change gives the lease that id holds to another ID. The time of the lease goes on. Repeating a
+// change succeeds.
 func (c *Client) Change(ctx context.Context, id, to ID, o *ChangeOptions) (Grant, error) {
 	conditions := value(o).ModifiedAccessConditions
 	r, err := c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return c.t.r.change(ctx, id, to, conditions) })
@@ -151,8 +153,8 @@ type ReleaseOptions struct {
 	ModifiedAccessConditions *blob.ModifiedAccessConditions
 }
 
-// Release gives the lease up: it is free at once. If a try gets no answer, another may find that the lease is gone;
-// that counts as done. Without such a try before, it fails with a *LostError if the lease is not held by id.
+// Release frees the lease at once. It fails with a *LostError if the lease is not held by id,
+// unless an earlier attempt got no answer: then finding the lease gone counts as success.
 func (c *Client) Release(ctx context.Context, id ID, o *ReleaseOptions) error {
 	conditions := value(o).ModifiedAccessConditions
 	release := func(ctx context.Context) error { return c.t.r.release(ctx, id, conditions) }
@@ -168,9 +170,10 @@ type BreakOptions struct {
 	ModifiedAccessConditions *blob.ModifiedAccessConditions
 }
 
-// Break ends a lease without its ID and returns after how long it is free; the service rounds down to seconds. A
-// holder learns of it at its next renewal: with a Period shorter than what is left of the lease, the target may have a
-// new holder while the old one still believes to hold it. Break fails with ErrNotLeased if there is no lease.
+// Break ends a lease without its ID and returns how long it takes to be free; the service rounds
+// down to seconds. A holder learns of it at its next renewal: with a Period shorter than what is
+// left of the lease, the target may have a new holder while the old one still believes that it
+// holds the lease. Break fails with ErrNotLeased if there is no lease.
 func (c *Client) Break(ctx context.Context, o *BreakOptions) (untilFree time.Duration, err error) {
 	if o == nil {
 		o = &BreakOptions{}
@@ -186,7 +189,7 @@ func (c *Client) Break(ctx context.Context, o *BreakOptions) (untilFree time.Dur
 	return time.Duration(left) * time.Second, c.describe("break", err)
 }
 
-// reply is a grant with what only this package needs to know.
+// reply is a grant with the details that only this package needs.
 type reply struct {
 	Grant
 	header         http.Header // of the answer, also of a refusal; may be nil

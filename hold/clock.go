@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// clock is the machine's time. Tests put others in its place.
+// clock reads the machine's time. Tests replace it.
 type clock interface {
 	// now reads both clocks: the time since some fixed moment on the monotonic one, and the wall clock.
 	now() (mono time.Duration, wall time.Time)

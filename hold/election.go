@@ -25,14 +25,15 @@ type Election struct {
 
 // Term is the time of one leader.
 type Term struct {
-	// Number rises from one term to the next: other resources can refuse a leader of an earlier one. See Lock.Epoch.
+	// Number rises from one term to the next: other resources can refuse the leader of an earlier
+	// term. See Lock.Epoch.
 	Number uint64
 	// Lock is the leader's lock; it is released when the leading function has returned.
 	Lock *Lock
 }
 
-// Leader is what candidates and others see of a leader. In the moment between the beginning of a term and the leader's
-// announcement they still see the one before.
+// Leader describes the leader as candidates and others see it. Until a new leader has announced
+// itself they still see its predecessor.
 type Leader struct {
 	Elected bool   // there is one
 	Holder  Holder // as it described itself
@@ -94,8 +95,9 @@ func (e *Election) Leader(ctx context.Context) (Leader, error) {
 	return leaderIn(i), err
 }
 
-// Observe yields the leader, and each change, until ctx ends: the zero Leader when there is none. Failures are yielded as
-// errors and observing goes on. Short terms between two looks can be missed.
+// Observe yields the leader, and each change, until ctx ends: the zero Leader when there is none.
+// Failures are yielded as errors, and observation goes on. A term that is shorter than the time
+// between two looks can be missed.
 func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 	return func(yield func(Leader, error) bool) {
 		first, last := true, Leader{}
@@ -117,7 +119,7 @@ func (e *Election) Observe(ctx context.Context) iter.Seq2[Leader, error] {
 	}
 }
 
-// leaderIn returns the leader of whom a lease tells.
+// leaderIn returns the leader that the metadata beside a lease describe.
 func leaderIn(i Info) Leader {
 	if !i.State.Locked() || i.Holder == nil {
 		return Leader{}

@@ -44,7 +44,7 @@ func (c *Client) ask(ctx context.Context, wait time.Duration) context.Context {
 	return policy.WithHTTPHeader(ctx, h)
 }
 
-// askHolder asks for what the server knows of the holder.
+// askHolder asks the server for what it knows about the holder.
 func (c *Client) askHolder(ctx context.Context) context.Context {
 	if !c.extensions {
 		return ctx
@@ -57,13 +57,13 @@ func offers(h http.Header, feature string) bool {
 	return slices.ContainsFunc(strings.Split(h.Get(headerFeatures), ","), func(s string) bool { return strings.TrimSpace(s) == feature })
 }
 
-// epochOf returns the epoch the server tells, or 0.
+// epochOf returns the epoch in an answer, or 0.
 func epochOf(h http.Header) uint64 {
 	n, _ := strconv.ParseUint(h.Get(headerEpoch), 10, 64)
 	return n
 }
 
-// observedOf returns what the server tells of the holder, or nil.
+// observedOf returns the holder as the server sees it, or nil.
 func observedOf(h http.Header) *Observed {
 	text := func(name string) string {
 		raw := h.Get(prefixHolder + name)

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// keep renews the lease until ctx ends or the lease is lost, and tells of a loss, whoever found it out.
+// keep renews the lease until ctx ends or the lease is lost, and reports the loss, whichever
+// goroutine noticed it.
 func (l *Lock) keep(ctx context.Context) {
 	defer close(l.kept)
 	defer func() {
@@ -137,7 +138,7 @@ func (l *Lock) over() bool {
 	return ended || late
 }
 
-// lose ends the lock because its lease is lost. The loop of keep tells of it.
+// lose ends the lock because its lease is lost. The loop of keep reports the loss.
 func (l *Lock) lose(reason Reason, err error) {
 	l.mu.Lock()
 	renewed := l.sentAt

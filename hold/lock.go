@@ -15,8 +15,9 @@ type LockOptions struct {
 	// Duration is the length of the lease: 15 to 60 whole seconds, default 30 s; the time after which others can have it
 	// if this process dies. With Infinite nobody can, until somebody breaks the lease.
 	Duration time.Duration
-	// Margin is how long before the earliest moment at which the lease can end the lock's context ends: the time its
-	// users have to stop, and the bound of the error of the clock's rate. Default: a tenth of the duration. At most half.
+	// Margin is the time between the end of the lock's context and the earliest moment at which the
+	// lease can end: the time that users of the lock have to stop, and the bound on the error of
+	// the clock's rate. Default: a tenth of the duration. At most half.
 	Margin time.Duration
 	// CreateIfMissing makes an empty blob, or the container, if there is none.
 	CreateIfMissing bool
@@ -63,8 +64,8 @@ func (c *Client) plan(o *LockOptions) (LockOptions, error) {
 	return p, nil
 }
 
-// Lock is a lease that is being kept. Make one with Client.Lock, TryLock, Adopt or Do, and end it with Release or
-// HandOff. Its methods are safe for concurrent use.
+// Lock is a lease that stays held. Make one with Client.Lock, TryLock, Adopt or Do, and end it with
+// Release or HandOff. Its methods are safe for concurrent use.
 type Lock struct {
 	c     *Client
 	o     LockOptions
@@ -142,8 +143,9 @@ func (l *Lock) Deadline() (time.Time, bool) {
 	return wall.Add(l.deadline.sub(now)), true
 }
 
-// AccessConditions returns what to send along with a write of the leased blob, so that the service refuses it if the lease
-// is not held any more: the one fence that cannot be climbed. For a container, use LeaseAccessConditions alone.
+// AccessConditions returns the conditions to send with a write of the leased blob, so that the
+// service refuses the write if the lease is no longer held: the one fence that cannot be climbed.
+// For a container, use LeaseAccessConditions alone.
 func (l *Lock) AccessConditions() *blob.AccessConditions {
 	return &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: l.id.ptr()}}
 }
@@ -252,8 +254,9 @@ func (l *Lock) finish(cause error) bool {
 	return first
 }
 
-// Lock waits until it gets the lease, and keeps it. It waits until ctx ends; then the error is a *HeldError if someone
-// else held the lease. Failures that may pass are waited out as well. ctx has no power over the lock once it is taken.
+// Lock waits until it gets the lease, and keeps it. It waits until ctx ends; then the error is a
+// *HeldError if someone else held the lease. Failures that may pass are waited out as well. Once
+// the lock is taken ctx no longer affects it.
 func (c *Client) Lock(ctx context.Context, o *LockOptions) (*Lock, error) {
 	return c.seek(ctx, context.WithoutCancel(ctx), o, true)
 }

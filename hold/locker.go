@@ -63,8 +63,8 @@ func (k *Locker) take(l *Lock, err error) error {
 	return nil
 }
 
-// Unlock releases the lock. It panics if it is not locked. That the lease was lost, or can't be released, is no matter
-// here: then it ends by itself.
+// Unlock releases the lock. It panics if it is not locked. A lease that was lost, or that can't be
+// released, is ignored here: it ends by itself.
 func (k *Locker) Unlock() {
 	k.mu.Lock()
 	l := k.held
@@ -77,7 +77,8 @@ func (k *Locker) Unlock() {
 	<-k.local
 }
 
-// Context returns the context of the lock that is held: see Lock.Context. It has ended if none is.
+// Context returns the context of the lock: see Lock.Context. The context has ended if the lock is
+// not held.
 func (k *Locker) Context() context.Context {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -121,7 +121,7 @@ func (s *seeker) acquire(ctx context.Context) (Grant, error) {
 	return s.c.t.r.acquire(ctx, s.id, seconds, nil)
 }
 
-// create makes the target. That it exists already is fine.
+// create makes the target. An existing target is no error.
 func (s *seeker) create(ctx context.Context) error {
 	err := s.c.attempt(ctx, maxTry, s.c.t.r.create)
 	if err == nil || passing(err) || bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ContainerAlreadyExists, bloberror.LeaseIDMissing) {
@@ -151,7 +151,7 @@ func (s *seeker) pause(ctx context.Context, r reply, took time.Duration) {
 		if err == nil && i.State == StateBreaking {
 			n = min(n, 2) // it will be free within a minute, for all who wait
 		}
-		// What can't be read can perhaps be leased.
+		// A target that can't be read can perhaps be leased.
 		if err == nil && !i.State.Locked() || err != nil && !passing(err) {
 			return
 		}
@@ -170,7 +170,7 @@ func (s *seeker) start(ctx, parent context.Context, r reply) (*Lock, error) {
 	return l, nil
 }
 
-// explain says why there is no lock.
+// explain returns the reason why there is no lock.
 func (s *seeker) explain(ctx context.Context, err error, patient bool) error {
 	if s.refused == nil {
 		if ctx.Err() != nil {

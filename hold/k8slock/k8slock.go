@@ -150,7 +150,7 @@ func (l *Lock) update(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 			return fmt.Errorf("k8slock: a LeaseDuration of %v: a lease has at most 60 s", d)
 		}
 		if _, err := l.leases.Acquire(ctx, max(d, 15*time.Second), &hold.AcquireOptions{ProposedID: l.id}); err != nil {
-			// Without an answer what was held may be held still.
+			// Without an answer the lease may still be held.
 			l.held = l.held && !errors.Is(err, hold.ErrHeld) && !errors.Is(err, hold.ErrNotFound)
 			return err
 		}

@@ -61,8 +61,8 @@ func testReopenLarge(t *testing.T, s Store) {
 	}
 }
 
-// testAcknowledgedSurvives crashes while writers write: what returned before is
-// there, and every update is there whole or not at all.
+// testAcknowledgedSurvives crashes while writers write: every update that returned before is there,
+// and each update is there whole or not at all.
 func testAcknowledgedSurvives(t *testing.T, s Store) {
 	db := opened(t, s)
 	const writers, each = 8, 40
@@ -115,7 +115,8 @@ func checkCrash(s Store, floor []int) error {
 	})
 }
 
-// testShownSurvives crashes right after each of many views: what it showed is there.
+// testShownSurvives crashes right after each of many views: everything that the view showed is
+// there.
 func testShownSurvives(t *testing.T, s Store) {
 	db := opened(t, s)
 	const writers, each = 8, 30

@@ -142,7 +142,7 @@ func testLargest(t *testing.T, s Store) {
 	})
 }
 
-// testCopiesArguments changes what it gave right after the call.
+// testCopiesArguments changes the arguments right after the call.
 func testCopiesArguments(t *testing.T, s Store) {
 	db := opened(t, s)
 	db.put("gone", "x")

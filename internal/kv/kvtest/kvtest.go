@@ -13,17 +13,16 @@ import (
 
 // Store is one store under test: the data, which outlives the handles on it.
 type Store struct {
-	// Open opens the store on the wall clock it is given, with checking of declared
-	// keys on. It is called again only after the handle before was closed, and only
-	// if Durable.
+	// Open opens the store on the given wall clock, with the checking of declared keys on. It is
+	// called again only after the previous handle was closed, and only if Durable.
 	Open func(clock func() time.Time) (kv.DB, error)
 
 	// Durable says that the store keeps its data between Close and Open.
 	Durable bool
 
-	// Crash, if the engine's medium can simulate it, opens a separate handle on what
-	// would be left had the power failed at this moment. The store itself goes on.
-	// The caller closes the handle. Crash is safe for concurrent use.
+	// Crash, if the engine's medium can simulate it, opens a separate handle on the state that a
+	// power failure at this moment would leave. The store itself goes on. The caller closes the
+	// handle. Crash is safe for concurrent use.
 	Crash func(clock func() time.Time) (kv.DB, error)
 
 	// HoldSync, if the engine's medium can simulate it, keeps writes from becoming
@@ -87,8 +86,7 @@ func (n needs) missing(s Store) string {
 	return ""
 }
 
-// Wall is a wall clock that stands still until it is told otherwise. It is safe
-// for concurrent use.
+// Wall is a wall clock that stands still until it is stepped. It is safe for concurrent use.
 type Wall struct {
 	mu  sync.Mutex
 	now time.Time

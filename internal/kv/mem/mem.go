@@ -1,5 +1,5 @@
-// Package mem is a kv engine in memory, for tests and for trying things out. It
-// keeps nothing: what it holds ends with the process.
+// Package mem is a kv engine in memory, for tests and for trying things out. Nothing outlives the
+// process.
 //
 // The store is one copy-on-write B-tree. A transaction gets a copy, which costs
 // a few words; an update that succeeds makes its copy the store. Updates run one
@@ -22,7 +22,7 @@ import (
 type Options struct {
 	// Clock is the wall clock; nil means time.Now.
 	Clock func() time.Time
-	// SkipChecks turns off that reads of undeclared keys fail with kv.ErrUndeclared.
+	// SkipChecks lets reads of undeclared keys succeed, which otherwise fail with kv.ErrUndeclared.
 	SkipChecks bool
 }
 

@@ -8,9 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// cache keeps the files of segments that were read lately open: opening one costs
-// more than a small read. A file stays open while someone uses it, whatever happens to
-// its place here.
+// cache keeps the files of recently read segments open: opening a file costs more than a small
+// read. A file stays open while it is in use, even if it leaves the cache.
 type cache struct {
 	load func(segment.ID) (stored, error) // finds a segment and checks what says how long it is
 	bury func(segment.ID)                 // called when nobody reads a doomed segment any more
@@ -107,8 +106,8 @@ func (c *cache) release(of *openFile) {
 	}
 }
 
-// unread counts a reader of a segment out, and reports whether that was the last one of a
-// doomed segment. The caller holds c.mu.
+// unread counts a reader of a segment out, and reports whether it was the last reader of a
+// condemned segment. The caller holds c.mu.
 func (c *cache) unread(id segment.ID) bool {
 	n, ok := c.reading[id]
 	switch {
@@ -122,8 +121,8 @@ func (c *cache) unread(id segment.ID) bool {
 	return c.doom[id]
 }
 
-// condemn lets nobody open a packed segment until pardon. It reports whether its bytes can be
-// removed now; else bury is called when they can.
+// condemn keeps a packed segment from being opened until pardon. It reports whether its bytes can
+// be removed now; if not, bury is called when they can.
 func (c *cache) condemn(id segment.ID) bool {
 	c.mu.Lock()
 	idle, now := c.dropLocked(id), !c.doom[id] && c.reading[id] == 0
@@ -133,14 +132,14 @@ func (c *cache) condemn(id segment.ID) bool {
 	return now
 }
 
-// pardon ends what condemn began: the bytes are gone, or could not be removed.
+// pardon reverses condemn, once the bytes are gone or could not be removed.
 func (c *cache) pardon(id segment.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.doom, id)
 }
 
-// condemned reports whether a segment is deleted and not gone yet.
+// condemned reports whether a segment is deleted but its bytes are still there.
 func (c *cache) condemned(id segment.ID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +163,7 @@ func (c *cache) dropLocked(id segment.ID) []*openFile {
 	return c.forget(el.Value.(*openFile))
 }
 
-// close forgets all files and lets no more be opened.
+// close forgets all files and refuses to open more.
 func (c *cache) close() {
 	var idle []*openFile
 	c.mu.Lock()
@@ -176,8 +175,8 @@ func (c *cache) close() {
 	closeFiles(idle)
 }
 
-// shrink forgets what was not used for longest, down to the limit, and returns the
-// files that are to be closed. The caller holds c.mu.
+// shrink forgets the files that were not used for the longest time, down to the limit, and returns
+// the files to close. The caller holds c.mu.
 func (c *cache) shrink() []*openFile {
 	var idle []*openFile
 	for c.recent.Len() > c.max {

@@ -28,7 +28,7 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// Options tune a Store. The zero value is good.
+// Options configures a Store. Every field is optional.
 type Options struct {
 	// OpenFiles is how many files are kept open for reading while nobody reads
 	// them; the files that are being read and written come on top. 0 means 1,024.
@@ -154,7 +154,7 @@ func (s *Store) path(id segment.ID) string {
 	return s.shards[id[0]].dir + string(os.PathSeparator) + id.String()
 }
 
-// stored is where the bytes of a segment are: content and table, one behind the other.
+// stored is the place of a segment's bytes: its content, then its table.
 type stored struct {
 	file
 	at       int64 // offset of the content
@@ -165,7 +165,7 @@ type stored struct {
 // ReadAt reads from the content and the table behind it.
 func (f *stored) ReadAt(p []byte, off int64) (int, error) { return f.file.ReadAt(p, f.at+off) }
 
-// load opens the file that a segment is in, and checks the footer or the header that says so.
+// load opens the file of a segment, and checks the footer or header that names the segment.
 func (s *Store) load(id segment.ID) (stored, error) {
 	if packed(id) {
 		if f, err := s.loadPacked(id); !errors.Is(err, errNoEntry) {
@@ -190,7 +190,7 @@ func (s *Store) load(id segment.ID) (stored, error) {
 // notFound returns segment.ErrNotFound with the segment.
 func notFound(id segment.ID) error { return fmt.Errorf("%w: %s", segment.ErrNotFound, id) }
 
-// ready returns the error that stands in the way of a call.
+// ready returns the error that keeps a call from running, if any.
 func (s *Store) ready(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

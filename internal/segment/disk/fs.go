@@ -10,9 +10,9 @@ import (
 	"unsafe"
 )
 
-// fileSystem is what the store asks of one. Names are paths; errors are those of
-// package os, or wrap them. Tests put one in its place that fails and that forgets
-// what was not synced.
+// fileSystem has the operations that the store needs. Names are paths; errors are the errors of
+// package os, or wrap them. Tests replace it by a file system that fails and that forgets unsynced
+// writes.
 type fileSystem interface {
 	create(name string) (file, error) // for writing; fails if the name is taken
 	open(name string) (file, error)   // for reading
@@ -36,7 +36,7 @@ type file interface {
 	// writeAll writes pieces one behind the other, from off on. Where they begin in memory and
 	// in the file, and how long they are, are multiples of pageSize.
 	writeAll(pieces [][]byte, off int64) error
-	// writeEnd writes what the file ends with, of any length, from off on. It is the last write.
+	// writeEnd writes the end of the file, of any length, from off on. It is the last write.
 	writeEnd(b []byte, off int64) error
 	// syncData makes the written data durable, with the metadata that is needed to read it.
 	syncData() error

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bypassCache implements file. What is written is seldom read soon, and by way of the page cache
-// it costs up to three times as much processor time. File systems say what they ask for; those that
-// don't, and those of kernels before 6.1, are written as usual.
+// bypassCache implements file. Written bodies are seldom read soon, and writing through the page
+// cache costs up to three times as much processor time. File systems report the alignment that they
+// need; where they don't, as on kernels before 6.1, files are written as usual.
 func (f osFile) bypassCache() {
 	_ = f.control(func(fd int) error {
 		var st unix.Statx_t
@@ -23,7 +23,7 @@ func (f osFile) bypassCache() {
 	})
 }
 
-// setDirect says whether the writes to a file go past the page cache: direct is O_DIRECT or 0.
+// setDirect sets whether writes to a file bypass the page cache: direct is O_DIRECT or 0.
 func setDirect(fd, direct int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err == nil && flags&unix.O_DIRECT != direct {
@@ -42,7 +42,7 @@ func (f osFile) writeEnd(b []byte, off int64) error {
 
 func dividesPage(n uint32) bool { return n > 0 && pageSize%n == 0 }
 
-// maxPieces is what one call of pwritev takes (IOV_MAX).
+// maxPieces is the most pieces that one call of pwritev takes (IOV_MAX).
 const maxPieces = 1024
 
 // writeAll implements file.

@@ -2,8 +2,8 @@ package disk
 
 import "sync"
 
-// syncGroup lets those who need the same sync at the same time share one. Each brings
-// what the sync is to be for, as far as the sync has to know.
+// syncGroup lets callers that need the same sync at the same time share one. Each caller passes
+// what the sync has to cover.
 type syncGroup[T any] struct {
 	sync func([]T) error
 	turn chan struct{} // full while sync runs
@@ -25,15 +25,15 @@ func newSyncGroup[T any](fn func([]T) error) *syncGroup[T] {
 	return &syncGroup[T]{sync: fn, turn: make(chan struct{}, 1)}
 }
 
-// failures is how many syncs have failed. Who is going to join asks before the first write.
+// failures returns how many syncs have failed. A caller of join asks before its first write.
 func (g *syncGroup[T]) failures() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.failed
 }
 
-// join returns, with its error, after a call of sync that began after join and was given x. Who
-// comes first makes the call, and while the call before still runs, others join it. A sync that has
+// join returns, with its error, after a call of sync that began after join and was given x. The
+// first caller makes the call; others join it while the previous call still runs. A sync that has
 // failed since failures returned before may have lost what was written since, and the next would
 // succeed without it: then join fails, too.
 func (g *syncGroup[T]) join(x T, before int) error {
@@ -58,7 +58,7 @@ func (g *syncGroup[T]) join(x T, before int) error {
 	return call.err
 }
 
-// lead makes a call that others may have joined.
+// lead makes a call of sync that others may have joined.
 func (g *syncGroup[T]) lead(call *sharedSync[T]) {
 	g.turn <- struct{}{}
 	g.mu.Lock()

@@ -50,9 +50,9 @@ func (s *Store) List(ctx context.Context) iter.Seq2[segment.Info, error] {
 	}
 }
 
-// inspect tells what List says of a name in a subfolder, and whether it says anything:
-// not of foreign names, of files being written, or of those deleted meanwhile. The footer
-// of a file that is known to be complete is not looked at.
+// inspect returns the entry of List for a name in a subfolder, and whether there is one: foreign
+// names, files being written and files deleted meanwhile have none. The footer of a file that is
+// known to be complete is not looked at.
 func (s *Store) inspect(ctx context.Context, shard byte, name string, known bool) (segment.Info, bool, error) {
 	var info segment.Info
 	if err := s.ready(ctx); err != nil {

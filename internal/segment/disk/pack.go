@@ -38,13 +38,13 @@ import (
 // place is ever written twice. A deleted entry becomes a hole, which gives its blocks
 // back to the file system; a pack that is nothing but a hole is removed.
 const (
-	// pageSize is what entries begin at multiples of, so that a hole in place of one
-	// is made of whole blocks of the file system.
+	// pageSize is the alignment of entries: a hole in place of an entry then consists of whole
+	// blocks of the file system.
 	pageSize = 4 << 10
-	// maxPacked is the longest segment that is packed: what one call writes.
+	// maxPacked is the longest segment that is packed: as much as one call writes.
 	maxPacked = writeSize
-	// packSize is how long a pack grows: long enough that making one is rare, and a
-	// fraction of what a page's number can tell.
+	// packSize is the length up to which a pack grows: long enough that new packs are rare, and a
+	// fraction of what a page number can address.
 	packSize = 256 << 20
 
 	packTag    = 'P'
@@ -56,7 +56,8 @@ const (
 
 var packMagic = [8]byte{'L', 'H', 'P', 'A', 'C', 'K', '\n', 1}
 
-// packName is how the ID of each segment in a pack begins, and the name of its file.
+// packName is the prefix that the IDs of all segments in a pack share, and the name of the pack's
+// file.
 type packName [8]byte
 
 func (n packName) String() string { return hex.EncodeToString(n[:]) }
@@ -71,14 +72,14 @@ func parsePackName(s string) (packName, bool) {
 	return n, err == nil && n[7] == packTag && n.String() == s
 }
 
-// packed reports whether a segment is in a pack, unless that has no such entry: one in 256
-// files of their own has an ID that looks so.
+// packed reports whether the ID of a segment has the form of an entry in a pack. One in 256
+// segments with files of their own has such an ID, too.
 func packed(id segment.ID) bool { return id[7] == packTag }
 
-// packOf returns the name of the pack that an ID tells of.
+// packOf returns the name of the pack in an ID.
 func packOf(id segment.ID) packName { return packName(id[:8]) }
 
-// offsetOf returns where in its pack the entry of an ID begins.
+// offsetOf returns the offset of an entry in its pack.
 func offsetOf(id segment.ID) int64 { return int64(binary.BigEndian.Uint32(id[8:])) * pageSize }
 
 // entryID returns an ID for the entry at an offset of a pack. Its random bytes keep it from
@@ -113,8 +114,8 @@ func (h *header) append(b []byte) []byte {
 	return binary.LittleEndian.AppendUint64(b, crc64nvme.Checksum(b[start:]))
 }
 
-// What readHeader finds where there is no header: nothing, or what a crash has left of an
-// entry whose header was lost.
+// The errors of readHeader where there is no header: nothing was written there, or a crash has left
+// an entry without its header.
 var (
 	errNoEntry  = errors.New("no entry begins here")
 	errNoHeader = fmt.Errorf("%w: no header is here", segment.ErrCorrupt)
@@ -146,7 +147,7 @@ func readHeader(f file, name packName, off int64) (h header, err error) {
 	return h, nil
 }
 
-// packs is the short segments of a store.
+// packs holds the short segments of a store.
 type packs struct {
 	fs     fileSystem
 	parent string
