@@ -18,7 +18,7 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// Options tune a Store. The zero value is good.
+// Options configures a Store. Every field is optional.
 type Options struct {
 	// MaxBytes is how much content the store takes, in bytes; over it, Write fails with
 	// segment.ErrFull. 0 means no limit.
