@@ -1,9 +1,11 @@
-// Package auth decides who asks and what they may do: Shared Key and Shared Key Lite, shared access signatures of all kinds,
-// bearer tokens, anonymous access, roles, and the matching of CORS rules.
+// Package auth decides who sent a request and what the sender may do: Shared Key and Shared Key
+// Lite, shared access signatures of all kinds, bearer tokens, anonymous access, roles, and the
+// matching of CORS rules.
 //
-// Everything here is a function of the request, the keys and the time, all of which are given: no I/O, no clock, no randomness.
-// Failures are fault codes, with the details the service gives. A request is judged in two steps: [Authenticate] turns its
-// credentials into a [Grant], and [Grant.Allow] holds the [Permission] that the operation declares against it.
+// Everything here is a function of the given request, keys and time: no I/O, no clock, no
+// randomness. Failures are fault codes, with the details the service gives. A request is judged in
+// two steps: [Authenticate] turns its credentials into a [Grant], and [Grant.Allow] checks the
+// Grant for the [Permission] that the operation declares.
 package auth
 
 import (
@@ -16,7 +18,7 @@ import (
 	"github.com/leasehold/leasehold/internal/query"
 )
 
-// Request holds the facts of a request that credentials are judged by. It is only read, and must stay unchanged as long as a
+// Request holds the facts of a request that credentials are judged by. It must not change while a
 // Grant made from it is in use.
 type Request struct {
 	Method        string      // upper case
@@ -43,37 +45,40 @@ type Account struct {
 	Keys              []*Key // either may sign; two by custom
 	RequireHTTPS      bool   // refuse plain HTTP
 	KeysDisabled      bool   // refuse Shared Key, account SAS and service SAS
-	AllowPublicAccess bool   // let the public access levels of containers count
+	AllowPublicAccess bool   // honour the public access levels of containers
 }
 
-// Env is what a request is judged against. What is optional and left at its zero value is not offered.
+// Env holds everything that a request is judged against. An optional field that is zero switches
+// its feature off.
 type Env struct {
-	Account *Account  // the one Request.Account names; nil when there is no such account
+	Account *Account  // the account that Request.Account names; nil if it does not exist
 	Now     time.Time // moment of the request
 
-	// Policy looks up a stored access policy of a container of the account; nil if the container or the policy does not exist. An
-	// error fails the request as it is.
+	// Policy looks up a stored access policy of a container of the account; nil if the container or
+	// the policy does not exist. An error fails the request as it is.
 	Policy func(container, id string) (*AccessPolicy, error)
-	// PublicAccess looks up the public access level of a container of the account; PublicNone if it does not exist.
+	// PublicAccess looks up the public access level of a container of the account; PublicNone if it
+	// does not exist.
 	PublicAccess func(container string) (PublicAccess, error)
 
-	DelegationSecret []byte   // what user delegation keys are derived from
-	Tokens           Tokens   // whose tokens are trusted
-	Issuers          []string // whose users may have asked for user delegation keys
+	DelegationSecret []byte   // secret from which user delegation keys are derived
+	Tokens           Tokens   // trusted issuers of tokens
+	Issuers          []string // issuers whose users may hold user delegation keys
 	Audiences        []string // URLs that tokens may be meant for, besides those of the real service
-	Access           *Access  // who has which role
+	Access           *Access  // role assignments
 	AuthorizationURI string   // where a client without a token is sent; its first path segment is the tenant
 	BearerOverHTTP   bool     // take tokens over plain HTTP too, where anybody on the way can read them
 
-	// ReencodedPaths accepts Shared Key signatures over a path that differs from the request line only in which characters are
-	// percent-encoded, as proxies and some HTTP stacks leave it.
+	// ReencodedPaths accepts Shared Key signatures over a path that differs from the request line
+	// only in which characters are percent-encoded, as proxies and some HTTP stacks leave it.
 	ReencodedPaths bool
 }
 
-// Authenticate finds the credentials of a request, verifies them and returns what they grant. A request without credentials
-// gets the grant of the public, which never fails here. Failures carry the code and the detail of the service, among them 400
-// [fault.InvalidAuthenticationInfo] for an Authorization header that cannot be read, 403 [fault.AuthenticationFailed] for
-// credentials that do not verify, 401 with a challenge for a bad token, 400 [fault.AccountRequiresHTTPS], and 404
+// Authenticate finds the credentials of a request, verifies them and returns what they grant. A
+// request without credentials gets the grant of the public, which never fails here. Failures carry
+// the code and the detail of the service, among them 400 [fault.InvalidAuthenticationInfo] for an
+// Authorization header that cannot be read, 403 [fault.AuthenticationFailed] for credentials that
+// do not verify, 401 with a challenge for a bad token, 400 [fault.AccountRequiresHTTPS], and 404
 // [fault.ResourceNotFound] for an unknown account.
 func Authenticate(req *Request, env *Env) (Grant, error) {
 	if env.Account == nil {

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// maxToken bounds the tokens that are looked at, in bytes. The largest real ones, with 200 groups, have about 10,000.
+	// maxToken bounds the tokens that are looked at, in bytes. The largest real ones, with 200
+	// groups, have about 10,000.
 	maxToken = 16 << 10
 	// minRSA is the least size of an RSA key, in bits.
 	minRSA = 2048
@@ -23,22 +24,25 @@ const (
 	clockSkew = 5 * time.Minute
 	// bearerSince is the oldest version that takes tokens.
 	bearerSince = "2017-11-09"
-	// storageApplication is the ID of the storage service as an application, which may stand as audience of a token.
+	// storageApplication is the ID of the storage service as an application, which may stand as
+	// audience of a token.
 	storageApplication = "e406a681-f3d4-42a8-90b6-c2b029497af1"
 )
 
-// tokenAlgorithms are the ones a token may be signed with: none of them symmetric, so that a public key is never a secret.
+// tokenAlgorithms lists the algorithms that may sign a token. None is symmetric, so that a public
+// key never counts as a secret.
 var tokenAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256}
 
-// Tokens knows whose tokens are trusted.
+// Tokens looks up the keys of trusted issuers.
 type Tokens interface {
-	// KeySet returns the public keys of an issuer, given its "iss" as it stands in a token that is not verified yet, and the ID of
-	// the key that is looked for, which an implementation may use to decide whether to fetch again. It returns nil for an issuer
-	// that is not trusted. An error is neither, and fails the request.
+	// KeySet returns the public keys of an issuer, or nil if the issuer is not trusted. issuer is
+	// the "iss" of a token that is not verified yet; kid is the ID of the wanted key, by which an
+	// implementation may decide to fetch again. An error means that the answer is not known, and
+	// fails the request.
 	KeySet(issuer, kid string) (*jose.JSONWebKeySet, error)
 }
 
-// claims are what a token says that matters here.
+// claims holds the claims of a token that are used.
 type claims struct {
 	Issuer    string           `json:"iss"`
 	Audience  jwt.Audience     `json:"aud"`
@@ -108,8 +112,8 @@ const (
 	tokenIdentity   = "The token does not name an object."
 )
 
-// verifyToken returns the claims of a token that a trusted issuer has signed, else what is wrong with it. The error is the one of
-// looking up keys.
+// verifyToken returns the claims of a token that a trusted issuer has signed, or in detail what is
+// wrong with the token. err is the failure to look up keys.
 func verifyToken(token string, env *Env) (c claims, detail string, err error) {
 	if token == "" || len(token) > maxToken {
 		return c, tokenUnreadable, nil
@@ -144,7 +148,8 @@ func verifyToken(token string, env *Env) (c claims, detail string, err error) {
 	return c, tokenSignature, nil
 }
 
-// fits reports whether a key is the one that the head of a token names, and of a kind that may sign with its algorithm.
+// fits reports whether a key is the one that the head of a token names, and of a kind that may sign
+// with its algorithm.
 func fits(k jose.JSONWebKey, head jose.Header) bool {
 	if head.KeyID != "" && k.KeyID != head.KeyID || k.Use != "" && k.Use != "sig" ||
 		k.Algorithm != "" && k.Algorithm != head.Algorithm {

@@ -29,8 +29,8 @@ var liteHeaders = [...]string{"Content-Md5", "Content-Type", "Date"}
 // header is an x-ms- header; its name is in canonical form.
 type header struct{ name, value string }
 
-// form is one way to write what a request signs. Shipped clients differ in these points; the first form, the zero value with the
-// path of the request line, is the documented one.
+// form is one way to write what a request signs. Shipped clients differ in these points; the first
+// form, the zero value with the path of the request line, is the documented one.
 type form struct {
 	path      string
 	bare      bool // the account is not put before the path
@@ -49,8 +49,8 @@ type canon struct {
 
 var canons = sync.Pool{New: func() any { return new(canon) }}
 
-// newCanon collects the headers of a request. It refuses one that repeats a header the signature covers: only one of the values
-// would be signed. The caller gives the result back with release.
+// newCanon collects the headers of a request. It refuses a request that repeats a signed header,
+// because only one of the values would be signed. The caller releases the result.
 func newCanon(req *Request, lite bool) (*canon, error) {
 	c := canons.Get().(*canon)
 	c.req, c.lite = req, lite
@@ -76,7 +76,8 @@ func newCanon(req *Request, lite bool) (*canon, error) {
 	return c, nil
 }
 
-// repeated refuses a header without its values: one of them may be a secret.
+// repeated returns the error for a repeated header. It leaves out the values, since one of them may
+// be a secret.
 func repeated(name string) error {
 	return fault.InvalidHeader(strings.ToLower(name), "")
 }
@@ -142,7 +143,7 @@ func (c *canon) appendResource(f form) {
 	}
 	var err error
 	if c.params, err = query.Append(c.params[:0], c.req.RawQuery, !f.keepPlus); err != nil {
-		c.text = c.text[:0] // nobody signs what can't be read
+		c.text = c.text[:0] // nobody signs a query that can't be read
 		return
 	}
 	if c.lite {
@@ -165,8 +166,8 @@ func (c *canon) appendResource(f form) {
 // documented is the form that the documentation describes.
 func (c *canon) documented() form { return form{path: orSlash(c.req.RawPath)} }
 
-// others yields the forms that shipped clients sign besides the documented one. They are for requests whose signature does not
-// match otherwise, so they cost nothing on the usual path.
+// others yields the forms that shipped clients sign besides the documented one. They are tried only
+// if the documented form does not match, so they cost nothing on the usual path.
 func (c *canon) others(reencoded bool) iter.Seq[form] {
 	return func(yield func(form) bool) {
 		plus := strings.Contains(c.req.RawQuery, "+")
@@ -214,10 +215,12 @@ func (c *canon) paths(reencoded bool) []form {
 	return list
 }
 
-// devAccount is the well-known account of emulators, which some clients sign once although it also begins the path.
+// devAccount is the well-known account of emulators, which some clients sign once although it also
+// begins the path.
 const devAccount = "devstoreaccount1"
 
-// encodeMinimally decodes every escaped character that may stand in a path as it is, the slash excepted.
+// encodeMinimally decodes every escaped character that may stand in a path as it is, the slash
+// excepted.
 func encodeMinimally(path string) string {
 	return rewriteEscapes(path, func(c byte) bool { return isPathCharacter(c) }, func(byte) bool { return false })
 }
@@ -228,7 +231,8 @@ func encodeMarks(path string) string {
 	return rewriteEscapes(path, func(c byte) bool { return isPathCharacter(c) && !mark(c) }, mark)
 }
 
-// rewriteEscapes decodes the escapes of characters that decode names and escapes the plain characters that encode names.
+// rewriteEscapes decodes the escapes of characters that decode names and escapes the plain
+// characters that encode names.
 func rewriteEscapes(path string, decode, encode func(byte) bool) string {
 	const digits = "0123456789ABCDEF"
 	b := make([]byte, 0, len(path))

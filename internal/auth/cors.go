@@ -9,7 +9,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// CORSRule is one rule of the service properties. Rules are asked in their order; the first that fits decides.
+// CORSRule is one rule of the service properties. Rules are tried in order; the first that fits
+// decides.
 type CORSRule struct {
 	AllowedOrigins []string // exact and case-sensitive; "*" for all; "https://*.example.com" for all hosts below one
 	AllowedMethods []string
@@ -37,7 +38,8 @@ func (r *CORSRule) origin(origin string) (fits, any bool) {
 	return fits, false
 }
 
-// find returns the first rule for an origin and a method. Of no origin, which is "", only rules for all fit.
+// find returns the first rule for an origin and a method. Without an origin, only a rule for all
+// origins fits.
 func find(rules []CORSRule, origin, method string) (rule *CORSRule, any bool) {
 	for i := range rules {
 		if fits, any := rules[i].origin(origin); fits && slices.Contains(rules[i].AllowedMethods, method) {
@@ -47,11 +49,13 @@ func find(rules []CORSRule, origin, method string) (rule *CORSRule, any bool) {
 	return nil, false
 }
 
-// simpleRequestHeaders never need a rule. Content-Type is not among them: a preflight names it only if its value is not simple.
+// simpleRequestHeaders never need a rule. Content-Type is not among them: a preflight names it only
+// if its value is not simple.
 var simpleRequestHeaders = []string{"accept", "accept-language", "content-language", "origin"}
 
-// Preflight answers an OPTIONS request, given its Origin, Access-Control-Request-Method and Access-Control-Request-Headers. The
-// resource plays no part. It fails with 400 [fault.InvalidHeaderValue] if one of the first two is missing, and with
+// Preflight answers an OPTIONS request, given its Origin, Access-Control-Request-Method and
+// Access-Control-Request-Headers. The resource plays no part. It fails with 400
+// [fault.InvalidHeaderValue] if one of the first two is missing, and with
 // [fault.CorsPreflightFailure] if no rule fits.
 func Preflight(rules []CORSRule, origin, method, headers string) (http.Header, error) {
 	if origin == "" || method == "" {
@@ -98,10 +102,10 @@ func named(list []string, name string) bool {
 // simpleResponseHeaders can be read by scripts without being exposed by name.
 var simpleResponseHeaders = []string{"cache-control", "content-language", "content-type", "expires", "last-modified", "pragma"}
 
-// ActualRequest adds to the headers of a response, which must be complete otherwise, what the rules say about a request with this
-// origin and method. It adds nothing if there are no rules. A request to read without Origin, which is one whose origin is "", is
-// told what a rule for all origins says, so that caches may answer scripts with it. Prefixes of exposed headers are resolved to
-// the headers that the response has.
+// ActualRequest adds the headers that the rules prescribe for an origin and method to a response
+// that is otherwise complete. Without rules it adds nothing. A read without an origin gets the
+// headers of a rule for all origins, so that caches may answer scripts with it. Prefixes of exposed
+// headers become the headers that the response has.
 func ActualRequest(rules []CORSRule, origin, method string, response http.Header) {
 	if len(rules) == 0 {
 		return
@@ -126,8 +130,8 @@ func ActualRequest(rules []CORSRule, origin, method string, response http.Header
 	}
 }
 
-// expose returns the names to expose: those a rule spells out, those of the response that fit its prefixes, and the simple ones
-// of the response, sorted.
+// expose returns the sorted names to expose: every name that a rule spells out, and the headers of
+// the response that fit a prefix or are simple.
 func expose(patterns []string, response http.Header) string {
 	var names []string
 	for _, p := range patterns {

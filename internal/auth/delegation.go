@@ -10,8 +10,9 @@ import (
 // MaxDelegationKeyAge is the longest time between start and expiry of a user delegation key.
 const MaxDelegationKeyAge = 7 * 24 * time.Hour
 
-// DelegationKey names a user delegation key. The key itself is not stored anywhere: it follows from these fields, the account
-// and a secret of the server, so verifying needs no lookup and a new secret revokes all keys.
+// DelegationKey names a user delegation key. The key itself is not stored anywhere: it is derived
+// from these fields, the account and a secret of the server, so verifying needs no lookup and a new
+// secret revokes all keys.
 type DelegationKey struct {
 	ObjectID        string    // of the user or application it was issued to
 	Tenant          string    // of that object
@@ -19,10 +20,11 @@ type DelegationKey struct {
 	Service         string    // "b"
 	Version         string    // protocol version it was issued by
 	DelegatedTenant string    // "" unless asked for
-	Issuer          string    // of the token by which it was got; no field of signatures names it
+	Issuer          string    // issuer of the token that asked for the key; no field of a signature names it
 }
 
-// Value returns the 32 bytes of the key for an account. Times count in whole seconds, however a client spells them.
+// Value returns the 32 bytes of the key for an account. Times count in whole seconds, however a
+// client spells them.
 func (k DelegationKey) Value(secret []byte, account string) []byte {
 	mac := hmac.New(sha256.New, secret)
 	for _, field := range []string{

@@ -24,12 +24,12 @@ func (k Kind) String() string {
 	return [...]string{"anonymous", "key", "account-sas", "service-sas", "delegation-sas", "bearer"}[k]
 }
 
-// Principal is who asks.
+// Principal identifies the sender of a request.
 type Principal struct {
 	Kind        Kind
 	Name        string   // account for a key or SAS, stored access policy if a SAS names one, user or application name of a token
 	ObjectID    string   // of the user or application behind a token or user delegation SAS
-	Issuer      string   // whose object it is: another issuer may give the same ID to somebody else
+	Issuer      string   // issuer of ObjectID: another issuer may give the same ID to somebody else
 	Tenant      string   // of that object
 	Application string   // ID of the application a token was issued to
 	Groups      []string // object IDs of groups that a token lists
@@ -64,8 +64,9 @@ const (
 	whole
 )
 
-// Allow reports whether the grant includes the permission on the resource: nil, or the refusal as the service words it. It may call
-// what Env has for looking up the container, and returns errors of that as they are.
+// Allow reports whether the grant includes the permission on the resource: nil, or the refusal as
+// the service words it. It may call the functions of Env that look up the container, and returns
+// their errors as they are.
 func (g Grant) Allow(p Permission, r Resource) error {
 	if p.Open {
 		return nil
@@ -151,8 +152,8 @@ func (g Grant) roles(p Permission, r Resource) extent {
 	return nothing
 }
 
-// CreateOnly reports whether the grant, which allows the permission on the resource, does so only as long as the operation
-// creates the blob. Over an existing one the answer is [fault.UnauthorizedBlobOverwrite].
+// CreateOnly reports whether the grant allows the permission on the resource only if the operation
+// creates the blob. Replacing a blob is then refused with [fault.UnauthorizedBlobOverwrite].
 func (g Grant) CreateOnly(p Permission, r Resource) bool {
 	switch g.Principal.Kind {
 	case KindAccountSAS, KindServiceSAS:
@@ -165,13 +166,16 @@ func (g Grant) CreateOnly(p Permission, r Resource) bool {
 	return false
 }
 
-// MayReadTags reports whether the grant includes reading the tags of the resource, which conditions on tags need.
+// MayReadTags reports whether the grant includes reading the tags of the resource, which conditions
+// on tags need.
 func (g Grant) MayReadTags(r Resource) bool { return g.Allow(PermGetTags, r) == nil }
 
-// MayWriteTags reports whether the grant includes setting the tags of the resource, which writes that carry tags need.
+// MayWriteTags reports whether the grant includes setting the tags of the resource, which writes
+// that carry tags need.
 func (g Grant) MayWriteTags(r Resource) bool { return g.Allow(PermSetTags, r) == nil }
 
-// Override returns the header values that the signature of a service or user delegation SAS fixes for the response to a read.
+// Override returns the header values that the signature of a service or user delegation SAS fixes
+// for the response to a read.
 func (g Grant) Override() Override {
 	if g.Principal.Kind == KindServiceSAS || g.Principal.Kind == KindDelegationSAS {
 		return g.sas.Override
@@ -179,7 +183,8 @@ func (g Grant) Override() Override {
 	return Override{}
 }
 
-// EncryptionScope returns the scope that writes must use because a SAS says so; "" if none does.
+// EncryptionScope returns the encryption scope that the SAS demands of writes; "" if it demands
+// none.
 func (g Grant) EncryptionScope() string {
 	if g.sas == nil {
 		return ""

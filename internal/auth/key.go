@@ -12,8 +12,8 @@ import (
 // signatureSize is the length of a signature in Base64.
 const signatureSize = 44
 
-// Key signs strings with HMAC-SHA256. It is safe for concurrent use, and cheap to use again and again: the state of the hash
-// after the key is kept.
+// Key signs strings with HMAC-SHA256. It is safe for concurrent use, and cheap to use again and
+// again: the state of the hash after the key is kept.
 type Key struct{ states sync.Pool }
 
 // state is a keyed hash with room for its results.
@@ -23,7 +23,7 @@ type state struct {
 	text [signatureSize]byte
 }
 
-// NewKey returns the key made of the secret bytes, which it does not keep a reference to.
+// NewKey returns a Key of the secret bytes. It keeps no reference to them.
 func NewKey(secret []byte) *Key {
 	own := append([]byte(nil), secret...)
 	k := &Key{}
@@ -31,7 +31,8 @@ func NewKey(secret []byte) *Key {
 	return k
 }
 
-// ParseKey returns the key written in Base64, as account keys are. It fails for text that is not Base64, or empty.
+// ParseKey returns the key written in Base64, as account keys are. It fails for text that is not
+// Base64, or empty.
 func ParseKey(text string) (*Key, error) {
 	secret, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -50,8 +51,8 @@ func (k *Key) Sign(text []byte) string {
 	return string(s.sign(text))
 }
 
-// verify reports whether signature is the one of text, in a time that does not depend on where they differ. Comparing the Base64
-// text, not the bytes it stands for, leaves no second spelling of a signature.
+// verify reports, in constant time, whether signature is the signature of text. It compares the
+// Base64 text, not the decoded bytes, so that a signature has one spelling only.
 func (k *Key) verify(text []byte, signature string) bool {
 	s := k.states.Get().(*state)
 	defer k.states.Put(s)

@@ -1,10 +1,12 @@
 package auth
 
-// Canonicalized headers are sorted by their names, and there are two orders among shipped clients: that of bytes, and the one of
-// Windows cultures, which the service itself uses. The second has two levels. On the first, hyphen and apostrophe do not exist,
-// punctuation comes before digits and digits before letters. On the second, hyphen and apostrophe decide by where they stand.
+// Canonicalized headers are sorted by name, and shipped clients sort in two ways: by bytes, or as
+// Windows cultures do, which is the order of the service itself. The second has two levels. The
+// first ignores hyphen and apostrophe; punctuation comes before digits and digits before letters.
+// On the second, hyphen and apostrophe decide by where they stand.
 
-// cultureRanks lists the characters of header names in their first-level order. What is not in it ranks lowest, but exists.
+// cultureRanks lists the characters of header names in their first-level order. Other characters
+// rank lowest, but are not ignored.
 const cultureRanks = "!#$%&*.^_`|~+0123456789abcdefghijklmnopqrstuvwxyz"
 
 // cultureRank is the first-level weight of each character; 0 for those that the first level skips.
@@ -48,8 +50,8 @@ func compareCulture(a, b string) int {
 	}
 }
 
-// compareMarks orders names that differ at most in hyphens and apostrophes: the one that has such a mark first comes last, and an
-// apostrophe before a hyphen.
+// compareMarks orders names that differ at most in hyphens and apostrophes: the one that has such a
+// mark first comes last, and an apostrophe before a hyphen.
 func compareMarks(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		if d := markRank(a[i]) - markRank(b[i]); d != 0 {

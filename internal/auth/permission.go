@@ -6,8 +6,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Letters is a set of permission letters of shared access signatures, any one of which suffices. The empty set means that no
-// such signature may do the thing at all, AnyLetter that its letters do not matter.
+// Letters is a set of permission letters of shared access signatures, any one of which suffices.
+// The empty set means that no signature suffices, AnyLetter that every signature does.
 type Letters string
 
 // AnyLetter is the set that every signature meets.
@@ -18,14 +18,15 @@ func (l Letters) in(granted string) bool {
 	return l == AnyLetter || l != "" && strings.ContainsAny(granted, string(l))
 }
 
-// Action is an action of role definitions without its prefix [ActionPrefix], such as "containers/blobs/read".
+// Action is an action of role definitions without its prefix [ActionPrefix], such as
+// "containers/blobs/read".
 type Action string
 
 // ActionPrefix begins the full name of every action.
 const ActionPrefix = "Microsoft.Storage/storageAccounts/blobServices/"
 
-// The actions that operations need. Those below containers/blobs/ are data actions, the others control actions that the data
-// endpoint honours too.
+// The actions that operations need. Those below containers/blobs/ are data actions, the others
+// control actions that the data endpoint honours too.
 const (
 	ActionAuthenticated   Action = "*" // none: any verified token will do
 	ActionReadService     Action = "read"
@@ -58,39 +59,44 @@ type PublicAccess uint8
 const (
 	PublicNone      PublicAccess = iota // nothing
 	PublicBlob                          // reading blobs whose names are known
-	PublicContainer                     // that, and listing them and reading the container's properties
+	PublicContainer                     // also listing blobs and reading the container's properties
 )
 
-// Permission is what an operation needs, declared by its row. The zero value is granted to account keys only.
+// Permission is what an operation needs, declared by its row. The zero value is granted to account
+// keys only.
 type Permission struct {
 	Name string // of the operation or group of operations, for documents and logs
 
-	// Scoped are the letters of service and user delegation SAS that suffice, ScopedNew those that suffice as long as the
-	// operation creates the resource.
+	// Scoped holds the letters of a service or user delegation SAS that suffice; ScopedNew holds
+	// the letters that suffice if the operation creates the resource.
 	Scoped, ScopedNew Letters
-	// Type is the resource type an account SAS must name: 's' service, 'c' container, 'o' object, 0 any. Account and AccountNew
-	// are its letters.
+	// Type is the resource type an account SAS must name: 's' service, 'c' container, 'o' object, 0
+	// any. Account and AccountNew are its letters.
 	Type                byte
 	Account, AccountNew Letters
-	// Break are letters that suffice for any SAS from version 2017-07-29 on.
+	// Break holds letters that suffice for any SAS from version 2017-07-29 on.
 	Break Letters
-	// Actions of which one must be granted by a role, and those that suffice to create.
+	// Actions lists the actions of which a role must grant one; ActionsNew lists the actions that
+	// suffice to create.
 	Actions, ActionsNew []Action
-	// Public is the level a container needs for the operation to be open to everybody; PublicNone means never.
+	// Public is the level a container needs for the operation to be open to everybody; PublicNone
+	// means never.
 	Public PublicAccess
 	// Open operations need no credentials and no level.
 	Open bool
-	// OfVersion operations act on the snapshot or version that the query names. Only they can be granted by a SAS for one.
+	// OfVersion operations act on the snapshot or version that the query names. Only they can be
+	// granted by a SAS for one.
 	OfVersion bool
 	// WholeContainer operations see all of a container: a SAS for a directory never grants them.
 	WholeContainer bool
 	// TokenOnly operations are refused to account keys.
 	TokenOnly bool
-	// Unfit is the code for a kind of credential that may never do this; "" stands for AuthorizationFailure.
+	// Unfit is the code of the refusal if the kind of credential never suffices; "" stands for
+	// AuthorizationFailure.
 	Unfit fault.Code
 }
 
-// unfit returns the error for a kind of credential that may never do this.
+// unfit returns the error for a kind of credential that never suffices.
 func (p Permission) unfit() error {
 	if p.TokenOnly {
 		return fault.NotAuthenticated("Only authentication scheme Bearer is supported")
@@ -125,7 +131,8 @@ var (
 	PermBatch                = Permission{Name: "Batch", Account: AnyLetter, Unfit: fault.AuthenticationFailed, Actions: []Action{ActionAuthenticated}}
 )
 
-// Permissions of operations on containers. Get Container Properties and Get Container Metadata share one.
+// Permissions of operations on containers. Get Container Properties and Get Container Metadata
+// share one.
 var (
 	PermCreateContainer        = Permission{Name: "CreateContainer", Type: 'c', Account: "cw", Actions: cWrite}
 	PermGetContainerProperties = Permission{Name: "GetContainerProperties", Type: 'c', Account: "r", Actions: cRead, Public: PublicContainer}
@@ -141,8 +148,9 @@ var (
 	PermContainerBatch         = Permission{Name: "ContainerBatch", Scoped: AnyLetter, Account: AnyLetter, Actions: cWrite}
 )
 
-// Permissions of operations on blobs of any type. PermGetBlob also covers properties, metadata and being the source of a copy;
-// PermLeaseBlob every lease action but break. Deleting a version or, for good, what is soft-deleted, has a permission of its own.
+// Permissions of operations on blobs of any type. PermGetBlob also covers properties, metadata and
+// being the source of a copy; PermLeaseBlob every lease action but break. Deleting a version, and
+// deleting for good a blob that is soft-deleted, have permissions of their own.
 var (
 	PermGetBlob           = Permission{Name: "GetBlob", Type: 'o', Scoped: "r", Account: "r", Actions: read, Public: PublicBlob, OfVersion: true}
 	PermDeleteBlob        = Permission{Name: "DeleteBlob", Type: 'o', Scoped: "d", Account: "d", Actions: []Action{ActionDeleteBlob}, OfVersion: true}
@@ -165,8 +173,9 @@ var (
 	PermSetLegalHold      = Permission{Name: "SetLegalHold", Type: 'o', Scoped: "i", Account: "i", Actions: superUser, OfVersion: true}
 )
 
-// Permissions of operations on blobs of one type. PermPutBlob serves all three types. PermGetBlockList is for committed blocks;
-// uncommitted ones, or both, need PermGetUncommittedBlocks.
+// Permissions of operations on blobs of one type. PermPutBlob serves all three types.
+// PermGetBlockList is for committed blocks; uncommitted ones, or both, need
+// PermGetUncommittedBlocks.
 var (
 	PermPutBlob              = Permission{Name: "PutBlob", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", AccountNew: "c", Actions: write, ActionsNew: add}
 	PermPutBlobFromURL       = Permission{Name: "PutBlobFromURL", Type: 'o', Scoped: "w", ScopedNew: "c", Account: "w", AccountNew: "c", Actions: write}

@@ -2,7 +2,8 @@ package auth
 
 import "github.com/leasehold/leasehold/internal/fault"
 
-// challengeSince is the version from which missing and bad tokens are answered with 401 and a challenge.
+// challengeSince is the version from which missing and bad tokens are answered with 401 and a
+// challenge.
 const challengeSince = "2019-12-12"
 
 // storageAudience is the resource that tokens for storage are issued for.
@@ -32,7 +33,8 @@ func (g Grant) allowPublic(p Permission, r Resource) error {
 	return nil
 }
 
-// unauthenticated refuses a request without credentials; older versions must not learn that there is something to see.
+// unauthenticated refuses a request without credentials; a client of an older version must not
+// learn that the resource exists.
 func unauthenticated(req *Request, env *Env) error {
 	if req.Version < challengeSince {
 		return fault.ResourceNotFound
@@ -40,8 +42,9 @@ func unauthenticated(req *Request, env *Env) error {
 	return &fault.Error{Code: fault.NoAuthenticationInformation, Header: challenge(env)}
 }
 
-// challenge returns the header that tells a client where to get a token; none if nobody knows. Clients take the URI out of every
-// challenge, and the JavaScript client fails on one without.
+// challenge returns the header that tells a client where to get a token; none if no such place is
+// configured. Clients take the URI out of every challenge, and the JavaScript client fails on one
+// without.
 func challenge(env *Env) []fault.Detail {
 	if env.AuthorizationURI == "" {
 		return nil

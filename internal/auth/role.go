@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Role is a role definition. Actions are full names, in which '*' stands for any text; case does not count.
+// Role is a role definition. Actions are full names, in which '*' stands for any text; case does
+// not count.
 type Role struct {
 	ID          string // GUID
 	Name        string
@@ -46,8 +47,8 @@ var (
 	}
 )
 
-// RoleAccountContributor is the built-in role for managing accounts. Of what the data endpoint offers it includes the properties of the
-// service, containers and user delegation keys, but nothing of blobs.
+// RoleAccountContributor is the built-in role for managing accounts. At the data endpoint it grants
+// the properties of the service, containers and user delegation keys, but nothing on blobs.
 var RoleAccountContributor = &Role{
 	ID:      "17d1049b-9a84-46fb-8f53-869881c3d3ab",
 	Name:    "Storage Account Contributor",
@@ -103,7 +104,7 @@ type Object struct {
 	ID     string // in any case
 }
 
-// folded returns the object with its ID as it is looked up.
+// folded returns the object with its ID in lower case, as it is looked up.
 func (o Object) folded() Object { return Object{o.Issuer, strings.ToLower(o.ID)} }
 
 // Assignment gives a role to a principal on an account, or on one of its containers only.
@@ -115,14 +116,15 @@ type Assignment struct {
 	Container string // "" for the whole account
 }
 
-// Access is a set of role assignments, ready to be asked. It is safe for concurrent use; nil grants nothing.
+// Access is a set of role assignments, indexed for look-ups. It is safe for concurrent use; nil
+// grants nothing.
 type Access struct {
 	assignments map[Object][]Assignment // by principal
 	groups      map[Object][]Object     // by member
 }
 
-// NewAccess returns the set of assignments. The groups list their members; they count besides the groups that a token lists,
-// which are of the token's issuer.
+// NewAccess returns the set of assignments. The groups list their members; they count besides the
+// groups that a token lists, which are of the token's issuer.
 func NewAccess(assignments []Assignment, groups map[Object][]Object) *Access {
 	a := &Access{assignments: map[Object][]Assignment{}, groups: map[Object][]Object{}}
 	for _, one := range assignments {
@@ -138,8 +140,9 @@ func NewAccess(assignments []Assignment, groups map[Object][]Object) *Access {
 	return a
 }
 
-// allows reports whether the principal has a role that includes one of the actions on the container, or on the account if
-// container is "". An assignment on a container says nothing about the account.
+// allows reports whether the principal has a role that includes one of the actions on the
+// container, or on the account if container is "". An assignment on a container says nothing about
+// the account.
 func (a *Access) allows(p Principal, actions []Action, account, container string) bool {
 	if slices.Contains(actions, ActionAuthenticated) {
 		return true

@@ -10,8 +10,9 @@ import (
 	"github.com/leasehold/leasehold/internal/query"
 )
 
-// SAS holds the fields of a shared access signature as they stand in the query, decoded once. What is signed is this text, never
-// a re-formatted value, so times keep their precision and permissions their order. A field that is "" is absent.
+// SAS holds the fields of a shared access signature as they stand in the query, decoded once. The
+// signature covers this text, never a re-formatted value, so times keep their precision and
+// permissions their order. A field that is "" is absent.
 type SAS struct {
 	Version         string // sv: selects the string-to-sign
 	Permissions     string // sp: letters
@@ -63,7 +64,7 @@ var sasNames = [...]string{
 	"skdutid", "sduoid", "srh", "srq", "sig",
 }
 
-// field returns the field that a query parameter fills; nil for a name that is none of a SAS.
+// field returns the field that a query parameter fills; nil for any other name.
 func (s *SAS) field(name string) *string {
 	switch name {
 	case "sv":
@@ -151,7 +152,8 @@ func (s *SAS) delegationField(name string) *string {
 	return nil
 }
 
-// parseSAS collects the fields of a signature from a query. A field that is given twice is refused: only one would be signed.
+// parseSAS collects the fields of a signature from a query. A field that is given twice is refused:
+// only one would be signed.
 func parseSAS(q query.Query) (*SAS, error) {
 	s := &SAS{}
 	for i, p := range q {
@@ -200,8 +202,9 @@ func (s *SAS) kind() Kind {
 // timeLayouts are the forms of times in signatures, by the length of the text without its zone.
 var timeLayouts = map[int]string{10: "2006-01-02", 16: "2006-01-02T15:04", 19: "2006-01-02T15:04:05"}
 
-// ParseTime reads a time as signatures write it: a date, or date and time in UTC with minutes, seconds, or one to seven digits of
-// a second, ending in Z or +00:00. It reports false for everything else.
+// ParseTime reads a time as signatures write it: a date, or date and time in UTC with minutes,
+// seconds, or one to seven digits of a second, ending in Z or +00:00. It reports false for
+// everything else.
 func ParseTime(text string) (time.Time, bool) {
 	if len(text) == 10 {
 		t, err := time.Parse(timeLayouts[10], text)

@@ -11,14 +11,16 @@ import (
 	"github.com/leasehold/leasehold/internal/query"
 )
 
-// AccessPolicy is a stored access policy of a container: what service SAS that name it leave out. Zero fields are not given.
+// AccessPolicy is a stored access policy of a container. It supplies the fields that a service SAS
+// leaves out; a zero field supplies nothing.
 type AccessPolicy struct {
 	Start, Expiry time.Time
 	Permissions   string
 }
 
-// authenticateSAS verifies a shared access signature. A query that holds a '+' is read once as a form, where it is a space, and
-// once literally, because both kinds of client exist; the signature tells which was meant.
+// authenticateSAS verifies a shared access signature. A query that holds a '+' is read once as a
+// form, where it is a space, and once literally, because both kinds of client exist; the signature
+// tells which was meant.
 func authenticateSAS(req *Request, env *Env) (Grant, error) {
 	g, err := verifySAS(req, env, true)
 	if err != nil && strings.Contains(req.RawQuery, "+") {
@@ -29,7 +31,8 @@ func authenticateSAS(req *Request, env *Env) (Grant, error) {
 	return g, err
 }
 
-// verifySAS runs the checks on a signature that do not depend on the operation, in the order of the service.
+// verifySAS runs the checks on a signature that do not depend on the operation, in the order of the
+// service.
 func verifySAS(req *Request, env *Env, plusIsSpace bool) (Grant, error) {
 	params, err := query.Append(nil, req.RawQuery, plusIsSpace)
 	if err != nil {
@@ -40,7 +43,8 @@ func verifySAS(req *Request, env *Env, plusIsSpace bool) (Grant, error) {
 		return Grant{}, err
 	}
 	if plusIsSpace && strings.Contains(req.RawQuery, "+") {
-		// Base64 has no spaces: a plus in the signature is always meant, even where the other fields come from a form.
+		// Base64 has no spaces: a plus in the signature is always a plus, even where the other
+		// fields come from a form.
 		literal, err := query.Append(nil, req.RawQuery, false)
 		if err != nil {
 			return Grant{}, err
@@ -73,8 +77,8 @@ func verifySAS(req *Request, env *Env, plusIsSpace bool) (Grant, error) {
 	return g, s.checkTransport(req)
 }
 
-// checkFields refuses a signature that lacks a field of its kind, has one that its version does not sign, or one whose value has
-// no meaning.
+// checkFields refuses a signature that lacks a field of its kind, has one that its version does not
+// sign, or one whose value has no meaning.
 func (s *SAS) checkFields(kind Kind) error {
 	required := []string{"sv", "ss", "srt", "sp", "se"}
 	oldest := sasTransport
@@ -160,7 +164,8 @@ func (s *SAS) checkScopedValues() error {
 // allLetters are the permission letters of service and user delegation SAS in canonical order.
 const allLetters = "racwdxyltfmeopi"
 
-// sasSince lists the fields that are only signed from some version on. Accepted earlier, they could be added or removed by anyone.
+// sasSince lists the fields that are only signed from some version on. Accepted earlier, they could
+// be added or removed by anyone.
 var sasSince = []struct{ name, version string }{
 	{"rscc", sasOverrides}, {"rscd", sasOverrides}, {"rsce", sasOverrides}, {"rscl", sasOverrides}, {"rsct", sasOverrides},
 	{"sip", sasTransport}, {"spr", sasTransport}, {"ses", sasScope},
@@ -206,13 +211,13 @@ func (g *Grant) verifySignature(params query.Query) error {
 	return g.match(by, textOf(resource))
 }
 
-// signer is somebody who may have signed.
+// signer is a key that may have made a signature.
 type signer struct {
 	keys   []*Key
-	issuer string // whose user it is, for a user delegation key
+	issuer string // of the user, for a user delegation key
 }
 
-// match finds the signer of one of the texts, and notes whose user it is.
+// match finds the signer of one of the texts and notes the issuer of its user.
 func (g *Grant) match(by []signer, texts ...string) error {
 	for _, one := range by {
 		for _, text := range texts {
@@ -225,8 +230,9 @@ func (g *Grant) match(by []signer, texts ...string) error {
 	return fault.NotAuthenticated("Signature did not match. String to sign used was " + texts[0])
 }
 
-// sentResource returns the canonical resource of a blob as the path has it, before its dots were resolved, if a signature may
-// be for this text: clients sign the name that they send. It may not where only the front of the name is signed.
+// sentResource returns the canonical resource of a blob under the name in the path, before its dots
+// are resolved, because clients sign the name that they send. It reports false where only the front
+// of the name is signed.
 func (g *Grant) sentResource() (string, bool) {
 	if g.req.SentBlob == "" || g.Principal.Kind == KindAccountSAS || g.sas.Resource == "d" {
 		return "", false
@@ -234,8 +240,8 @@ func (g *Grant) sentResource() (string, bool) {
 	return g.sas.resource(g.env.Account.Name, Resource{Container: g.req.Container, Blob: g.req.SentBlob})
 }
 
-// delegationSigners returns the user delegation keys that the fields name, one for each issuer whose user may have it: only the key
-// itself tells.
+// delegationSigners returns the user delegation keys that the fields name. The fields do not name
+// the issuer, so there is a key for each issuer that is allowed, and the signature decides.
 func (g *Grant) delegationSigners() (by []signer, err error) {
 	if len(g.env.DelegationSecret) == 0 {
 		return nil, fault.NotAuthenticated("User delegation is not offered.")
@@ -263,8 +269,9 @@ type period struct{ start, expiry time.Time }
 
 func (p period) contains(t time.Time) bool { return !t.Before(p.start) && t.Before(p.expiry) }
 
-// settle returns when the signature is good, and notes its permissions: its own fields, or those of the policy it names. A field
-// in both is refused, as is an expiry or permission in neither.
+// settle returns the period of the signature and notes its permissions, both from its own fields or
+// from the policy that it names. A field in both is refused, and so is an expiry or permission in
+// neither.
 func (g *Grant) settle() (p period, err error) {
 	s := g.sas
 	g.letters = s.Permissions
@@ -294,7 +301,7 @@ func (g *Grant) settle() (p period, err error) {
 	return g.merge(p, policy)
 }
 
-// merge adds what the policy says to what the signature says.
+// merge adds the fields of the policy to the fields of the signature.
 func (g *Grant) merge(p period, policy *AccessPolicy) (period, error) {
 	twice := !p.start.IsZero() && !policy.Start.IsZero() || !p.expiry.IsZero() && !policy.Expiry.IsZero() ||
 		g.letters != "" && policy.Permissions != ""
@@ -326,7 +333,8 @@ func sasTime(name, text string) (time.Time, error) {
 	return t, nil
 }
 
-// outOfTime refuses a signature whose period does not contain now. One without a start is taken to start now.
+// outOfTime refuses a signature whose period does not contain now. A period without a start begins
+// now.
 func outOfTime(p period, now time.Time) error {
 	if p.start.IsZero() {
 		return fault.NotAuthenticated("Signed expiry time [" + p.expiry.UTC().Format(http.TimeFormat) +
@@ -346,8 +354,9 @@ func notInTime(begin, end string, p period, now time.Time) error {
 	return fault.NotAuthenticated(fmt.Sprintf("%s [%s] - %s [%s] - Current [%s]", begin, format(p.start), end, format(p.expiry), format(now)))
 }
 
-// checkDelegation checks what a user delegation SAS owes to its key: the key's time, which need not be around that of the
-// signature, and the token of the user it is bound to.
+// checkDelegation checks a user delegation SAS against its key: the period of the key, which need
+// not contain the period of the signature, and the token of the user to whom the signature is
+// bound.
 func (g *Grant) checkDelegation() error {
 	s, key := g.sas, g.keyPeriod
 	switch {
@@ -380,7 +389,8 @@ func (g *Grant) checkDelegation() error {
 	return nil
 }
 
-// checkTransport checks protocol, source address and service, which follow the checks of the signature itself.
+// checkTransport checks protocol, source address and service. It runs after the checks of the
+// signature itself.
 func (s *SAS) checkTransport(req *Request) error {
 	if s.Protocol == "https" && !req.TLS {
 		return fault.AuthorizationProtocolMismatch

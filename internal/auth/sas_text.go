@@ -22,7 +22,7 @@ const (
 	sasRequestBinding = "2026-04-06" // srh, srq
 )
 
-// accountText returns what an account SAS signs.
+// accountText returns the string-to-sign of an account SAS.
 func (s *SAS) accountText(account string) string {
 	lines := []string{account, s.Permissions, s.Services, s.Types, s.Start, s.Expiry, s.IP, s.Protocol, s.Version}
 	if s.Version >= sasScope {
@@ -31,7 +31,7 @@ func (s *SAS) accountText(account string) string {
 	return strings.Join(append(lines, ""), "\n")
 }
 
-// serviceText returns what a service SAS signs for the canonical resource.
+// serviceText returns the string-to-sign of a service SAS for the canonical resource.
 func (s *SAS) serviceText(resource string) string {
 	lines := []string{s.Permissions, s.Start, s.Expiry, resource, s.Policy}
 	if s.Version >= sasTransport {
@@ -47,8 +47,8 @@ func (s *SAS) serviceText(resource string) string {
 	return strings.Join(lines, "\n")
 }
 
-// delegationText returns what a user delegation SAS signs for the canonical resource, with the blocks of bound headers and
-// parameters.
+// delegationText returns the string-to-sign of a user delegation SAS for the canonical resource,
+// with the blocks of bound headers and parameters.
 func (s *SAS) delegationText(resource, headers, queries string) string {
 	lines := []string{s.Permissions, s.Start, s.Expiry, resource,
 		s.ObjectID, s.Tenant, s.KeyStart, s.KeyExpiry, s.KeyService, s.KeyVersion}
@@ -65,7 +65,8 @@ func (s *SAS) delegationText(resource, headers, queries string) string {
 	return strings.Join(s.appendOverride(lines), "\n")
 }
 
-// appendTarget appends the kind of resource, the snapshot slot and the encryption scope, as far as the version has them.
+// appendTarget appends the kind of resource, the snapshot slot and the encryption scope, as far as
+// the version has them.
 func (s *SAS) appendTarget(lines []string) []string {
 	if s.Version < sasResource {
 		return lines
@@ -89,8 +90,8 @@ func (s *SAS) appendOverride(lines []string) []string {
 	return append(lines, o.CacheControl, o.ContentDisposition, o.ContentEncoding, o.ContentLanguage, o.ContentType)
 }
 
-// resource returns the canonical resource that the signature must cover to be good for r. It reports false if a signature of this
-// sr can't be good for it at all.
+// resource returns the canonical resource that a signature must cover to be valid for r. It reports
+// false if no signature with this sr is valid for r.
 func (s *SAS) resource(account string, r Resource) (string, bool) {
 	if r.Container == "" {
 		return "", false
@@ -115,8 +116,9 @@ func (s *SAS) resource(account string, r Resource) (string, bool) {
 	return "", false
 }
 
-// directory returns the first sdd segments of a blob name or, if there is none, of the prefix of a listing, which must go on
-// with a slash: otherwise it would also list neighbours of the directory whose names begin alike.
+// directory returns the first sdd segments of a blob name or, if there is none, of the prefix of a
+// listing, which must go on with a slash: otherwise it would also list neighbours of the directory
+// whose names begin alike.
 func (s *SAS) directory(blob, prefix string) (string, bool) {
 	depth, err := strconv.ParseUint(s.Depth, 10, 16)
 	if err != nil {
@@ -144,14 +146,16 @@ func (s *SAS) directory(blob, prefix string) (string, bool) {
 	return name[:end-1], true
 }
 
-// SignAccountSAS returns the query string of an account SAS: the fields with the signature of an account key. It checks nothing.
+// SignAccountSAS returns the query string of an account SAS: the fields with the signature of an
+// account key. It checks nothing.
 func SignAccountSAS(s SAS, account string, key *Key) string {
 	s.Signature = key.Sign([]byte(s.accountText(account)))
 	return s.Query()
 }
 
-// SignServiceSAS returns the query string of a service SAS for a container, or the blob in it, or the directory named by blob
-// (with sr "d"; Depth is set to fit). It checks nothing but that sr suits the target, else it returns "".
+// SignServiceSAS returns the query string of a service SAS for a container, or the blob in it, or
+// the directory named by blob (with sr "d"; Depth is set to fit). It checks only that sr suits the
+// target, and returns "" if it does not.
 func SignServiceSAS(s SAS, account, container, blob string, key *Key) string {
 	resource, ok := s.target(account, container, blob)
 	if !ok {
@@ -161,9 +165,9 @@ func SignServiceSAS(s SAS, account, container, blob string, key *Key) string {
 	return s.Query()
 }
 
-// SignDelegationSAS is [SignServiceSAS] with a user delegation key, whose fields it fills in. The request given is one that
-// carries the headers and parameters named in RequestHeaders and RequestQueries, with the values they are bound to; it may be nil
-// if there are none.
+// SignDelegationSAS is [SignServiceSAS] with a user delegation key, whose fields it fills in. bound
+// is a request with the headers and parameters that RequestHeaders and RequestQueries name; it may
+// be nil if they name none.
 func SignDelegationSAS(s SAS, account, container, blob string, k DelegationKey, value []byte, bound *Request) string {
 	s.ObjectID, s.Tenant, s.KeyService, s.KeyVersion = k.ObjectID, k.Tenant, k.Service, k.Version
 	s.KeyStart, s.KeyExpiry, s.DelegatedTenant = FormatTime(k.Start), FormatTime(k.Expiry), k.DelegatedTenant
@@ -185,7 +189,7 @@ func SignDelegationSAS(s SAS, account, container, blob string, k DelegationKey, 
 	return s.Query()
 }
 
-// target returns the canonical resource for what is about to be signed, and sets Depth for a directory.
+// target returns the canonical resource to sign, and sets Depth for a directory.
 func (s *SAS) target(account, container, blob string) (string, bool) {
 	if s.Resource == "d" {
 		blob = strings.Trim(blob, "/")
@@ -197,8 +201,8 @@ func (s *SAS) target(account, container, blob string) (string, bool) {
 	return s.resource(account, Resource{Container: container, Blob: blob})
 }
 
-// bound returns the blocks of the headers and parameters that srh and srq bind, with their values in the request. It reports
-// false if the request lacks one or repeats it.
+// bound returns the blocks of the headers and parameters that srh and srq bind, with their values
+// in the request. It reports false if the request lacks one or repeats it.
 func (s *SAS) bound(header http.Header, params query.Query) (headers, queries string, ok bool) {
 	var b strings.Builder
 	for _, name := range list(s.RequestHeaders) {

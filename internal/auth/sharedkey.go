@@ -8,10 +8,12 @@ import (
 	"github.com/leasehold/leasehold/internal/httpdate"
 )
 
-// dateTolerance is how far the date of a Shared Key request may lie from the server's clock, either way.
+// dateTolerance is how far the date of a Shared Key request may lie from the server's clock, either
+// way.
 const dateTolerance = 15 * time.Minute
 
-// authenticateKey verifies the credentials of Authorization: SharedKey, or SharedKeyLite, which are account:signature.
+// authenticateKey verifies the credentials of Authorization: SharedKey, or SharedKeyLite, which are
+// account:signature.
 func authenticateKey(req *Request, env *Env, credentials string, lite bool) (Grant, error) {
 	account, signature, ok := strings.Cut(credentials, ":")
 	if !ok || account == "" || signature == "" {
@@ -39,7 +41,8 @@ func authenticateKey(req *Request, env *Env, credentials string, lite bool) (Gra
 	return Grant{Principal: Principal{Kind: KindKey, Name: account}, req: req, env: env}, nil
 }
 
-// signedBy reports whether a key of the account made the signature, over the documented string-to-sign or another known form.
+// signedBy reports whether a key of the account made the signature, over the documented
+// string-to-sign or another known form.
 func (c *canon) signedBy(env *Env, signature string) bool {
 	if verifyAny(env.Account.Keys, c.write(c.documented()), signature) {
 		return true
@@ -64,7 +67,8 @@ func verifyAny(keys []*Key, text []byte, signature string) bool {
 	return false
 }
 
-// checkDate refuses a request whose x-ms-date, or else Date, is missing, unreadable or too far from now.
+// checkDate refuses a request whose x-ms-date, or else Date, is missing, unreadable or too far from
+// now.
 func checkDate(req *Request, now time.Time) error {
 	value := first(req.Header["Date"])
 	if v, ok := req.Header["X-Ms-Date"]; ok {

@@ -18,19 +18,20 @@ const ServerName = "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0"
 const (
 	// maxEcho is how long an x-ms-client-request-id may be to be sent back.
 	maxEcho = 1024
-	// errorCodeSince is the first version that tells the error code in a header.
+	// errorCodeSince is the first version whose failures carry the error code in a header.
 	errorCodeSince Version = "2017-07-29"
-	// maxDrain is how much of an unread body is read and dropped before an error is answered. A client that sends without
-	// waiting for "100 Continue" loses the answer if the connection is closed while it still sends; this much covers the
-	// blocks that SDKs cut uploads into. Beyond it, closing is cheaper.
+	// maxDrain bounds the bytes of an unread body that are read and dropped before a failure is
+	// answered. A client that sends without waiting for "100 Continue" loses the answer if the
+	// connection is closed while it still sends; 16 MiB cover the blocks that SDKs cut uploads
+	// into. Beyond that, closing is cheaper.
 	maxDrain = 16 << 20
-	// drainTime bounds the reading of it, and strangerDrain where nobody knows who sends: their connections must not be
-	// held by drops of bodies that nobody wants.
+	// drainTime bounds the time to read the rest. strangerDrain is the bound for a client that is
+	// not authenticated: it must not hold a connection by sending an unwanted body in drops.
 	drainTime     = 20 * time.Second
 	strangerDrain = 5 * time.Second
 )
 
-// errorTime is the form of times in the bodies of failures.
+// errorTime is the layout of times in the bodies of failures.
 const errorTime = "2006-01-02T15:04:05.0000000Z"
 
 // setCommon sets the headers that every answer has.
@@ -60,7 +61,7 @@ func echoable(id string) bool {
 	return id != "" && len(id) <= maxEcho
 }
 
-// dates keeps the text of the last second that was asked for.
+// dates caches the last HTTP date.
 var dates dateCache
 
 type dateCache struct{ last atomic.Pointer[dateText] }
@@ -70,7 +71,7 @@ type dateText struct {
 	text   string
 }
 
-// of returns the HTTP date of a moment.
+// of returns t as an HTTP date.
 func (c *dateCache) of(t time.Time) string {
 	second := t.Unix()
 	if d := c.last.Load(); d != nil && d.second == second {
@@ -81,10 +82,11 @@ func (c *dateCache) of(t time.Time) string {
 	return d.text
 }
 
-// WriteError answers a request with a failure: its status, the common headers, x-ms-error-code, and the XML body that says
-// the same (a page of HTML on the website endpoint), except for HEAD and 304. What is no fault is told as
-// [fault.InternalError], and nothing of it is shown. Nothing may have been written yet; headers that were set for a success
-// are dropped, those of cross-origin rules and Vary kept.
+// WriteError answers a request with a failure: its status, the common headers, x-ms-error-code, and
+// the XML body that says the same (a page of HTML on the website endpoint), except for HEAD and
+// 304. An error that is not a fault is answered as [fault.InternalError], and its text is not
+// shown. Nothing may have been written yet. Headers that were set for a success are dropped, except
+// Vary and the cross-origin headers.
 func WriteError(r *Request, err error) {
 	e, _ := fault.Of(err)
 	if e == nil {
@@ -125,7 +127,7 @@ func WriteError(r *Request, err error) {
 	r.Sent = int64(n)
 }
 
-// keepCrossOrigin removes all headers but those that let a browser see the answer.
+// keepCrossOrigin removes all headers except the ones that let a browser see the answer.
 func keepCrossOrigin(h http.Header) {
 	for name := range h {
 		if name != "Vary" && !strings.HasPrefix(name, "Access-Control-") {
@@ -150,9 +152,10 @@ func appendError(dst []byte, r *Request, e *fault.Error) []byte {
 	return append(dst, "</Error>"...)
 }
 
-// drain gets rid of what the client still sends, so that it reads the answer instead of a reset connection; if that is too
-// much or takes too long, the connection will be closed. A client that waits for "100 Continue" is not asked to send. It
-// reports whether the body is still to be drained, after the answer, since nobody knows who sends it.
+// drain reads and drops the rest of the body, so that the client reads the answer instead of seeing
+// its connection reset. If the rest is too long or too slow, the connection is closed after the
+// answer. A client that waits for "100 Continue" is not asked to send. drain reports whether the
+// body is to be drained after the answer instead, because the client is not authenticated.
 func (r *Request) drain(h http.Header) (later bool) {
 	if r.ContentLength == 0 || r.Body == nil || r.ProtoMajor > 1 {
 		return false // nothing to come, or a stream that can be reset by itself
@@ -172,14 +175,15 @@ func (r *Request) drain(h http.Header) (later bool) {
 	return false
 }
 
-// drainStranger sends the answer off and gets rid of the body that somebody unknown still sends.
+// drainStranger flushes the answer, then drops the body that a client without authentication still
+// sends.
 func (r *Request) drainStranger() {
 	if http.NewResponseController(r.Writer).Flush() == nil {
 		r.readRest(strangerDrain)
 	}
 }
 
-// readRest drops the rest of the body, and reports whether it came to its end in time.
+// readRest drops the rest of the body and reports whether the body ended in time.
 func (r *Request) readRest(within time.Duration) bool {
 	if r.BoundBody != nil {
 		r.BoundBody(within)

@@ -16,19 +16,22 @@ import (
 
 // Args reads requests into argument structs of type A.
 //
-// Every field of A has one tag: `header:"name"` or `query:"name"`, where several names with bars between stand for the first
-// that was sent; `meta:"prefix"` on a [Metadata]; `body:"xml"` on a type that encoding/xml reads; `body:"stream"` on a
-// [Body]. Embedded structs without a tag are groups. A header or parameter may be a string, bool, integer, time.Duration (in
-// whole seconds), []byte (Base64), an encoding.TextUnmarshaler, or a pointer to any of these, which stays nil if it is
-// absent; an empty value is absent.
+// Every field of A has one tag: `header:"name"` or `query:"name"`, where several names with bars
+// between stand for the first that was sent; `meta:"prefix"` on a [Metadata]; `body:"xml"` on a
+// type that encoding/xml reads; `body:"stream"` on a [Body]. Embedded structs without a tag are
+// groups. A header or parameter may be a string, bool, integer, time.Duration (in whole seconds),
+// []byte (Base64), an encoding.TextUnmarshaler, or a pointer to any of these, which stays nil if it
+// is absent; an empty value is absent.
 //
-// A header or parameter that was sent more than once is malformed, since nobody can tell which value is meant.
+// A header or parameter that was sent more than once is malformed, since nobody can tell which
+// value is meant.
 //
-// Options behind the name: required; lenient (a malformed value is absent); since=version (before it the value is absent);
-// max=n (bytes of an XML body, [DefaultMaxXML] otherwise).
+// Options behind the name: required; lenient (a malformed value is absent); since=version (before
+// it the value is absent); max=n (bytes of an XML body, [DefaultMaxXML] otherwise).
 type Args[A any] struct{ fields []field }
 
-// CompileArgs prepares the type A. It panics if a field has no tag, an unknown tag, or an unsupported type.
+// CompileArgs prepares the type A. It panics if a field has no tag, an unknown tag, or an
+// unsupported type.
 func CompileArgs[A any]() *Args[A] {
 	a := &Args[A]{fieldsOf(reflect.TypeFor[A]())}
 	for _, f := range a.fields {
@@ -46,9 +49,10 @@ func readsText(t reflect.Type) bool {
 	return t.Implements(unmarshaler) || reflect.PointerTo(t).Implements(unmarshaler)
 }
 
-// Decode reads a request into *into, which has to be zero. What is malformed or absent is told with its name:
-// [fault.InvalidHeaderValue], [fault.InvalidQueryParameterValue], [fault.MissingRequiredHeader] and so on; an UnmarshalText
-// that fails with a fault of its own decides itself. An XML body is read and checked; of a stream nothing is read.
+// Decode reads a request into *into, which must be zero. A malformed or missing header or parameter
+// fails with its name: [fault.InvalidHeaderValue], [fault.InvalidQueryParameterValue],
+// [fault.MissingRequiredHeader] and so on; a fault that UnmarshalText returns is kept as it is. An
+// XML body is read and checked; a stream is left unread.
 func (a *Args[A]) Decode(r *Request, into *A) error {
 	v := reflect.ValueOf(into).Elem()
 	for i := range a.fields {
@@ -112,7 +116,8 @@ func (f *field) decode(r *Request, v reflect.Value) error {
 	return f.invalid(name, text, err)
 }
 
-// sent returns the first value of the header or parameter of the i-th name, and how many there are.
+// sent returns the first value that was sent under the i-th name of the field, and how many values
+// were sent.
 func (f *field) sent(r *Request, i int) (text string, times int) {
 	if f.source == inHeader {
 		return headerValue(r.Header, f.canonical[i]), len(r.Header[f.canonical[i]])
@@ -131,8 +136,8 @@ func (f *field) missing() error {
 	return fault.MissingHeader(f.names[0])
 }
 
-// invalid is the error for a value that does not have the form of its field. An error with a Message has that told in place of the
-// sentence of the code.
+// invalid returns the error for a value that does not parse. A fault is kept; the Message of
+// another error, if it has one, replaces the sentence of the code.
 func (f *field) invalid(name, text string, err error) error {
 	if _, ok := fault.Of(err); ok {
 		return err
@@ -150,7 +155,7 @@ func (f *field) invalid(name, text string, err error) error {
 	return e
 }
 
-// errForm says that something is not of its form; whoever gets it knows its name.
+// errForm reports a value that does not parse; the caller adds the name of the field.
 var errForm = errors.New("malformed")
 
 // set reads text into target according to the kind of the field.
@@ -186,7 +191,7 @@ func (f *field) set(target reflect.Value, text string, scratch []byte) error {
 	return nil
 }
 
-// setText lets a type read itself. A value that reads as "nothing" though it is required is not of its form.
+// setText calls UnmarshalText. A required value that is zero afterwards is malformed.
 func (f *field) setText(target reflect.Value, text []byte) error {
 	p := target.Addr().Interface()
 	if err := p.(encoding.TextUnmarshaler).UnmarshalText(text); err != nil {

@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// MaxBatch is how many bytes the body of a batch may have.
+	// MaxBatch is the longest body of a batch, in bytes.
 	MaxBatch = 4 << 20
-	// MaxBatchParts is how many requests a batch may have.
+	// MaxBatchParts is the largest number of requests in a batch.
 	MaxBatchParts = 256
 )
 
@@ -28,15 +28,16 @@ const (
 type BatchPart struct {
 	// ID is the Content-ID of the part, which is sent back; "" if there was none.
 	ID string
-	// Request has the method, path, query and header of the part; it has no body. Its RequestURI begins with a slash and is
-	// exactly what was sent.
+	// Request has the method, path, query and header of the part; it has no body. Its RequestURI
+	// begins with a slash and is exactly what was sent.
 	Request *http.Request
-	// Refused is why the path can't be read: [fault.InvalidURI]. The path of Request is then that of the account.
+	// Refused is [fault.InvalidURI] if the path can't be read; the path of Request is then the
+	// account's.
 	Refused error
 }
 
-// boundaryOf returns the boundary of a multipart/mixed body, "" if there is none. The object_store crate sends boundaries in
-// Base64 without the quotes that a slash in them needs.
+// boundaryOf returns the boundary of a multipart/mixed body, "" if there is none. The object_store
+// crate sends boundaries in Base64 without the quotes that a slash in them needs.
 func boundaryOf(contentType string) string {
 	media, params, err := mime.ParseMediaType(contentType)
 	if err == nil && media == "multipart/mixed" {
@@ -51,8 +52,9 @@ func boundaryOf(contentType string) string {
 	return value
 }
 
-// ParseBatch reads the requests of a batch from its body, whose lines may end in CRLF or in LF. What has another form, too many
-// parts, and a request with a body or a host in its path, is [fault.InvalidInput] for the batch as a whole.
+// ParseBatch reads the requests of a batch from its body, whose lines may end in CRLF or in LF. A
+// malformed body, too many parts, or a request with a body or with a host in its path fails the
+// whole batch with [fault.InvalidInput].
 func ParseBatch(contentType string, body []byte) ([]BatchPart, error) {
 	boundary := boundaryOf(contentType)
 	if boundary == "" {
@@ -89,7 +91,8 @@ func parsePart(raw *multipart.Part) (BatchPart, error) {
 	if media, _, err := mime.ParseMediaType(raw.Header.Get("Content-Type")); err != nil || media != "application/http" {
 		return p, errors.New("not application/http")
 	}
-	// The line end before the next boundary belongs to the boundary, so the empty line that ends a header may be missing.
+	// The line end before the next boundary belongs to the boundary, so the empty line that ends a
+	// header may be missing.
 	text := bufio.NewReader(io.MultiReader(raw, strings.NewReader("\r\n\r\n")))
 	line, err := text.ReadString('\n')
 	if err != nil {
@@ -113,7 +116,8 @@ func parsePart(raw *multipart.Part) (BatchPart, error) {
 	return p, nil
 }
 
-// readablePath reports whether a path and query stand as they have to in the first line of a request: in ASCII, and escaped.
+// readablePath reports whether a path and query may stand in a request line: in ASCII and
+// percent-encoded.
 func readablePath(path string) bool {
 	for i := range len(path) {
 		if path[i] >= utf8.RuneSelf {
@@ -124,7 +128,7 @@ func readablePath(path string) bool {
 	return err == nil
 }
 
-// BatchAnswer takes the answer to one request of a batch. It is an http.ResponseWriter.
+// BatchAnswer collects the answer to one request of a batch. It is an http.ResponseWriter.
 type BatchAnswer struct {
 	status int
 	header http.Header
@@ -143,15 +147,16 @@ func (a *BatchAnswer) WriteHeader(status int) { a.status = status }
 // Write adds to the body. It never fails.
 func (a *BatchAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
-// unbatched are header fields that the answer to the batch carries for all, or that stand behind the others.
+// unbatched lists header fields that the answer to the batch carries for all its parts, or that
+// Append writes last.
 var unbatched = []string{"Server", "Date", "Connection", "Content-Length", "Content-Type"}
 
 // batchServer is the value of the Server header of a part.
 const batchServer = "Windows-Azure-Blob/1.0"
 
-// Append appends the answer as the part of a multipart body: the boundary in front, then the Content-ID unless it is "", then
-// the answer, in the form that the service gives it (docs/facts/batch.md). Reason follows the status; "" stands for its usual
-// text.
+// Append appends the answer as the part of a multipart body: the boundary in front, then the
+// Content-ID unless it is "", then the answer, in the service's form (docs/facts/batch.md). Reason
+// follows the status; "" stands for its usual text.
 func (a *BatchAnswer) Append(dst []byte, boundary, id, reason string) []byte {
 	dst = fmt.Appendf(dst, "--%s\r\nContent-Type: application/http\r\n", boundary)
 	if id != "" {

@@ -9,19 +9,20 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Body is the body of a request that the operation reads itself. Reading it is what makes the server answer a client that
-// waits for "100 Continue", so everything that can be refused without it is to be refused first.
+// Body is the body of a request that the operation reads itself. The first read sends "100
+// Continue" to a client that waits for it, so a request that can be refused without its body must
+// be refused before.
 type Body struct {
 	io.Reader
-	// Length is what the client announced; -1 if it did not, so that whoever reads has to count.
+	// Length is the announced length; -1 if none was announced, and then the reader must count.
 	Length int64
 }
 
-// countingBody reads the body of a request and keeps count, for whoever has to get rid of the rest.
+// countingBody reads the body of a request and counts its bytes, so that drain knows what is left.
 type countingBody struct{ r *Request }
 
-// Read reads from the body of the request. A body that stalls is [fault.OperationTimedOut]; one that ends early or is
-// malformed is [fault.InvalidInput], which nobody but the log will see.
+// Read reads from the body of the request. A body that stalls is [fault.OperationTimedOut]; one
+// that ends early or is malformed is [fault.InvalidInput], which nobody but the log will see.
 func (b countingBody) Read(p []byte) (int, error) {
 	n, err := b.r.Request.Body.Read(p)
 	b.r.bodyRead += int64(n)
@@ -34,9 +35,9 @@ func (b countingBody) Read(p []byte) (int, error) {
 	return n, &fault.Error{Code: fault.InvalidInput, Cause: err}
 }
 
-// CheckLength refuses a PUT or POST that does not say beforehand how long its body is, be it that it has none or that it comes
-// in chunks: [fault.MissingContentLengthHeader]. HTTP/2 says by itself that a request has no body, and the parts of a batch
-// have none.
+// CheckLength refuses a PUT or POST without an announced length, even if it has no body or a
+// chunked one: [fault.MissingContentLengthHeader]. Exempt are HTTP/2 requests without a body, which
+// HTTP/2 marks by itself, and the parts of a batch, which never have one.
 func (r *Request) CheckLength() error {
 	if r.Method != http.MethodPut && r.Method != http.MethodPost || r.PartOf != nil {
 		return nil

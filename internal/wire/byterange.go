@@ -8,15 +8,17 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Range is a range of bytes that a client asked for. The zero value is "no range". A field of an argument struct that takes
-// it has the tag `header:"x-ms-range|Range"`: the protocol's header wins over that of HTTP.
+// Range is a range of bytes that a client asked for. The zero value is "no range". A field of an
+// argument struct that takes it has the tag `header:"x-ms-range|Range"`: the protocol's header wins
+// over that of HTTP.
 type Range struct {
 	Start int64 // the first byte
 	end   int64 // one beyond the last byte, which is why the zero value is none; math.MaxInt64 if open
 }
 
-// ParseRange reads "bytes=a-b" and "bytes=a-". Other forms (several ranges, a suffix, other units, signs) are no range, as if
-// the header were absent. A range that ends before it starts is [fault.InvalidHeaderValue] of x-ms-range.
+// ParseRange reads "bytes=a-b" and "bytes=a-". Other forms (several ranges, a suffix, other units,
+// signs) are no range, as if the header were absent. A range that ends before it starts is
+// [fault.InvalidHeaderValue] of x-ms-range.
 func ParseRange(s string) (Range, error) {
 	const unit = "bytes="
 	if len(s) < len(unit) || !strings.EqualFold(s[:len(unit)], unit) {
@@ -41,7 +43,8 @@ func ParseRange(s string) (Range, error) {
 	return Range{start, end + 1}, nil
 }
 
-// offset reads a byte position, taking what is too large for the largest there is. It has to leave room for one more.
+// offset reads a byte position. A position that is too large becomes the largest one that still
+// leaves room for one more.
 func offset(s string) (int64, bool) {
 	if s == "" {
 		return 0, false
@@ -69,13 +72,14 @@ func (r *Range) UnmarshalText(text []byte) (err error) {
 // IsZero reports whether there is no range.
 func (r Range) IsZero() bool { return r.end == 0 }
 
-// Open reports whether the range goes to the end of the blob, whatever that is.
+// Open reports whether the range goes to the end of the blob.
 func (r Range) Open() bool { return r.end == math.MaxInt64 }
 
 // Last returns the last byte of the range; math.MaxInt64-1 if it is open. There has to be a range.
 func (r Range) Last() int64 { return r.end - 1 }
 
-// Len returns how many bytes the range has before it is clamped; a huge number if it is open, 0 if there is none.
+// Len returns how many bytes the range has before it is clamped; a huge number if it is open, 0 if
+// there is none.
 func (r Range) Len() int64 { return r.end - r.Start }
 
 // String returns the range as it stands in a header.
@@ -87,8 +91,9 @@ func (r Range) String() string {
 	return text + strconv.FormatInt(r.Last(), 10)
 }
 
-// Clamp returns what the range selects from size bytes: all of them if there is no range. A range that starts at or beyond
-// the end, which any range does in an empty blob, is [fault.InvalidRange] with the Content-Range header that tells the size.
+// Clamp returns what the range selects from size bytes: all of them if there is no range. A range
+// that starts at or beyond the end, which any range does in an empty blob, is [fault.InvalidRange]
+// with the size in the Content-Range header.
 func (r Range) Clamp(size int64) (off, n int64, err error) {
 	if r.IsZero() {
 		return 0, size, nil

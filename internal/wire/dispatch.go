@@ -12,15 +12,16 @@ import (
 
 // Selector says which requests belong to a row of a [Table].
 type Selector struct {
-	// Method is a method, or several with commas between. Rows for OPTIONS match whatever restype and comp are, because a
-	// preflight carries those of the request it asks for.
+	// Method is a method, or several with commas between. A row for OPTIONS matches any restype and
+	// comp, because a preflight carries the ones of the request that it asks about.
 	Method   string
 	Level    Level
 	AnyLevel bool // every level; Level is ignored
-	// Restype and Comp are the values of these parameters, compared without case; "" stands for absent or empty.
+	// Restype and Comp are the values of these parameters, compared without case; "" stands for
+	// absent or empty.
 	Restype, Comp string
-	// Query names parameters, in lower case, that must be present, an empty one counting as absent, or that must have a value,
-	// as in "deletetype=permanent", without regard to case.
+	// Query names parameters, in lower case, that must be present and not empty. "name=value"
+	// demands the value as well, without regard to case, as in "deletetype=permanent".
 	Query []string
 	// Header holds conditions on header fields, all of which must hold.
 	Header []HeaderIs
@@ -29,12 +30,12 @@ type Selector struct {
 // HeaderIs is a condition on a header field.
 type HeaderIs struct {
 	Name string
-	// Value is "" if the field must be present, "-" if it must be absent, else what it must be, without regard to
-	// case.
+	// Value is "" if the field must be present, "-" if it must be absent, else the value that it
+	// must have, without regard to case.
 	Value string
 }
 
-// holds reports whether the condition holds. Name is canonical by now.
+// holds reports whether the condition holds. Name must be canonical.
 func (c HeaderIs) holds(h http.Header) bool {
 	sent := headerValue(h, c.Name)
 	switch c.Value {
@@ -46,8 +47,8 @@ func (c HeaderIs) holds(h http.Header) bool {
 	return strings.EqualFold(sent, c.Value)
 }
 
-// headerValue returns the value of a field whose name is canonical, "" if it was not sent. Several values are one with commas
-// between, as HTTP has it.
+// headerValue returns the value of a field whose name is canonical, "" if it was not sent. Several
+// values are joined by commas, as HTTP defines.
 func headerValue(h http.Header, canonical string) string {
 	switch v := h[canonical]; len(v) {
 	case 0:
@@ -59,14 +60,14 @@ func headerValue(h http.Header, canonical string) string {
 	}
 }
 
-// route is what a request is looked up by.
+// route is the key under which rows are looked up.
 type route struct {
 	method        string
 	level         Level
 	restype, comp string
 }
 
-// candidate is a row that belongs to a place, with what else it asks for.
+// candidate is a row of a route, with the further conditions of the row.
 type candidate[T any] struct {
 	row    *T
 	query  []string
@@ -89,7 +90,8 @@ func (c *candidate[T]) matches(r *Request) bool {
 	return true
 }
 
-// covers reports whether every request that matches d matches c as well, so that d behind c would never be reached.
+// covers reports whether every request that matches d matches c as well, so that d behind c would
+// never be reached.
 func (c *candidate[T]) covers(d *candidate[T]) bool {
 	for _, q := range c.query {
 		implied := func(e string) bool { return e == q || strings.HasPrefix(e, q+"=") }
@@ -114,7 +116,7 @@ type area struct {
 	restype string
 }
 
-// choice is the rows that belong to a place.
+// choice holds the rows of a route.
 type choice[T any] struct {
 	candidates []candidate[T]
 	headers    []string // canonical names of the header fields by which they differ
@@ -126,14 +128,14 @@ type Table[T any] struct {
 	restypes map[area]bool // that have a row at all
 }
 
-// methods are those that may have rows; others are told to be unknown.
+// methods lists the methods that may have rows; others are answered as unknown.
 var methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch,
 }
 
-// NewTable builds the table of all rows, whose selectors sel returns. Rows for the same method, level, restype and comp are tried
-// in their order, so the specific ones come first; a row that could never be reached because an earlier one takes all
-// its requests is a mistake in the program and panics.
+// NewTable builds a table of all rows; sel returns the selector of a row. Rows for the same method,
+// level, restype and comp are tried in order, so the specific ones come first. NewTable panics on a
+// row that can't be reached because an earlier row takes all its requests.
 func NewTable[T any](all []T, sel func(*T) Selector) *Table[T] {
 	t := &Table[T]{places: map[route]*choice[T]{}, restypes: map[area]bool{}}
 	for i := range all {
@@ -153,7 +155,7 @@ func NewTable[T any](all []T, sel func(*T) Selector) *Table[T] {
 	return t
 }
 
-// add appends a row to those of a place.
+// add appends a row to the rows of its route.
 func (t *Table[T]) add(p route, c candidate[T]) {
 	if !slices.Contains(methods, p.method) {
 		panic(fmt.Sprintf("wire: row for method %q", p.method))
@@ -177,10 +179,10 @@ func (t *Table[T]) add(p route, c candidate[T]) {
 	t.restypes[area{p.level, p.restype}] = true
 }
 
-// Match returns the row that a request belongs to. If there is none, the error says what of the request is to blame: the
-// method ([fault.UnsupportedHTTPVerb]), restype or comp ([fault.InvalidQueryParameterValue]), or a parameter or header by
-// which the rows of the place differ, which is missing or has a value of no row; the last row of the place names it. Such a
-// header without a value is refused whatever row there is: [fault.InvalidHeaderValue].
+// Match returns the row that a request belongs to. If there is none, the error names the cause: the
+// method ([fault.UnsupportedHTTPVerb]), restype or comp ([fault.InvalidQueryParameterValue]), or
+// the parameter or header that the last row of the route demands. A header by which the rows of a
+// route differ must not be empty, whatever row there is: [fault.InvalidHeaderValue].
 func (t *Table[T]) Match(r *Request) (*T, error) {
 	p := route{r.Method, r.Level, lowered(r.Query.Get("restype")), lowered(r.Query.Get("comp"))}
 	if r.Method == http.MethodOptions {
@@ -201,8 +203,8 @@ func (t *Table[T]) Match(r *Request) (*T, error) {
 	return nil, found.candidates[len(found.candidates)-1].refuse(r)
 }
 
-// valued refuses a request that leaves open which of the rows it is for, by sending a header by which they differ without a
-// value.
+// valued refuses an empty header by which the rows differ: it leaves open which row the request is
+// for.
 func (c *choice[T]) valued(r *Request) error {
 	for _, name := range c.headers {
 		if len(r.Header[name]) > 0 && headerValue(r.Header, name) == "" {
@@ -212,7 +214,7 @@ func (c *choice[T]) valued(r *Request) error {
 	return nil
 }
 
-// lowered is strings.ToLower, but does not look at the short values that nearly all requests carry more than once.
+// lowered is strings.ToLower with a fast path for the short values that nearly all requests carry.
 func lowered(s string) string {
 	for i := range len(s) {
 		if c := s[i]; c < 'a' || c > 'z' {
@@ -222,7 +224,7 @@ func lowered(s string) string {
 	return s
 }
 
-// misplaced tells why no row has the place of a request.
+// misplaced returns the error for a request whose route has no row.
 func (t *Table[T]) misplaced(p route, r *Request) error {
 	for _, m := range methods {
 		if p.method = m; m != http.MethodOptions && t.places[p] != nil {
@@ -239,7 +241,7 @@ func (t *Table[T]) misplaced(p route, r *Request) error {
 	return fault.InvalidQuery(name, r.Query.Get(name), "")
 }
 
-// refuse tells which condition of the row a request does not meet.
+// refuse returns the error for the condition of the row that a request does not meet.
 func (c *candidate[T]) refuse(r *Request) error {
 	for _, q := range c.query {
 		switch name, value, valued := strings.Cut(q, "="); {

@@ -43,7 +43,7 @@ type field struct {
 	index     []int // for reflect.Value.FieldByIndex
 	source    source
 	kind      kind
-	pointer   bool     // the field is a pointer to what kind says; nil is absent
+	pointer   bool     // the field is a pointer to such a value; nil is absent
 	names     []string // as written in the tag; the first that was sent wins
 	canonical []string // names as they are looked up: those of parameters in lower case
 	required  bool
@@ -55,15 +55,15 @@ type field struct {
 	typ       reflect.Type
 }
 
-// DefaultMaxXML is how many bytes an XML body may have if its field does not say otherwise: 1 MiB holds every body of the
-// protocol except a long block list.
+// DefaultMaxXML is the longest XML body in bytes unless its field says otherwise: 1 MiB holds every
+// body of the protocol except a long block list.
 const DefaultMaxXML = 1 << 20
 
-// tags are the struct tags that make a field, and where they take it from.
+// tags maps each struct tag to the part of a message that holds its field.
 var tags = map[string]source{"header": inHeader, "query": inQuery, "meta": inMeta, "status": inStatus, "body": inXML}
 
-// fieldsOf compiles the fields of a struct and of the structs embedded in it. It panics if one cannot be compiled, because
-// that is a mistake in the program.
+// fieldsOf compiles the fields of a struct and of the structs embedded in it. It panics if one
+// cannot be compiled, because that is a mistake in the program.
 func fieldsOf(t reflect.Type) []field {
 	if t.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("wire: %v is not a struct", t))
@@ -97,7 +97,7 @@ func fieldsOf(t reflect.Type) []field {
 	return all
 }
 
-// compile turns the tag and the type of one field into what runs.
+// compile compiles the tag and the type of one field.
 func compile(sf reflect.StructField) (field, error) {
 	f := field{index: sf.Index, typ: sf.Type, max: DefaultMaxXML}
 	if !sf.IsExported() {
@@ -177,7 +177,7 @@ func (f *field) setOptions(options string) error {
 	return nil
 }
 
-// setBody tells the kinds of body apart.
+// setBody reads the kind of a body: xml or stream.
 func (f *field) setBody(name string) error {
 	f.kind = kindOther
 	switch name {
@@ -191,7 +191,7 @@ func (f *field) setBody(name string) error {
 	return fmt.Errorf("body is %q, neither xml nor stream", name)
 }
 
-// kindOf tells how values of a type are read and written.
+// kindOf returns how values of a type are read and written.
 func kindOf(t reflect.Type) (k kind, pointer, ok bool) {
 	if t.Kind() == reflect.Pointer {
 		k, inner, ok := kindOf(t.Elem())
@@ -230,8 +230,8 @@ type Field struct {
 	Since    Version // of a result: the first version that gets it
 }
 
-// Fields lists the fields of an argument or result struct in the order of their declaration, those of embedded structs in
-// their place.
+// Fields lists the fields of an argument or result struct in the order of their declaration, those
+// of embedded structs in their place.
 func Fields(t reflect.Type) []Field {
 	places := [...]string{"header", "query", "metadata", "status", "xml", "stream"}
 	var all []Field

@@ -8,14 +8,15 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// MaxMetadata is how many bytes all metadata names and values of a blob or container may have together.
+// MaxMetadata bounds all metadata names and values of a blob or container together, in bytes.
 const MaxMetadata = 8 << 10
 
-// Metadata holds what clients store in headers with a common prefix: name, without the prefix and spelled as sent, to value.
-// No two names differ only in case.
+// Metadata holds what clients store in headers with a common prefix: name, without the prefix and
+// spelled as sent, to value. No two names differ only in case.
 type Metadata map[string]string
 
-// decodeMetadata collects the headers that begin with a canonical prefix. It returns nil if there are none.
+// decodeMetadata collects the headers that begin with a canonical prefix. It returns nil if there
+// are none.
 func decodeMetadata(r *Request, prefix string) (Metadata, error) {
 	var m Metadata
 	size := 0
@@ -41,7 +42,7 @@ func decodeMetadata(r *Request, prefix string) (Metadata, error) {
 	return m, unique(m)
 }
 
-// metaName returns a header name as the client sent it, as far as that is known.
+// metaName returns a header name as the client spelled it, if the spelling is known.
 func metaName(r *Request, key string) string {
 	if r.MetaNames != nil {
 		if name := r.MetaNames(key); strings.EqualFold(name, key) {
@@ -69,8 +70,8 @@ func unique(m Metadata) error {
 	return nil
 }
 
-// identifier reports whether a name is an identifier of C#, as far as header names allow: letters, digits and underscores,
-// not beginning with a digit.
+// identifier reports whether a name is an identifier of C#, as far as header names allow: letters,
+// digits and underscores, not beginning with a digit.
 func identifier(name string) bool {
 	for i := range len(name) {
 		c := name[i]

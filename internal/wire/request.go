@@ -10,7 +10,8 @@ import (
 	"github.com/leasehold/leasehold/internal/query"
 )
 
-// Request is one request with everything about it that any operation needs, and the place where its answer goes.
+// Request is one request, with everything that operations need to know about it and the writer of
+// its answer.
 type Request struct {
 	*http.Request
 	// Writer is the bare writer of the HTTP server: copying a file to it uses sendfile.
@@ -19,33 +20,34 @@ type Request struct {
 	ID string
 	// Received is when the request arrived; answers are dated with it.
 	Received time.Time
-	// Version is the version the request asks for; "" if it could not be told.
+	// Version is the version the request asks for; "" if it could not be read.
 	Version Version
-	// Unversioned tells that the request asks for no version, and Version is a default.
+	// Unversioned is true if the request asks for no version and Version is a default.
 	Unversioned bool
 	Target
 	Query Query
-	// MetaNames, if not nil, returns a header name as the client spelled it, given its canonical form. Without it metadata
-	// names are in lower case.
+	// MetaNames, if not nil, returns a header name as the client spelled it, given its canonical
+	// form. Without it metadata names are in lower case.
 	MetaNames func(canonical string) string
-	// Failing, if not nil, is told of a failure before it is answered, for the status line.
+	// Failing, if not nil, is called with a failure before it is answered, for the status line.
 	Failing func(status int, sentence string)
 
-	// Known says that whoever sent the request has proved who it is.
+	// Known is true once the sender of the request is authenticated.
 	Known bool
-	// BoundBody, if not nil, lets the rest of the body arrive for so long, and cuts it off then.
+	// BoundBody, if not nil, cuts off the rest of the body after the given time.
 	BoundBody func(time.Duration)
 
-	// What became of the request, for the log and the metrics. Whoever dispatches sets Operation; the rest is set when the
-	// answer is written.
+	// The outcome of the request, for the log and the metrics. The dispatcher sets Operation; the
+	// rest is set when the answer is written.
 	Operation string       // the name of the row, or "" if there was none
 	Status    int          // 0 as long as nothing has been written
-	Failure   *fault.Error // what was answered or, after a success, what cut the answer short; nil if all went well
+	Failure   *fault.Error // the failure that was answered or, after a success, that cut the answer short; nil if all went well
 	Sent      int64        // bytes of the body of the answer
 
-	// NotePart, if not nil, is told of each request that was served as a part of this one, and how long it took.
+	// NotePart, if not nil, is called with each part of this request that was served, and how long
+	// it took.
 	NotePart func(part *Request, took time.Duration)
-	// PartOf is the request that this one came within, such as a batch; nil for one that came alone.
+	// PartOf is the batch that this request is a part of; nil for a request that came alone.
 	PartOf *Request
 
 	bodyRead int64                // bytes of the body that went through Body or a decoder
@@ -54,12 +56,13 @@ type Request struct {
 	scratch  [64]byte // for values on their way into UnmarshalText
 }
 
-// headerValues is how many header fields of an answer do without an allocation; the largest answer, that of Get Blob with
-// everything set, has a few more.
+// headerValues is how many header values of an answer need no allocation. The largest answer, Get
+// Blob with everything set, has a few more.
 const headerValues = 27
 
-// NewRequest reads target, version and query of a request that arrived at now. The Request is usable for rendering an answer
-// even if an error is returned. Nothing of the body is read. o may be nil.
+// NewRequest reads target, version and query of a request that arrived at now. The Request is
+// usable for rendering an answer even if an error is returned. Nothing of the body is read. o may
+// be nil.
 func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addressing) (*Request, error) {
 	req := &Request{Request: r, Writer: w, ID: newID(), Received: now}
 	var err error
@@ -91,7 +94,7 @@ func NewRequest(w http.ResponseWriter, r *http.Request, now time.Time, o *Addres
 // BodyRead returns how many bytes of the body of the request have been read.
 func (r *Request) BodyRead() int64 { return r.bodyRead }
 
-// newID returns a fresh ID in the shape of a GUID, ending in six zeros as those of the service do.
+// newID returns a fresh ID in the shape of a GUID, ending in six zeros as the service's IDs do.
 func newID() string {
 	var raw [16]byte
 	hi, lo := rand.Uint64(), rand.Uint64()

@@ -20,7 +20,8 @@ import (
 type Content interface {
 	// Length returns how many bytes WriteTo will write.
 	Length() int64
-	// WriteTo writes the bytes. The writer is the bare one of the HTTP server, so io.CopyN(w, file, n) uses sendfile.
+	// WriteTo writes the bytes. The writer is the bare one of the HTTP server, so io.CopyN(w, file,
+	// n) uses sendfile.
 	WriteTo(w io.Writer) (int64, error)
 	// Close is called exactly once, also if WriteTo was not.
 	Close() error
@@ -31,16 +32,20 @@ type XMLAppender interface{ AppendXML(dst []byte) []byte }
 
 // Results writes result structs of type R as answers.
 //
-// Every field of R has one tag: `header:"Name"`, written with exactly that spelling; `meta:"prefix"` on a [Metadata];
-// `status:""` on an int that replaces the status unless it is 0; `body:"xml"` on an [XMLAppender] or a type that encoding/xml
-// writes; `body:"stream"` on a [Content]. Embedded structs without a tag are groups. A header may be a string, bool, integer,
-// time.Duration (in whole seconds), []byte (Base64), an encoding.TextAppender or TextMarshaler, or a pointer to any of these.
-// Zero values and nil pointers are not written, a pointer to a zero value is.
+// Every field of R has one tag: `header:"Name"`, written with exactly that spelling;
+// `meta:"prefix"` on a [Metadata]; `status:""` on an int that replaces the status unless it is 0;
+// `body:"xml"` on an [XMLAppender] or a type that encoding/xml writes; `body:"stream"` on a
+// [Content]. Embedded structs without a tag are groups. A header may be a string, bool, integer,
+// time.Duration (in whole seconds), []byte (Base64), an encoding.TextAppender or TextMarshaler, or
+// a pointer to any of these. Zero values and nil pointers are not written, a pointer to a zero
+// value is.
 //
-// Options behind the name: always (a zero value is written); since=date (only for requests of that version or newer).
+// Options behind the name: always (a zero value is written); since=date (only for requests of that
+// version or newer).
 type Results[R any] struct{ members []member }
 
-// CompileResults prepares the type R. It panics if a field has no tag, an unknown tag, or an unsupported type.
+// CompileResults prepares the type R. It panics if a field has no tag, an unknown tag, or an
+// unsupported type.
 func CompileResults[R any]() *Results[R] {
 	fields := fieldsOf(reflect.TypeFor[R]())
 	for _, f := range fields {
@@ -60,8 +65,7 @@ type member struct {
 	silent bool // if the group is zero, nothing of it is written
 }
 
-// membersOf arranges fields as they are nested. The first depth indices of all of them are
-// the same.
+// membersOf arranges fields as they are nested. All fields share their first depth indices.
 func membersOf(fields []field, depth int) (members []member) {
 	for len(fields) > 0 {
 		f := &fields[0]
@@ -91,8 +95,9 @@ func writesText(t reflect.Type) bool {
 	return false
 }
 
-// Write answers a request with *v and the status, which a status field replaces. A body is left out for HEAD, though its
-// length is told. The error is that of the body: the answer has begun by then, and the connection is of no more use.
+// Write answers a request with *v and the status, which a status field replaces. HEAD is answered
+// with the length of the body but without the body. An error comes from writing the body: the
+// answer has begun by then, so the connection can't be used again.
 func (e *Results[R]) Write(r *Request, status int, v *R) error {
 	h := r.Writer.Header()
 	r.setCommon(h)
@@ -104,7 +109,7 @@ func (e *Results[R]) Write(r *Request, status int, v *R) error {
 	return out.send(r, h)
 }
 
-// set takes what the members of a struct say.
+// set sets status, headers and body from the members of a struct.
 func (o *output) set(r *Request, h http.Header, members []member, of reflect.Value) error {
 	for i := range members {
 		m := &members[i]
@@ -144,10 +149,10 @@ func (o *output) set(r *Request, h http.Header, members []member, of reflect.Val
 	return nil
 }
 
-// texts makes strings with hardly an allocation for each: all lie in one piece of memory.
+// texts makes strings that share one allocation.
 type texts struct{ all strings.Builder }
 
-// textsSize is what the headers of most answers take.
+// textsSize is the size in bytes that the headers of most answers need.
 const textsSize = 192
 
 func (t *texts) add(text []byte) string {
@@ -171,7 +176,7 @@ func (r *Request) setHeader(h http.Header, name, value string) {
 	h[name] = r.values[i : i+1 : i+1]
 }
 
-// text returns what a header field is to say; ok is false if it is to be left out.
+// text returns the value of a header field; ok is false if the field is left out.
 func (f *field) text(v reflect.Value, all *texts, scratch []byte) (text string, ok bool) {
 	if f.pointer {
 		if v.IsNil() {
@@ -198,7 +203,8 @@ func (f *field) text(v reflect.Value, all *texts, scratch []byte) (text string, 
 	return all.add(marshaled(v.Addr().Interface(), scratch)), true
 }
 
-// marshaled returns the text of a value that writes itself; none if it cannot, which only a mistake in the program brings about.
+// marshaled returns the text of a value that marshals itself; none if it fails, which only a
+// mistake in the program causes.
 func marshaled(v any, scratch []byte) (text []byte) {
 	switch m := v.(type) {
 	case encoding.TextAppender:
@@ -209,7 +215,8 @@ func marshaled(v any, scratch []byte) (text []byte) {
 	return text
 }
 
-// output is an answer on its way: its status, and its body, which is bytes, a stream, or nothing.
+// output is an answer before it is sent: its status, and its body, which is bytes, a stream, or
+// nothing.
 type output struct {
 	status int
 	texts  texts // of the headers

@@ -29,11 +29,11 @@ func (l Level) String() string { return [levels]string{"service", "container", "
 // RootContainer is the container of the blobs that are addressed without one.
 const RootContainer = "$root"
 
-// secondarySuffix follows the name of an account where its read-only secondary is addressed.
+// secondarySuffix follows the name of an account in the URLs of its read-only secondary.
 const secondarySuffix = "-secondary"
 
-// Target is what a URL names. Names are decoded but not judged: whether an account, container or blob may be called so is a
-// rule of the data model.
+// Target is what a URL names. Names are decoded but not checked: which names are valid is a rule of
+// the data model.
 type Target struct {
 	Account   string
 	Secondary bool // the account's secondary endpoint
@@ -48,21 +48,25 @@ type Target struct {
 // DefaultSuffixes are the host names below which the first label is an account.
 var DefaultSuffixes = []string{"blob.core.windows.net", "blob.localhost"}
 
-// Addressing says which hosts carry the account in their name. The zero value knows the suffixes of [DefaultSuffixes] only.
+// Addressing says which hosts carry the account in their name. The zero value knows the suffixes of
+// [DefaultSuffixes] only.
 type Addressing struct {
-	// Suffixes are further host names, in lower case and without a leading dot, below which the first label is an account.
+	// Suffixes are further host names, in lower case and without a leading dot, below which the
+	// first label is an account.
 	Suffixes []string
-	// IsAccount, if not nil, reports whether a name is an account; a host that begins with one is host style under any
-	// suffix.
+	// IsAccount, if not nil, reports whether a name is an account; a host that begins with one is
+	// host style under any suffix.
 	IsAccount func(name string) bool
-	// Site, if not nil, has all requests be for a website, and returns the account whose it is if the host says nothing
-	// about it; "" for none.
+	// Site, if not nil, makes every request one for a website. It returns the account to use if the
+	// host names none; "" for no account.
 	Site func() string
-	// Serves, if not nil, reports whether requests are served that name a host, in lower case and without a port. Others are
-	// refused: a page of another site, whose name leads to this machine, could have sent them.
+	// Serves, if not nil, reports whether requests for a host are served; the host is in lower case
+	// and has no port. Other requests are refused: a page of another site, whose name resolves to
+	// this machine, could have sent them.
 	Serves func(host string) bool
-	// DefaultVersion, if not nil, returns the version that an account wants for requests that name none; "" for no wish. It
-	// is asked for such requests only. The version is never older than [DefaultVersion].
+	// DefaultVersion, if not nil, returns the default version that an account has set; "" if it has
+	// set none. It is called only for requests that name no version, which are never served by a
+	// version older than [DefaultVersion].
 	DefaultVersion func(ctx context.Context, account string) (Version, error)
 }
 
@@ -76,11 +80,12 @@ func (o *Addressing) admit(host string) error {
 	return e
 }
 
-// ParseTarget tells what a request names from its Host header and its path as sent (percent-encoded). A host that is an IP
-// literal, a single label, or of unknown suffix is path style. The path is decoded once, then the dots of the blob's name are
-// resolved (docs/reference/operations.md 2.1); doubled slashes stay. A single segment is reported as a container; whether it
-// is a blob of the root container instead depends on the query ([Target.InRoot]).
-// What names nothing is [fault.InvalidURI]. o may be nil.
+// ParseTarget returns what a request names, given its Host header and its path as sent
+// (percent-encoded). A host that is an IP literal, a single label, or of unknown suffix is path
+// style. The path is decoded once, then the dots of the blob's name are resolved
+// (docs/reference/operations.md 2.1); doubled slashes stay. A single segment is reported as a
+// container; whether it is a blob of the root container instead depends on the query
+// ([Target.InRoot]). A path that names nothing is [fault.InvalidURI]. o may be nil.
 func ParseTarget(host, escapedPath string, o *Addressing) (Target, error) {
 	var t Target
 	if escapedPath != "" && escapedPath[0] != '/' {
@@ -118,8 +123,8 @@ func ParseTarget(host, escapedPath string, o *Addressing) (Target, error) {
 	return t, t.resolve()
 }
 
-// InRoot returns a container target as the blob of that name in the root container, which is what a single segment means
-// without a restype. Such a name holds no slash, not even an encoded one.
+// InRoot returns a container target as the blob of that name in the root container, which is what a
+// single segment means without a restype. Such a name holds no slash, not even an encoded one.
 func (t Target) InRoot() (Target, error) {
 	t.Container, t.Blob, t.Level = RootContainer, t.Container, LevelBlob
 	if strings.ContainsAny(t.Blob, `/\`) {
@@ -128,7 +133,7 @@ func (t Target) InRoot() (Target, error) {
 	return t, t.resolve()
 }
 
-// resolve turns the blob's name as it was sent into the name that it stands for.
+// resolve turns the blob's name as it was sent into the name under which the blob is stored.
 func (t *Target) resolve() error {
 	t.Blob = strings.ReplaceAll(t.Blob, `\`, "/")
 	name, ok := resolveDots(t.Blob)
@@ -141,8 +146,9 @@ func (t *Target) resolve() error {
 	return nil
 }
 
-// resolveDots returns the name that the service stores for a name: segments "." are left out, ".." takes the segment before
-// it away, and dots at the end of a segment are dropped. ok is false for a name that leaves its container or becomes empty.
+// resolveDots returns the name that the service stores for a name: segments "." are left out, ".."
+// removes the segment before it, and dots at the end of a segment are dropped. ok is false for a
+// name that leaves its container or becomes empty.
 func resolveDots(name string) (resolved string, ok bool) {
 	if !strings.HasSuffix(name, ".") && !strings.Contains(name, "./") {
 		return name, true
@@ -213,8 +219,8 @@ func hostname(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// maxName is the longest that a part of the path may be, in bytes: a blob's name of 1,024 characters takes no more. What is
-// longer could not even be looked for.
+// maxName is the longest part of a path, in bytes: a blob's name of 1,024 characters takes no more.
+// A longer name can't even be looked up.
 const maxName = 4 << 10
 
 // decodeName decodes a part of the path that has to be a name.

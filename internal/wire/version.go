@@ -7,24 +7,26 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Version is a service version, a date such as "2021-12-02". Versions compare as strings. The zero value is "not yet known".
+// Version is a service version, a date such as "2021-12-02". Versions compare as strings. The zero
+// value is "not yet known".
 type Version string
 
-// DefaultVersion serves requests that name no version, if the account has no wish: the lowest default of the accounts that
-// hold blobs only.
+// DefaultVersion serves requests that name no version, unless their account has set another
+// default. It is the lowest default of accounts that hold blobs only.
 const DefaultVersion Version = "2014-02-14"
 
-// firstModel is the oldest version whose behaviour is told apart; from it on any date is accepted.
+// firstModel is the oldest version with a behaviour of its own; from it on, any date is accepted.
 const firstModel Version = "2012-02-12"
 
-// older are the versions before firstModel. They are accepted and behave like it.
+// older lists the versions before firstModel, which are accepted and behave like it.
 var older = []Version{"2009-04-14", "2009-07-17", "2009-09-19", "2011-08-18"}
 
 // AtLeast reports whether v is w or newer.
 func (v Version) AtLeast(w Version) bool { return v >= w }
 
-// ParseVersion accepts the known versions and any well-formed date from 2012-02-12 on, so that clients newer than the
-// server are served. Anything else is [fault.InvalidHeaderValue] of x-ms-version.
+// ParseVersion accepts the known versions and any well-formed date from 2012-02-12 on, so that
+// clients newer than the server are served. Anything else is [fault.InvalidHeaderValue] of
+// x-ms-version.
 func ParseVersion(s string) (Version, error) {
 	v := Version(s)
 	if wellFormed(s) && (v >= firstModel || slices.Contains(older, v)) {
@@ -47,8 +49,9 @@ func wellFormed(s string) bool {
 	return "01" <= month && month <= "12" && "01" <= day && day <= "31"
 }
 
-// versionOf chooses the version of a request: the x-ms-version header, else the api-version parameter, else sv, the version
-// of a shared access signature; "" if it names none. A malformed sv is left to whoever checks the signature.
+// versionOf chooses the version of a request: the x-ms-version header, else the api-version
+// parameter, else sv, the version of a shared access signature; "" if it names none. A malformed sv
+// is left to the check of the signature.
 func versionOf(header string, q Query) (Version, error) {
 	if header != "" {
 		return ParseVersion(header)

@@ -20,9 +20,9 @@ const webServerName = "Windows-Azure-Web/1.0 Microsoft-HTTPAPI/2.0"
 // webSuffixes are the host names below which the first label is an account whose website is served.
 var webSuffixes = []string{"web.core.windows.net", "web.localhost"}
 
-// siteOf returns the account whose website a host stands for: the first label of a host below one of webSuffixes, or below
-// any name that begins with "web" if it is an account, with a zone such as "z6" between or without. ok is false if the host
-// stands for none.
+// siteOf returns the account whose website a host stands for: the first label of a host below one
+// of webSuffixes, or below any name that begins with "web" if it is an account, with a zone such as
+// "z6" between or without. ok is false if the host stands for none.
 func (o *Addressing) siteOf(host string) (account string, ok bool) {
 	label, rest, _ := strings.Cut(hostname(host), ".")
 	if zone, behind, _ := strings.Cut(rest, "."); isZone(zone) {
@@ -41,15 +41,16 @@ func (o *Addressing) siteOf(host string) (account string, ok bool) {
 	return "", false
 }
 
-// isZone reports whether a label is one of those that the service puts behind the account: z and a number.
+// isZone reports whether a label is a zone, which the service puts behind the account: z and a
+// number.
 func isZone(label string) bool {
 	number, ok := strings.CutPrefix(label, "z")
 	_, err := strconv.ParseUint(number, 10, 16)
 	return ok && err == nil
 }
 
-// parseSite tells what a path names within the website of an account. The blob has no name where the path is that of the
-// site's root.
+// parseSite returns what a path names within the website of an account. The blob's name is empty
+// for the root of the site.
 func parseSite(account, escapedPath string) (Target, error) {
 	t := Target{Website: true, Container: webContainer, Level: LevelBlob}
 	t.Account, t.Secondary = strings.CutSuffix(account, secondarySuffix)

@@ -1,7 +1,7 @@
-// Package wire is the mechanism of HTTP that the operations share: what a URL names, which row of a table a request belongs
-// to, how headers, parameters and bodies become argument structs and result structs become answers, and how a failure looks.
-// It knows no operation.
+// Package wire holds the HTTP mechanism that all operations share. It parses what a URL names,
+// finds the row of a table that a request belongs to, decodes headers, parameters and bodies into
+// argument structs, and writes result structs and failures as answers. It knows no operation.
 //
-// A request goes through [NewRequest], [Table.Match], [Args.Decode] and [Results.Write]; what fails on the way goes through
-// [WriteError].
+// A request goes through [NewRequest], [Table.Match], [Args.Decode] and [Results.Write]; a failure
+// on the way goes through [WriteError].
 package wire

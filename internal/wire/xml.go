@@ -10,8 +10,8 @@ const XMLHeader = "\xEF\xBB\xBF" + `<?xml version="1.0" encoding="utf-8"?>`
 // encodedSince is the first version that lists names which XML cannot hold in percent-encoded form.
 const encodedSince Version = "2021-02-12"
 
-// AppendXMLText appends s as character data or as an attribute value in double quotes. What XML 1.0 cannot hold becomes
-// U+FFFD.
+// AppendXMLText appends s as character data or as an attribute value in double quotes. What XML 1.0
+// cannot hold becomes U+FFFD.
 func AppendXMLText[T string | []byte](dst []byte, s T) []byte {
 	if plain(s) {
 		return append(dst, s...)
@@ -35,7 +35,8 @@ func AppendXMLText[T string | []byte](dst []byte, s T) []byte {
 	return append(dst, s[from:]...)
 }
 
-// plain reports whether s stands for itself in XML, as almost every text does. It may say no of other than ASCII text.
+// plain reports whether s needs no escaping in XML, which is so for almost every text. It may
+// report false for text that is not ASCII.
 func plain[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if !plainBytes[s[i]] {
@@ -45,7 +46,7 @@ func plain[T string | []byte](s T) bool {
 	return true
 }
 
-// plainBytes are the characters that [escape] has nothing for.
+// plainBytes marks the bytes that [escape] leaves as they are.
 var plainBytes = func() (is [256]bool) {
 	for c := range rune(utf8.RuneSelf) {
 		is[c] = escape(c, 1) == ""
@@ -53,7 +54,8 @@ var plainBytes = func() (is [256]bool) {
 	return is
 }()
 
-// escape returns what stands for a rune, read from width bytes, in XML; "" if it stands for itself.
+// escape returns the replacement in XML of a rune that was read from width bytes; "" if the rune
+// needs none.
 func escape(r rune, width int) string {
 	switch r {
 	case '&':
@@ -112,8 +114,8 @@ func appendEnd(dst []byte, tag string) []byte {
 	return append(append(append(dst, "</"...), tag...), '>')
 }
 
-// AppendXMLName appends the Name element of a blob or prefix in a listing: percent-encoded and marked Encoded="true" if it
-// holds what XML cannot, from version 2021-02-12 on.
+// AppendXMLName appends the Name element of a blob or prefix in a listing. From version 2021-02-12
+// on, a name that XML cannot hold is percent-encoded and marked Encoded="true".
 func AppendXMLName[T string | []byte](dst []byte, name T, v Version) []byte {
 	if plain(name) && len(name) > 0 {
 		return append(append(append(dst, "<Name>"...), name...), "</Name>"...)

@@ -18,32 +18,33 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// SeesXML is implemented by a body that is shown the bytes it is read from, before it is decoded. It must not
-// keep them.
+// SeesXML is implemented by a body that needs its raw bytes. SeeXML is called before the body is
+// decoded, and must not keep the bytes.
 type SeesXML interface{ SeeXML(raw []byte) }
 
 // Bounds of XML bodies.
 const (
-	// maxXMLBodies bounds the bytes of all XML bodies that are being read and decoded, of all requests together: ten
-	// of the longest, which are lists of 50,000 blocks. Decoding one takes about as much again.
+	// maxXMLBodies bounds the bytes of all XML bodies that are being read and decoded, of all
+	// requests together: ten of the longest, which are lists of 50,000 blocks. Decoding one takes
+	// about as much again.
 	maxXMLBodies = 128 << 20
-	// maxXMLDepth bounds how deep elements lie in each other. The protocol's lie five deep.
+	// maxXMLDepth bounds the nesting of elements. The documents of the protocol are five deep.
 	maxXMLDepth = 32
-	// maxXMLTag bounds the bytes of one tag: encoding/xml takes twenty times as much for one that is nothing but
-	// attributes, and the protocol knows none beside those of name spaces.
+	// maxXMLTag bounds the bytes of one tag: encoding/xml needs twenty times the memory of a tag
+	// full of attributes, and the protocol has no attributes but name spaces.
 	maxXMLTag = 8 << 10
 )
 
 // xmlBodies counts the bytes of XML bodies that are in memory.
 var xmlBodies = budget{limit: maxXMLBodies}
 
-// budget is a number of bytes that requests have in common.
+// budget is a number of bytes that all requests share.
 type budget struct {
 	limit int64
 	taken atomic.Int64
 }
 
-// take reports whether there were n bytes left, and takes them.
+// take takes n bytes and reports whether as many were left.
 func (b *budget) take(n int64) bool {
 	if b.taken.Add(n) <= b.limit {
 		return true
@@ -54,8 +55,8 @@ func (b *budget) take(n int64) bool {
 
 func (b *budget) give(n int64) { b.taken.Add(-n) }
 
-// readXML reads the XML body of a request into a value that encoding/xml knows. An empty body leaves it as it is, unless it
-// is required.
+// readXML reads the XML body of a request into a value that encoding/xml knows. An empty body
+// leaves the value as it is, unless the body is required.
 func readXML(r *Request, f *field, into any) error {
 	if r.ContentLength > f.max {
 		return fault.BodyTooLarge(f.max)
@@ -102,7 +103,8 @@ func readAll(r *Request, limit int64) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// crcTable is that of the protocol's CRC-64. Bodies that are stored are hashed elsewhere, and faster.
+// crcTable is the table of the protocol's CRC-64. Bodies that are stored are hashed elsewhere, and
+// faster.
 var crcTable = sync.OnceValue(func() *crc64.Table { return crc64.MakeTable(0x9A6C9329AC4BC9B5) })
 
 // verify checks a body against the hashes that were sent with it.
@@ -133,9 +135,10 @@ func verify(raw []byte, r *Request) error {
 	return nil
 }
 
-// decodeXML reads one document. Every failure is one of the client's: [fault.InvalidXMLDocument] with its place if the
-// document is not well formed or has another root, [fault.UnsupportedXMLNode] for an element that the type does not have, and
-// [fault.InvalidXMLNodeValue] for text that its field cannot hold.
+// decodeXML reads one document. Every failure is the client's: [fault.InvalidXMLDocument] with its
+// place if the document is not well formed or has another root, [fault.UnsupportedXMLNode] for an
+// element that the type does not have, and [fault.InvalidXMLNodeValue] for text that its field
+// cannot hold.
 func decodeXML(raw []byte, s *shape, into any) error {
 	if at := longTag(raw); at >= 0 {
 		return fault.MalformedXML(1+bytes.Count(raw[:at], []byte("\n")), at-bytes.LastIndexByte(raw[:at], '\n'), "A tag is too long.")
@@ -162,7 +165,7 @@ func decodeXML(raw []byte, s *shape, into any) error {
 	return fault.InvalidXML(g.ended, string(g.text))
 }
 
-// longTag returns where the first tag begins that is longer than maxXMLTag, -1 if there is none.
+// longTag returns the offset of the first tag that is longer than maxXMLTag; -1 if there is none.
 func longTag(raw []byte) int {
 	for at := 0; ; {
 		next := bytes.IndexByte(raw[at:], '<')
@@ -178,11 +181,11 @@ func longTag(raw []byte) int {
 	}
 }
 
-// markupEnds are the beginnings and the ends of what is no tag though it begins with a "<".
+// markupEnds lists the beginning and the end of each markup that begins with "<" and is no tag.
 var markupEnds = [][2]string{{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}, {"<!", ">"}}
 
-// markupLength returns the length of the markup that begins raw, and whether it is a tag. It looks no further than a
-// tag may go.
+// markupLength returns the length of the markup that begins raw, and whether it is a tag. It looks
+// no further than a tag may go.
 func markupLength(raw []byte) (n int, tag bool) {
 	for _, m := range markupEnds {
 		if bytes.HasPrefix(raw, []byte(m[0])) {
@@ -231,7 +234,8 @@ func atEnd(d *xml.Decoder) error {
 	}
 }
 
-// shape is the elements that a type takes from XML. encoding/xml passes over others, but the protocol refuses them.
+// shape holds the elements that a type reads from XML. encoding/xml skips others, but the protocol
+// refuses them.
 type shape struct {
 	anything bool // below here all elements are fine
 	children map[string]*shape
@@ -245,7 +249,8 @@ func (s *shape) child(name string) *shape {
 	return s.children[name]
 }
 
-// shapeOf returns the shape of a type. Types that were begun are in known, since a type may contain itself.
+// shapeOf returns the shape of a type. known holds the types that are begun, since a type may
+// contain itself.
 func shapeOf(t reflect.Type, known map[reflect.Type]*shape) *shape {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
@@ -264,7 +269,7 @@ func shapeOf(t reflect.Type, known map[reflect.Type]*shape) *shape {
 	return s
 }
 
-// addFields adds the elements that the fields of a struct stand for.
+// addFields adds the elements of the fields of a struct.
 func (s *shape) addFields(t reflect.Type, known map[reflect.Type]*shape) {
 	for f := range t.Fields() {
 		tag := f.Tag.Get("xml")
@@ -317,8 +322,8 @@ func elementName(f reflect.StructField, tagged string) string {
 // maxNodeValue is how much of an element's text an error repeats.
 const maxNodeValue = 256
 
-// guard passes the tokens of a document on as long as its elements are those of a shape, and remembers the element that
-// ended last, since it is the one whose text turns out to be of no use.
+// guard passes on the tokens of a document while its elements fit a shape. It remembers the element
+// that ended last: if decoding fails, the text of this element is the cause.
 type guard struct {
 	inner *xml.Decoder
 	root  *shape
