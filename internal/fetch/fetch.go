@@ -1,6 +1,6 @@
-// Package fetch reads the sources of copies that lie outside of this server, over HTTP
-// and within limits: of time, of redirects, and, unless that is allowed, of addresses, so that
-// no client can use the server to reach what only the server can reach.
+// Package fetch reads sources of copies outside this server over HTTP. It limits the time, the
+// redirects, and, unless private addresses are allowed, the addresses, so that no client can use
+// the server to reach an address that only the server can reach.
 package fetch
 
 import (
@@ -23,20 +23,20 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Options say how sources are read. The zero value is good.
+// Options configures a Client. Every field is optional.
 type Options struct {
-	// AllowPrivate lets sources lie at addresses that are not of the public internet. Without
-	// it nobody can use the server to reach what only the server can reach.
+	// AllowPrivate permits sources at addresses outside the public internet. Without it, no client
+	// can use the server to reach an address that only the server can reach.
 	AllowPrivate bool
 	// Timeout bounds the reading of one source as a whole; 0 stands for DefaultTimeout.
 	Timeout time.Duration
 
-	// What a test puts in place of the network.
-	resolver *net.Resolver             // of names; nil for that of the system
-	permit   func(netip.AddrPort) bool // what the guard lets pass; nil for nothing
+	// Replaced by tests, in place of the network.
+	resolver *net.Resolver             // of names; nil for the system's resolver
+	permit   func(netip.AddrPort) bool // reports whether the guard lets an address pass; nil for none
 }
 
-// DefaultTimeout applies where Options say nothing.
+// DefaultTimeout is the timeout if Options sets none.
 const DefaultTimeout = 10 * time.Minute
 
 const (
@@ -47,7 +47,7 @@ const (
 	headTimeout  = 30 * time.Second // for the header of the answer to come
 )
 
-// errInternalAddress says that a source lies where no source may be read from.
+// errInternalAddress reports a source outside the public internet.
 var errInternalAddress = errors.New("fetch: not an address of the public internet")
 
 // Client reads sources. It is safe for concurrent use.
@@ -84,15 +84,15 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	case len(via) > maxRedirects:
 		return errors.New("fetch: too many redirects")
 	case !Readable(r.URL) || via[0].URL.Scheme == "https" && r.URL.Scheme != "https":
-		return errors.New("fetch: redirect to where no source is read from")
+		return errors.New("fetch: redirect to a URL that can't be a source")
 	case r.URL.Scheme != via[0].URL.Scheme || r.URL.Host != via[0].URL.Host:
 		encryption.OfBlob.Remove(r.Header)
 	}
 	return nil
 }
 
-// Readable tells whether a URL can be one of a source: HTTP or HTTPS, with a host, and with
-// neither user information nor a fragment.
+// Readable reports whether a URL can name a source: HTTP or HTTPS, with a host, and with neither
+// user information nor a fragment.
 func Readable(u *url.URL) bool {
 	web := u.Scheme == "http" || u.Scheme == "https"
 	return web && u.Hostname() != "" && u.User == nil && u.Opaque == "" && u.Fragment == ""
@@ -111,15 +111,15 @@ func (o *Options) guard(_, address string, _ syscall.RawConn) error {
 	return errInternalAddress
 }
 
-// internalNets are the networks beside those that netip knows in which nothing of the
-// public internet is: this network, carrier-grade NAT (a cloud's metadata among it),
-// protocol assignments, benchmarks, documentation, reserved, the address by which a cloud
-// talks to its machines, and of IPv6 the forms that carry an IPv4 address to a gateway.
+// internalNets lists the networks outside the public internet that netip does not know: this
+// network, carrier-grade NAT (a cloud's metadata among it), protocol assignments, benchmarks,
+// documentation, reserved, the address by which a cloud talks to its machines, and of IPv6 the
+// forms that carry an IPv4 address to a gateway.
 var internalNets = prefixes("0.0.0.0/8 100.64.0.0/10 192.0.0.0/24 192.0.2.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 " +
 	"192.88.99.0/24 240.0.0.0/4 168.63.129.16/32 2001::/23 2001:db8::/32 2002::/16 3ffe::/16 3fff::/20")
 
-// globalUnicast is where all public addresses of IPv6 are. What lies beside it is reserved, or a form that a gateway translates
-// (64:ff9b::/96, ::ffff:0:0:0/96 and others).
+// globalUnicast is where all public addresses of IPv6 are. What lies beside it is reserved, or a
+// form that a gateway translates (64:ff9b::/96, ::ffff:0:0:0/96 and others).
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
 func prefixes(text string) (out []netip.Prefix) {
@@ -129,7 +129,7 @@ func prefixes(text string) (out []netip.Prefix) {
 	return out
 }
 
-// public tells whether an address is one of the public internet.
+// public reports whether an address belongs to the public internet.
 func public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && !globalUnicast.Contains(a) || isatap(a) {
@@ -143,34 +143,34 @@ func public(a netip.Addr) bool {
 	return true
 }
 
-// isatap reports whether the lower half of an address carries an IPv4 address to a gateway, under whatever prefix
-// (RFC 5214, section 6.1).
+// isatap reports whether the lower half of an address carries an IPv4 address to a gateway, under
+// whatever prefix (RFC 5214, section 6.1).
 func isatap(a netip.Addr) bool {
 	b := a.As16()
 	return a.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5E && b[11] == 0xFE
 }
 
-// Request says what is wanted of a source.
+// Request describes what to read from a source.
 type Request struct {
-	URL        *url.URL        // as Readable demands
+	URL        *url.URL        // for which Readable reports true
 	Version    string          // of the protocol
 	Bearer     string          // the value of Authorization, which is sent over HTTPS only; "" for none
-	Key        *encryption.Key // that it is encrypted with, which redirects to other hosts do not get; nil for none
+	Key        *encryption.Key // of the content, which redirects to other hosts do not get; nil for none
 	Range      wire.Range
-	Conditions blob.Conditions // those on tags are not sent
+	Conditions blob.Conditions // conditions on tags are not sent
 }
 
 // Answer is a source that can be read.
 type Answer struct {
 	Header  http.Header
 	Length  int64         // bytes of Content; -1 if it is not known
-	Content io.ReadCloser // the wanted range; its failures are those of Get
+	Content io.ReadCloser // the wanted range; it fails as Get does
 }
 
-// Get opens a source. Whoever gets the answer closes its content, which ends with ctx and
-// with the timeout. Conditions that are not met are ConditionNotMet, with 304 or 412 as
-// the read of a blob answers them, and a range behind the end is InvalidRange. All else
-// that fails is CannotVerifyCopySource, which names no address of the server's network
+// Get opens a source. Whoever gets the answer closes its content, which ends with ctx and with the
+// timeout. Conditions that are not met are ConditionNotMet, with 304 or 412 as the read of a blob
+// answers them, and a range behind the end is InvalidRange. Every other failure is
+// CannotVerifyCopySource, which names no address of the server's network
 // (docs/decisions/copy-sources.md).
 func (c *Client) Get(ctx context.Context, r *Request) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -229,8 +229,8 @@ func (c *Client) ask(ctx context.Context, in *Request) (*http.Response, error) {
 	return c.http.Do(r)
 }
 
-// unreachable is the answer when a source gave none. It does not tell one address that may
-// not be reached from another.
+// unreachable returns the failure for a source that did not answer. It does not tell one forbidden
+// address from another.
 func unreachable(err error) error {
 	e := fault.CopySource(http.StatusBadRequest, fault.CannotVerifyCopySource, fault.CannotVerifyCopySource.Message())
 	if errors.Is(err, errInternalAddress) {
@@ -241,7 +241,8 @@ func unreachable(err error) error {
 	if errors.As(err, &failed) {
 		err = failed.Err // its own text holds the URL, and so a signature
 	}
-	// The text only: what ended the reading must not be taken for the end of the request's own body.
+	// The text only: the error of the reading must not be taken for the end of the request's own
+	// body.
 	e.Cause = fmt.Errorf("reading the source of a copy: %v", err)
 	return e
 }
@@ -265,8 +266,7 @@ func understand(r *http.Response) error {
 	return fault.CopySource(refusal(r.StatusCode), fault.Code(code), "The source of the copy answered "+strconv.Itoa(r.StatusCode)+".")
 }
 
-// refusal is the status to pass on: what is wrong with the source is no failure of
-// this server.
+// refusal returns the status to pass on: a failure of the source is no failure of this server.
 func refusal(status int) int {
 	if status >= http.StatusInternalServerError {
 		return http.StatusBadRequest
@@ -274,7 +274,7 @@ func refusal(status int) int {
 	return status
 }
 
-// cut takes the wanted range out of the answer of a server that does not know ranges.
+// cut cuts the wanted range out of the answer of a server that ignores ranges.
 func (a *Answer) cut(within wire.Range) error {
 	n, err := io.CopyN(io.Discard, a.Content, within.Start)
 	switch {
@@ -294,7 +294,7 @@ func (a *Answer) cut(within wire.Range) error {
 	return nil
 }
 
-// content is the body of an answer. Its failures are ones of the source.
+// content is the body of an answer. Its failures are failures of the source.
 type content struct {
 	body   io.ReadCloser
 	cancel context.CancelFunc
@@ -313,7 +313,7 @@ func (c *content) Close() error {
 	return c.body.Close()
 }
 
-// limited closes more than it reads.
+// limited reads a part of a body and closes all of it.
 type limited struct {
 	io.Reader
 	io.Closer

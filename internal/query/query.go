@@ -1,5 +1,6 @@
-// Package query reads the queries of URLs. It is the only reader of them: who judges a request, who serves it, and who reads
-// the source of a copy have to see the same parameters, or what was signed is not what is done.
+// Package query reads the queries of URLs. It is their only reader: the code that authorizes a
+// request, the code that serves it, and the code that reads the source of a copy must see the same
+// parameters, or a request could do something that its signature does not cover.
 package query
 
 import (
@@ -12,20 +13,21 @@ import (
 // Param is one parameter: its name in lower case and its value, both decoded.
 type Param struct{ Name, Value string }
 
-// Query holds parameters in the order they were sent. Names are matched without regard to case, so look-ups take them in
-// lower case.
+// Query holds parameters in the order they were sent. Names are matched without regard to case, so
+// look-ups take them in lower case.
 type Query []Param
 
-// maxParams is how many parameters a query may have. A signature with every field there is has 33, and no operation reads more
-// than ten besides; the bound keeps the search for repeats short.
+// maxParams is how many parameters a query may have. A signature with every field there is has 33,
+// and no operation reads more than ten besides; the bound keeps the search for repeats short.
 const maxParams = 100
 
 // repeatable is the one parameter whose values may be sent one by one.
 const repeatable = "include"
 
-// Parse reads a query, in which a plus sign is a space. Values may be empty. A parameter other than include that is sent twice,
-// in whatever case, is [fault.InvalidQueryParameterValue], as are more than 100 parameters, and a value that is not
-// percent-encoded UTF-8; a name that is not is [fault.InvalidURI].
+// Parse reads a query, in which a plus sign is a space. Values may be empty. A parameter other than
+// include that is sent twice, in whatever case, is [fault.InvalidQueryParameterValue], as are more
+// than 100 parameters, and a value that is not percent-encoded UTF-8; a name that is not is
+// [fault.InvalidURI].
 func Parse(raw string) (Query, error) {
 	if raw == "" {
 		return nil, nil
@@ -42,8 +44,9 @@ func Parse(raw string) (Query, error) {
 	return q, nil
 }
 
-// Append appends the parameters of a raw query to dst. It splits at ampersands and nowhere else. A plus sign is a space if
-// plusIsSpace, else itself. It refuses what [Parse] does, but for repeats.
+// Append appends the parameters of a raw query to dst. It splits at ampersands and nowhere else. A
+// plus sign is a space if plusIsSpace, else itself. It refuses the same queries as [Parse], except
+// for repeats.
 func Append(dst Query, raw string, plusIsSpace bool) (Query, error) {
 	for raw != "" {
 		var part string
@@ -111,8 +114,8 @@ func (q Query) Values(name string) []string {
 	return all
 }
 
-// Unescape decodes percent escapes once and, if plusIsSpace, plus signs. It returns s itself when there is nothing to decode.
-// ok is false for a broken escape.
+// Unescape decodes percent escapes once and, if plusIsSpace, plus signs. It returns s itself when
+// there is nothing to decode. ok is false for a broken escape.
 func Unescape(s string, plusIsSpace bool) (text string, ok bool) {
 	i := 0
 	for i < len(s) && s[i] != '%' && !(plusIsSpace && s[i] == '+') {

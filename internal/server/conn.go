@@ -14,41 +14,43 @@ import (
 
 // conn is a connection that keeps the head of the request it carries and cuts off peers that stall.
 //
-// It is in one of two states. While it waits for a request and reads its head, net/http sets the deadlines and the bytes are
-// kept. From the moment the handler runs until the answer is complete, the bytes are those of a body: they pass, and every
-// read has a deadline of its own.
+// It is in one of two states. While it waits for a request and reads its head, net/http sets the
+// deadlines and the bytes are kept. From the moment the handler runs until the answer is complete,
+// the bytes are those of a body: they pass, and every read has a deadline of its own.
 type conn struct {
 	net.Conn
 	head    head
 	serving atomic.Bool  // the second state
-	stalled atomic.Bool  // a body did: it gets no second chance from whoever drains it
-	website bool         // it came to a listener of Website
+	stalled atomic.Bool  // a body stalled: it gets no second chance when it is drained
+	website bool         // accepted by a listener of Website
 	idle    atomic.Int64 // since when it has carried no request, see connLimiter
 	reading deadline
 	writing deadline
 	peer    *peer // nil where addresses are not told apart
 	body    arrival
 
-	reason atomic.Pointer[reason] // of the answer that is to be written next; nil but for failures
+	reason atomic.Pointer[reason] // of the answer that is written next; nil unless it is a failure
 
 	// metaNames is head.sent and failed is fail, made once per connection.
 	metaNames func(canonical string) string
 	failed    func(status int, sentence string)
 }
 
-// fileConn is a conn over a transport that sends files by itself. net/http hands files to it by way of io.ReaderFrom.
+// fileConn is a conn over a transport that can send files. net/http passes files to it through
+// io.ReaderFrom.
 type fileConn struct {
 	conn
 	transport fileTransport
 }
 
-// fileTransport is what *net.TCPConn has and net/http looks for.
+// fileTransport holds the methods of *net.TCPConn that net/http looks for.
 type fileTransport interface {
 	io.ReaderFrom
 	CloseWrite() error
 }
 
-// wrap returns c as a conn or fileConn. What a TLS listener accepted is one already, or speaks HTTP/2 and stays what it is.
+// wrap returns c as a conn or fileConn. A connection that a TLS listener accepted is one already,
+// or speaks HTTP/2 and is returned as it is.
 func wrap(c net.Conn) net.Conn {
 	if _, ok := c.(*tls.Conn); ok || tracked(c) != nil {
 		return c
@@ -63,7 +65,7 @@ func wrap(c net.Conn) net.Conn {
 	return w
 }
 
-// bind makes the functions that requests get.
+// bind makes the functions that are handed to requests.
 func (c *conn) bind() { c.metaNames, c.failed = c.head.sent, c.fail }
 
 // tracked returns the conn in what wrap returned, or nil.
@@ -79,7 +81,7 @@ func tracked(c net.Conn) *conn {
 	return nil
 }
 
-// listener wraps what it accepts.
+// listener wraps the connections that it accepts.
 type listener struct{ net.Listener }
 
 // Accept waits for the next connection.
@@ -94,7 +96,7 @@ func (l listener) Accept() (net.Conn, error) {
 // Website returns l as a listener whose requests are read with Options.Websites.
 func Website(l net.Listener) net.Listener { return website{l} }
 
-// website marks what it accepts.
+// website marks the connections that it accepts.
 type website struct{ net.Listener }
 
 // Accept waits for the next connection.
@@ -123,8 +125,8 @@ func connOf(r *http.Request) *conn {
 	return c
 }
 
-// follow is the ConnState hook of the HTTP server: a connection that becomes idle waits for a head again. The body of the
-// request before has been read to its end by then.
+// follow is the ConnState hook of the HTTP server: a connection that becomes idle waits for a head
+// again. The body of the previous request has been read to its end by then.
 func (s *Server) follow(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -161,7 +163,8 @@ func (s *Server) admit(c net.Conn, idle *atomic.Int64) {
 	}
 }
 
-// dismiss closes a connection because there are too many. It waits for nothing: TLS says goodbye first.
+// dismiss closes a connection because too many are open. It does not wait: closing TLS sends a
+// message first.
 func (s *Server) dismiss(c net.Conn) {
 	go c.Close()
 	if n := s.dismissed.count(time.Now()); n > 0 {
@@ -169,7 +172,7 @@ func (s *Server) dismiss(c net.Conn) {
 	}
 }
 
-// Read reads what the peer sends.
+// Read reads bytes of the peer.
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.serving.Load() {
 		n, err := c.Conn.Read(p)
@@ -179,8 +182,8 @@ func (c *conn) Read(p []byte) (int, error) {
 		return n, err
 	}
 	if len(p) == 1 {
-		// net/http watches the peer with reads of one byte while a handler runs, for as long as it runs; bodies are read
-		// through a buffer.
+		// net/http watches the peer with reads of one byte while a handler runs, for as long as it
+		// runs; bodies are read through a buffer.
 		return c.Conn.Read(p)
 	}
 	if c.stalled.Load() {
@@ -202,17 +205,18 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// boundBody lets the rest of the body of the request arrive for so long.
+// boundBody cuts off the rest of the request's body after d.
 func (c *conn) boundBody(d time.Duration) { c.body.until.Store(time.Now().Add(d).UnixNano()) }
 
-// arrival is how the body of a request arrives.
+// arrival measures how the body of a request arrives.
 type arrival struct {
 	waited atomic.Int64 // nanoseconds of reads that waited for the peer
 	bytes  atomic.Int64
 	until  atomic.Int64 // when the rest is cut off, in Unix nanoseconds; 0 for never
 }
 
-// tooSlow notes a read of n bytes that took so long, and reports whether the body comes too slowly.
+// tooSlow notes a read of n bytes and the time it took, and reports whether the body arrives too
+// slowly.
 func (a *arrival) tooSlow(n int, took time.Duration) bool {
 	bytes, waited := a.bytes.Add(int64(n)), time.Duration(a.waited.Add(int64(took)))
 	return waited > stallTimeout && bytes < int64((waited-stallTimeout).Seconds()*minBodyRate)
@@ -224,13 +228,14 @@ func (a *arrival) reset() {
 	a.until.Store(0)
 }
 
-// SetReadDeadline is used by net/http for heads, idle connections, and to end its watching.
+// SetReadDeadline is called by net/http for heads, for idle connections, and to end its background
+// read.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.reading.forget()
 	return c.Conn.SetReadDeadline(t)
 }
 
-// Write writes in pieces, each of which the peer has to take in time.
+// Write writes in pieces, each of which the peer must accept in time.
 func (c *conn) Write(p []byte) (written int, err error) {
 	if r := c.reason.Load(); r != nil {
 		return c.writeReason(r, p)
@@ -247,8 +252,8 @@ func (c *conn) Write(p []byte) (written int, err error) {
 	}
 }
 
-// SetWriteDeadline sets a deadline that the next write replaces. That there be none, as net/http wants after every request,
-// needs no call for the same reason.
+// SetWriteDeadline sets a deadline, until the next write sets its own. Clearing the deadline, as
+// net/http does after every request, needs no system call for the same reason.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
 		return nil
@@ -262,7 +267,8 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// ReadFrom sends what src holds. A limited file, which is what io.CopyN passes, goes out by sendfile, piece by piece.
+// ReadFrom sends the content of src. A limited file, which is what io.CopyN passes, goes out by
+// sendfile, piece by piece.
 func (c *fileConn) ReadFrom(src io.Reader) (sent int64, err error) {
 	limited, ok := src.(*io.LimitedReader)
 	if !ok {
@@ -284,11 +290,12 @@ func (c *fileConn) ReadFrom(src io.Reader) (sent int64, err error) {
 	return sent, nil
 }
 
-// CloseWrite ends the answer, so that the peer can read it although it still sends.
+// CloseWrite ends the answer, so that a peer that still sends can read it.
 func (c *fileConn) CloseWrite() error { return c.transport.CloseWrite() }
 
-// deadline is a deadline that is always stallTimeout away, give or take an eighth, without a call for every use.
-type deadline struct{ set atomic.Int64 } // when it was last set, in Unix nanoseconds; 0 if somebody else did
+// deadline keeps a deadline about stallTimeout away, within an eighth, without a system call for
+// every use.
+type deadline struct{ set atomic.Int64 } // when it was last set, in Unix nanoseconds; 0 if other code set it
 
 // extend moves the deadline if it is time to.
 func (d *deadline) extend(setDeadline func(time.Time) error) error {
@@ -300,5 +307,5 @@ func (d *deadline) extend(setDeadline func(time.Time) error) error {
 	return setDeadline(now.Add(stallTimeout))
 }
 
-// forget says that somebody else set the deadline.
+// forget notes that other code set the deadline.
 func (d *deadline) forget() { d.set.Store(0) }

@@ -8,23 +8,25 @@ import (
 	"time"
 )
 
-// connLimiter is the open connections, which it keeps to a number: clients leave connections open that they may never use again,
-// and every one takes a descriptor, of which the process has only so many.
+// connLimiter tracks the open connections and bounds their number: clients leave connections open
+// that they may never use again, and every one takes a descriptor, of which the process has only so
+// many.
 type connLimiter struct {
 	limit int
 	mu    sync.Mutex
-	open  map[net.Conn]*atomic.Int64 // since when each has carried no request, in Unix nanoseconds; 0 for one that does
+	open  map[net.Conn]*atomic.Int64 // since when each has carried no request, in Unix nanoseconds; 0 while it carries one
 	peers map[netip.Addr]*peer
 }
 
-// peer is an address that has connections.
+// peer is a remote address with open connections.
 type peer struct {
 	address netip.Addr
 	open    int // connections
 	serving atomic.Int64
 }
 
-// peer returns the peer of a connection, which leave takes it from; nil if it has no IP address.
+// peer returns the peer of a connection, and counts the connection until leave; nil if it has no IP
+// address.
 func (o *connLimiter) peer(c net.Conn) *peer {
 	at, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {
@@ -45,7 +47,7 @@ func (o *connLimiter) peer(c net.Conn) *peer {
 	return p
 }
 
-// leave takes a connection from its peer.
+// leave ends the counting of a connection of a peer.
 func (o *connLimiter) leave(p *peer) {
 	if p == nil {
 		return
@@ -57,10 +59,11 @@ func (o *connLimiter) leave(p *peer) {
 	}
 }
 
-// add takes in a connection that waits for its first request, and counts as idle only after firstRequest: a client that made it
-// to ask something does not ask again elsewhere when it is closed, as one does with a connection that it has kept. If there are
-// too many now it returns the one to close: that which has been idle longest, or else c itself. As long as all that could be
-// closed are new, there may be twice as many: most are gone or busy soon.
+// add adds a connection that waits for its first request. A new connection counts as idle only
+// after firstRequest, because a client whose first request finds the connection closed does not try
+// again, as it does with a connection that it has kept. If there are too many connections now, add
+// returns the one to close: the one that has been idle longest, or else c itself. While all idle
+// connections are new there may be twice as many, since most are soon gone or busy.
 func (o *connLimiter) add(c net.Conn, idle *atomic.Int64) (excess net.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,7 +103,8 @@ func (o *connLimiter) remove(c net.Conn) {
 	delete(o.open, c)
 }
 
-// idle returns since when a connection has been idle; what it points to counts for nothing if the connection is to be closed.
+// idle returns the time since which a connection has been idle. For a connection that is to be
+// closed, the value has no effect.
 func (o *connLimiter) idle(c net.Conn) *atomic.Int64 {
 	if t := tracked(c); t != nil {
 		return &t.idle

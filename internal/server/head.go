@@ -10,21 +10,23 @@ import (
 // metaPrefix begins the names of metadata headers.
 const metaPrefix = "x-ms-meta-"
 
-// head keeps the bytes of one request's head as they came, because net/http changes the case of header names and the
-// protocol keeps that of metadata names. It is read only by requests that carry metadata.
+// head keeps the bytes of one request's head as they came, because net/http changes the case of
+// header names, and the protocol preserves the case of metadata names. Only requests with metadata
+// read it.
 //
-// A head that arrived together with the request before it (HTTP pipelining, which no known client does) is not kept; its
-// names count as lower case.
+// A head that arrived together with the request before it (HTTP pipelining, which no known client
+// does) is not kept; its names count as lower case.
 type head struct {
 	mu    sync.Mutex // a read in the background may append while a handler looks
 	raw   *bytes.Buffer
-	names map[string]string // canonical name to the name as sent; nil before it was asked for
+	names map[string]string // canonical name to the name as sent; nil until sent is called
 }
 
 // heads recycles the buffers of connections that wait for a request.
 var heads = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// record appends what was read. What exceeds the limit of a head belongs to a body or to a request that will be refused.
+// record appends bytes that were read. Bytes beyond the limit of a head belong to a body or to a
+// request that will be refused.
 func (h *head) record(p []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -48,7 +50,7 @@ func (h *head) reset() {
 	}
 }
 
-// sent returns a metadata header name as the client spelled it, or "" if that is not known.
+// sent returns a metadata header name as the client spelled it, or "" if the spelling is not known.
 func (h *head) sent(canonical string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -61,9 +63,9 @@ func (h *head) sent(canonical string) string {
 	return h.names[canonical]
 }
 
-// ambiguous reports whether the request, whose body comes in chunks, may be one that tells a length as well. net/http
-// drops the length, but someone between client and server may have gone by it, and take the rest for another request. A
-// head that was not kept counts as ambiguous.
+// ambiguous reports whether a request with a chunked body may announce a length as well. net/http
+// drops the length, but a proxy on the way may have used it and have taken the rest for another
+// request. A head that was not kept counts as ambiguous.
 func (h *head) ambiguous() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

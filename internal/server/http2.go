@@ -11,24 +11,27 @@ import (
 	"time"
 )
 
-// HTTP2 returns a listener for Serve like that of TLS, whose clients may choose HTTP/2 as well. Those that do get and send the
-// names of metadata in lower case, since HTTP/2 has no other. The configuration needs certificates; it is not changed.
+// HTTP2 returns a listener for Serve as TLS does, but its clients may choose HTTP/2 as well. In
+// HTTP/2 the names of metadata are in lower case both ways, since it has no other header names. The
+// configuration needs certificates; it is not changed.
 //
-// Connections are handed out once they have agreed on a protocol, because what serves them differs from there on.
+// Accept returns a connection once it has agreed on a protocol, because the protocol decides what
+// serves the connection.
 func HTTP2(l net.Listener, config *tls.Config) net.Listener {
 	c := config.Clone()
 	c.NextProtos = []string{"h2", "http/1.1"}
 	return &negotiator{Listener: l, config: c, ready: make(chan accepted), closed: make(chan struct{})}
 }
 
-// negotiator does the handshakes of what it accepts, each in a goroutine of its own.
+// negotiator does the handshakes of the connections that it accepts, each in a goroutine of its
+// own.
 type negotiator struct {
 	net.Listener
 	config *tls.Config
 	ready  chan accepted
 	closed chan struct{}
 	once   sync.Once
-	server *Server // whose bound on connections holds for those in their handshake, too
+	server *Server // its bound on connections includes connections in their handshake
 }
 
 // negotiate begins to accept. Serve calls it, once.
@@ -39,7 +42,7 @@ func (s *Server) negotiate(l net.Listener) {
 	}
 }
 
-// accepted is what Accept returns.
+// accepted is a result of Accept.
 type accepted struct {
 	conn net.Conn
 	err  error
@@ -75,7 +78,7 @@ func (n *negotiator) negotiate(c net.Conn) {
 	}
 }
 
-// hand gives a to whoever accepts; it reports whether there is somebody.
+// hand hands a to a call of Accept; it reports false once the listener is closed.
 func (n *negotiator) hand(a accepted) bool {
 	select {
 	case n.ready <- a:
@@ -101,7 +104,8 @@ func (n *negotiator) Close() error {
 	return n.Listener.Close()
 }
 
-// stream is one request of an HTTP/2 connection and its answer, under the deadlines that conn has for HTTP/1.1.
+// stream is one request of an HTTP/2 connection and its answer, under the deadlines that conn has
+// for HTTP/1.1.
 type stream struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -120,7 +124,7 @@ func guard(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 // Unwrap is for http.ResponseController.
 func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// Write writes in pieces, each of which the peer has to take in time.
+// Write writes in pieces, each of which the peer must accept in time.
 func (s *stream) Write(p []byte) (written int, err error) {
 	for {
 		if err = s.writing.extend(s.control.SetWriteDeadline); err != nil {
@@ -137,7 +141,7 @@ func (s *stream) Write(p []byte) (written int, err error) {
 // streamBody is the body of the request of a stream.
 type streamBody struct{ *stream }
 
-// Read reads what has to come in time.
+// Read reads bytes, which must arrive in time.
 func (b streamBody) Read(p []byte) (int, error) {
 	if err := b.reading.extend(b.control.SetReadDeadline); err != nil {
 		return 0, err
@@ -145,11 +149,11 @@ func (b streamBody) Read(p []byte) (int, error) {
 	return b.body.Read(p)
 }
 
-// Close gives up what has not been read.
+// Close gives up the rest of the body.
 func (b streamBody) Close() error { return b.body.Close() }
 
-// http2Limits bound what a connection can hold: streams are counted against Options.MaxRequests as well, and a peer that answers
-// no ping is gone.
+// http2Limits returns the limits of a connection. Streams count against Options.MaxRequests as
+// well, and a peer that answers no ping is taken to be gone.
 func http2Limits() *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams: 250, // what clients expect of a server; more connections carry more

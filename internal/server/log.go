@@ -14,8 +14,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// log writes the one record of a request. It holds no query and no header but the client's ID of the request, so that no
-// signature and no key can get into it.
+// log writes the one record of a request. It holds no query and no header but the client's ID of
+// the request, so that no signature and no key can get into it.
 func (s *Server) log(r *wire.Request, took time.Duration) {
 	level := levelOf(r)
 	if !s.o.Log.Enabled(context.Background(), level) {
@@ -52,25 +52,25 @@ func withoutQueries(text string) string {
 	return queries.ReplaceAllString(text, "?...")
 }
 
-// queries are what follows a question mark up to the end of a URL in a text.
+// queries matches the query of a URL in a text.
 var queries = regexp.MustCompile("\\?[^\\s\"'`<>]+")
 
-// levelOf tells how loud a request is: what the server is to blame for is an error, everything else is debug. Contention for
-// a lease is normal and never louder.
+// levelOf picks the log level of a request: error for a failure of the server, debug for everything
+// else. Contention for a lease is normal and is never logged above debug.
 func levelOf(r *wire.Request) slog.Level {
 	f := r.Failure
 	switch {
 	case f == nil || f.Status < http.StatusInternalServerError:
 		return slog.LevelDebug
 	case cause(f) == nil && f.Code != fault.InternalError:
-		return slog.LevelDebug // said on purpose
+		return slog.LevelDebug // a deliberate refusal, such as ServerBusy
 	case clientsDoing(r):
 		return slog.LevelDebug
 	}
 	return slog.LevelError
 }
 
-// cause returns what is behind a failure and says more than its code.
+// cause returns the error behind a failure if it says more than the code.
 func cause(f *fault.Error) error {
 	if f.Cause == error(f.Code) {
 		return nil

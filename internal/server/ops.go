@@ -18,7 +18,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// metrics are what the server counts. Labels are bounded: operations and codes come from tables, never from a client.
+// metrics holds the metrics of the server. Labels are bounded: operations and codes come from
+// tables, never from a client.
 type metrics struct {
 	registry    *prometheus.Registry
 	requests    *prometheus.CounterVec
@@ -39,13 +40,13 @@ type outcome struct {
 	part      bool // of a batch
 }
 
-// counted is where requests with one outcome are counted.
+// counted holds the metrics of the requests with one outcome.
 type counted struct {
 	total   prometheus.Counter
 	seconds prometheus.Observer
 }
 
-// newMetrics registers everything. Active reports how many requests are being served.
+// newMetrics registers the metrics. active returns how many requests are being served.
 func newMetrics(active func() float64) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -98,13 +99,14 @@ func (m *metrics) count(r *wire.Request, took time.Duration) {
 	m.sent.Add(float64(r.Sent))
 }
 
-// Registerer is where others add their metrics to those of the server.
+// Registerer registers metrics of others beside the metrics of the server.
 func (s *Server) Registerer() prometheus.Registerer { return s.metrics.registry }
 
-// OpsHandler answers the questions of whoever runs the server, on a listener of its own because any path of the protocol's
-// may be a blob: GET /metrics in the form of Prometheus; GET /healthz, which is 200 as long as requests are served, and
-// 503 with the reason while the server stops or Options.Healthy says no; and below /debug/pprof/ the profiles of package
-// runtime/pprof, which tell nothing of what is stored.
+// OpsHandler answers the questions of whoever runs the server, on a listener of its own because any
+// path of the protocol's may be a blob: GET /metrics in the form of Prometheus; GET /healthz, which
+// is 200 as long as requests are served, and 503 with the reason while the server stops or
+// Options.Healthy says no; and below /debug/pprof/ the profiles of package runtime/pprof, which
+// tell nothing of what is stored.
 func (s *Server) OpsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
@@ -121,10 +123,10 @@ func (s *Server) OpsHandler() http.Handler {
 	return mux
 }
 
-// errStopping is the state of a server between the end of its context and its own.
+// errStopping is the health of a server whose context has ended and that still serves.
 var errStopping = errors.New("stopping")
 
-// health returns what keeps the server from serving, if anything.
+// health returns the reason why the server can't serve; nil if it can.
 func (s *Server) health(ctx context.Context) error {
 	if s.stopping.Load() {
 		return errStopping
@@ -137,8 +139,8 @@ func (s *Server) health(ctx context.Context) error {
 	return s.o.Healthy(ctx)
 }
 
-// ServeOps serves OpsHandler on a listener until ctx ends, which may be later than that of Serve so that the stop can be
-// watched. It closes the listener.
+// ServeOps serves OpsHandler on a listener until ctx ends. The context may end later than the one
+// of Serve, so that the stop can be watched. It closes the listener.
 func (s *Server) ServeOps(ctx context.Context, l net.Listener) error {
 	ops := &http.Server{Handler: s.OpsHandler(), ReadHeaderTimeout: headTimeout, ReadTimeout: opsTimeout, WriteTimeout: opsTimeout}
 	stop := context.AfterFunc(ctx, func() { ops.Close() })

@@ -5,24 +5,26 @@ import (
 	"strconv"
 )
 
-// reason is what the status line of a failure says behind its number: the sentence of the error, as the service has it.
-// Some clients show nothing else. net/http has no way to say it, so that the connection exchanges the line on its way out.
+// reason is the reason phrase in the status line of a failure: the sentence of the error, as the
+// service sends it. Some clients show nothing else. net/http can't set the phrase, so the
+// connection replaces the line on its way out.
 type reason struct {
 	status   int
 	sentence string
 }
 
-// fail is told of a failure before anything of its answer is written.
+// fail notes a failure before its answer is written.
 func (c *conn) fail(status int, sentence string) {
 	for i := range len(sentence) {
 		if sentence[i] < ' ' || sentence[i] > '~' {
-			return // it would be no status line
+			return // the line would be malformed
 		}
 	}
 	c.reason.Store(&reason{status, sentence})
 }
 
-// in returns an answer with its status line exchanged, or as it is if it begins with no such line.
+// in returns an answer with its status line replaced; an answer that begins with another line stays
+// as it is.
 func (r *reason) in(answer []byte) []byte {
 	line, rest, ok := bytes.Cut(answer, []byte("\r\n"))
 	const code, phrase = len("HTTP/1.1 "), len("HTTP/1.1 404 ")
@@ -34,7 +36,8 @@ func (r *reason) in(answer []byte) []byte {
 	return append(append(out, "\r\n"...), rest...)
 }
 
-// writeReason writes the beginning of the answer to a failure. It returns how much of p was written, as Write does.
+// writeReason writes the beginning of the answer to a failure. It returns how much of p was
+// written, as Write does.
 func (c *conn) writeReason(r *reason, p []byte) (written int, err error) {
 	c.reason.Store(nil)
 	out := r.in(p)

@@ -1,5 +1,5 @@
-// Package server runs the protocol on the network: listeners, limits, logging, metrics, health and the graceful stop. What a
-// request means is up to the handler it is given.
+// Package server runs the protocol on the network: listeners, limits, logging, metrics, health and
+// the graceful stop. The handler decides what a request means.
 package server
 
 import (
@@ -18,38 +18,41 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Options are what may be left as it is. The zero value is good.
+// Options configures a Server. Every field is optional.
 type Options struct {
 	// Addressing says which hosts carry the account in their name.
 	Addressing *wire.Addressing
-	// Websites says the same for the requests to listeners of Website; nil stands for Addressing.
+	// Websites is the Addressing of requests to listeners of Website; nil stands for Addressing.
 	Websites *wire.Addressing
-	// Log gets one record for each request at debug level, and at error level what the server is to blame for; nil
-	// discards them.
+	// Log gets one record for each request: at error level if the server failed, else at debug
+	// level. nil discards the records.
 	Log *slog.Logger
 	// MaxRequests is how many requests are served at once; 0 stands for DefaultMaxRequests.
 	MaxRequests int
-	// MaxConnections is how many connections may be open; 0 stands for DefaultMaxConnections. One more closes that which has
-	// been idle longest.
+	// MaxConnections is how many connections may be open; 0 stands for DefaultMaxConnections. When
+	// another arrives, the longest-idle connection is closed.
 	MaxConnections int
-	// Drain is how long the requests that are active when the context of Serve ends may go on; 0 stands for DefaultDrain.
+	// Drain is how long active requests may go on after the context of Serve has ended; 0 stands
+	// for DefaultDrain.
 	Drain time.Duration
-	// Stopping, if not nil, is called when the context of Serve has ended. It sends away whoever waits at the handler.
+	// Stopping, if not nil, is called when the context of Serve has ended. It must end the requests
+	// that wait in the handler.
 	Stopping func()
-	// Healthy, if not nil, says what keeps the server from doing its work, such as a full disk. It is asked by /healthz.
+	// Healthy, if not nil, returns the reason why the server can't do its work, such as a full
+	// disk. /healthz calls it.
 	Healthy func(context.Context) error
 	// Now is the clock that requests are stamped with; nil stands for time.Now.
 	Now func() time.Time
 }
 
-// Server gives every request an ID and a time, and hands it to its handler. It is an http.Handler as well, for use without a
-// socket.
+// Server gives every request an ID and a time, and hands it to its handler. It is an http.Handler
+// as well, for use without a socket.
 type Server struct {
 	handler  func(*wire.Request)
 	o        Options
 	active   atomic.Int64
 	early    atomic.Int64  // active requests that began before the server was told to stop
-	drained  chan struct{} // gets a value when the last of them has ended
+	drained  chan struct{} // gets a value when the last early request has ended
 	stopping atomic.Bool
 	refused  refusals
 	limiter  connLimiter
@@ -59,7 +62,8 @@ type Server struct {
 	http      *http.Server
 }
 
-// New returns a server. The handler answers every request it is given; it may be called from many goroutines.
+// New returns a server. The handler answers every request it is given; it may be called from many
+// goroutines.
 func New(handler func(*wire.Request), o *Options) *Server {
 	s := &Server{handler: handler, drained: make(chan struct{}, 1)}
 	if o != nil {
@@ -96,9 +100,10 @@ func New(handler func(*wire.Request), o *Options) *Server {
 	return s
 }
 
-// Serve answers on the listeners until ctx ends. Then the requests that are active may go on for the time of Options.Drain;
-// as long as one does, Serve answers others as before, so that leases can be renewed. It closes the listeners, cuts off
-// what is left a moment later, and returns nil. An error means that a listener failed. Serve may be called once.
+// Serve answers on the listeners until ctx ends. Then active requests may go on for Options.Drain;
+// while one does, Serve answers new requests as before, so that leases can be renewed. At last it
+// closes the listeners, cuts off the requests that are left a moment later, and returns nil. An
+// error means that a listener failed. Serve may be called once.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	told := ctx
 	base := context.WithoutCancel(ctx)
@@ -128,7 +133,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	return failure
 }
 
-// stop lets requests end, and ends them if they don't.
+// stop waits for active requests, then cuts off the rest.
 func (s *Server) stop(base context.Context) {
 	if s.o.Stopping != nil {
 		s.o.Stopping()
@@ -194,12 +199,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	}
 }
 
-// crowdsOut reports whether the address of a connection has more requests served than one address may have.
+// crowdsOut reports whether the address of a connection has more active requests than one address
+// may have.
 func (s *Server) crowdsOut(c *conn) bool {
 	return c != nil && c.peer != nil && c.peer.serving.Load() > int64(s.limiter.limit-s.limiter.limit/peerReserve)
 }
 
-// finish ends a request, also if its handler panicked. An early one began before the server was told to stop.
+// finish ends a request, even if its handler panicked. early means that the request began before
+// the server was told to stop.
 func (s *Server) finish(r *wire.Request, early bool) {
 	s.active.Add(-1)
 	if early && s.early.Add(-1) == 0 && s.stopping.Load() {
@@ -220,7 +227,7 @@ func (s *Server) finish(r *wire.Request, early bool) {
 	if r.Status != 0 {
 		r.Failure, _ = fault.Of(cause)
 		s.note(r)
-		panic(http.ErrAbortHandler) // the answer has begun and is not what it says
+		panic(http.ErrAbortHandler) // the answer has begun and will not be complete
 	}
 	wire.WriteError(r, cause)
 	s.note(r)
@@ -237,7 +244,7 @@ func (s *Server) record(r *wire.Request, took time.Duration) {
 	s.log(r, took)
 }
 
-// refuse tells a request that there are too many.
+// refuse answers a request with ServerBusy because too many are active.
 func (s *Server) refuse(r *wire.Request) {
 	wire.WriteError(r, &fault.Error{Code: fault.ServerBusy, Header: []fault.Detail{{Name: "Retry-After", Value: retryAfter}}})
 	if n := s.refused.count(r.Received); n > 0 {
@@ -251,7 +258,8 @@ type refusals struct {
 	n      atomic.Int64
 }
 
-// count adds one; it returns how many there were since the last report if it is time for one, else 0.
+// count adds one; it returns how many there were since the last report if it is time for one, else
+// 0.
 func (r *refusals) count(now time.Time) int64 {
 	r.n.Add(1)
 	second, last := now.Unix(), r.second.Load()

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// TLS returns a listener for Serve whose connections speak TLS below HTTP/1.1, as those of the service do. See HTTP2 for the
-// other. The configuration needs certificates; it is not changed.
+// TLS returns a listener for Serve whose connections speak HTTP/1.1 over TLS, as the service does.
+// See HTTP2 for HTTP/2. The configuration needs certificates; it is not changed.
 func TLS(l net.Listener, config *tls.Config) net.Listener {
 	c := config.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	return tlsListener{l, c}
 }
 
-// tlsListener makes secureConns of what it accepts.
+// tlsListener makes a secureConn of each connection that it accepts.
 type tlsListener struct {
 	net.Listener
 	config *tls.Config
@@ -31,7 +31,8 @@ func (l tlsListener) Accept() (net.Conn, error) {
 	return newSecureConn(tls.Server(c, l.config)), nil
 }
 
-// secureConn is a conn over TLS. It is no *tls.Conn to net/http, which asks for its state before anything else.
+// secureConn is a conn over TLS. net/http does not take it for a *tls.Conn, and asks for its
+// ConnectionState before anything else.
 type secureConn struct{ conn }
 
 func newSecureConn(c *tls.Conn) *secureConn {
@@ -51,7 +52,8 @@ func (c *secureConn) ConnectionState() tls.ConnectionState {
 	return t.ConnectionState()
 }
 
-// Certificate is a certificate in files, which can be read again, so that it can be renewed while the server runs.
+// Certificate is a certificate in files. It can be reloaded, so that it can be renewed while the
+// server runs.
 type Certificate struct {
 	certFile, keyFile string
 
@@ -69,7 +71,8 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 
-// Reload reads the files again. If they can't be read or don't belong together, the certificate stays what it was.
+// Reload reads the files again. If they can't be read or don't belong together, the previous
+// certificate stays in use.
 func (c *Certificate) Reload() error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package structured reads and writes structured messages: bodies in segments with a CRC-64 each and one for all
-// (docs/reference/conditions-and-errors.md 4.2). All numbers are little-endian.
+// Package structured reads and writes structured messages: bodies in segments, with a CRC-64 for
+// each segment and one for the whole (docs/reference/conditions-and-errors.md 4.2). All numbers are
+// little-endian.
 package structured
 
 import (
@@ -16,10 +17,11 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Form names the one form that is known, in [Header].
+// Form is the value of [Header] for the one form that is known.
 const Form = "XSM/1.0; properties=crc64"
 
-// Header tells the form of a body, and LengthHeader the length in bytes of its payload.
+// Header names the header with the form of a body, LengthHeader the header with the length of its
+// payload in bytes.
 const (
 	Header       = "x-ms-structured-body"
 	LengthHeader = "x-ms-structured-content-length"
@@ -35,7 +37,7 @@ const (
 	maxSegmentCount = math.MaxUint16
 )
 
-// Used tells that a body is a message.
+// Used is true if a body is a message.
 type Used bool
 
 // UnmarshalText refuses unknown forms.
@@ -58,11 +60,11 @@ func (u Used) AppendText(b []byte) ([]byte, error) {
 // MarshalText is AppendText.
 func (u Used) MarshalText() ([]byte, error) { return u.AppendText(nil) }
 
-// NewReader returns the payload of a message. framed is the announced length of the
-// message in bytes, -1 if it was not announced, payload that of its payload, not less than 0.
+// NewReader returns the payload of a message. framed is the announced length of the message in
+// bytes, -1 if none was announced; payload is the length of its payload, not less than 0.
 //
-// Reading reports the end only after everything was checked: InvalidInput if the lengths
-// don't fit together, Crc64Mismatch if a hash does not fit.
+// Read returns io.EOF only after everything is checked: it fails with InvalidInput if the lengths
+// don't fit together, and with Crc64Mismatch if a hash does not match.
 func NewReader(in io.Reader, framed, payload int64) io.Reader {
 	return &reader{in: in, framed: framed, left: payload, whole: crc64nvme.New()}
 }
@@ -104,7 +106,7 @@ func (d *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next goes on to the next segment; io.EOF tells that the message is whole.
+// next goes on to the next segment; io.EOF means that the message is complete.
 func (d *reader) next() error {
 	switch {
 	case !d.begun:
@@ -128,7 +130,7 @@ func (d *reader) next() error {
 	return io.EOF
 }
 
-// read fills p; an end of the body before that is one too early.
+// read fills p; a body that ends before is cut short.
 func (d *reader) read(p []byte) error {
 	_, err := io.ReadFull(d.in, p)
 	if err == io.EOF {
@@ -137,7 +139,7 @@ func (d *reader) read(p []byte) error {
 	return err
 }
 
-// ErrMalformed is the InvalidInput that tells of a message whose lengths or numbers don't fit.
+// ErrMalformed is the InvalidInput for a message whose lengths or numbers don't fit.
 var ErrMalformed = &fault.Error{Code: fault.InvalidInput, Message: "The structured message in the request body is malformed."}
 
 func (d *reader) begin() error {

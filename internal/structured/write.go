@@ -19,8 +19,8 @@ type Content interface {
 	Close() error
 }
 
-// Message is content that is sent as a message. Its segments have 4 MiB of payload, larger
-// ones only where 65,535 of them would not do.
+// Message is content that is sent as a message. Its segments have 4 MiB of payload, or more if
+// 65,535 segments would not be enough.
 type Message struct {
 	Content
 	segment int64
@@ -34,7 +34,7 @@ func NewMessage(c Content) *Message {
 	return m
 }
 
-// Length is the number of bytes with all that is around the payload.
+// Length returns the number of bytes of the message, framing included.
 func (m *Message) Length() int64 {
 	return messageHeader + m.Content.Length() + m.count*(segmentHeader+messageCRC) + messageCRC
 }
@@ -56,7 +56,7 @@ func (m *Message) WriteTo(w io.Writer) (int64, error) {
 	return f.sent, errors.Join(err, f.err)
 }
 
-// writer frames what is written to it, all but the end of the last segment.
+// writer frames the payload that is written to it, except for the end of the last segment.
 type writer struct {
 	w       io.Writer
 	segment int64

@@ -23,25 +23,25 @@ const (
 	Longest = 60 * time.Second
 
 	maxWaiters          = 2048 // in all: half of what a server serves at once by default
-	maxWaitersAccount   = 1024 // of one account: the others find places as well
+	maxWaitersAccount   = 1024 // of one account: other accounts find places as well
 	maxWaitersPrincipal = 768  // of one principal of an account, for the same reason
 	maxWaitersResource  = 512  // for one blob or container
 )
 
-// Requester is who waits: a principal of an account.
+// Requester identifies the sender of a waiting request: a principal of an account.
 type Requester struct{ Account, Principal string }
 
 // Queues hold the requests that wait for leases, one queue for each resource that is
 // waited for. The zero value is empty and ready for use, by many goroutines.
 type Queues struct {
-	waiting atomic.Int64 // requests in all queues; 0 is the fast path of everything
+	waiting atomic.Int64 // requests in all queues; 0 is the fast path of every method
 	mu      sync.Mutex
 	byName  map[string]*queue
 	places  map[Requester]int // taken by each requester and, under an empty principal, by each account
 	stopped bool              // nobody waits any more
 }
 
-// queue is the requests that wait for the lease of one resource.
+// queue holds the requests that wait for the lease of one resource.
 type queue struct {
 	// turn is held while the first request tries, so that nobody overtakes it.
 	turn sync.Mutex
@@ -51,8 +51,8 @@ type queue struct {
 	expiry  *time.Timer
 }
 
-// Attempt tries to acquire. left is how long the lease that is in the way has to go,
-// if the error is [fault.LeaseAlreadyPresent].
+// Attempt tries to acquire a lease. If the error is [fault.LeaseAlreadyPresent], left is the time
+// until the present lease ends.
 type Attempt func() (left time.Duration, err error)
 
 // waiter is one request in a queue.
@@ -63,10 +63,10 @@ type waiter struct {
 	done chan struct{} // closed when the request was served, or sent away
 }
 
-// Acquire makes one attempt and, if the lease of the resource of this name is held, waits
-// up to wait for its turn, at most Longest. The requests that wait already come first,
-// also before one that does not wait. If there is no place, ctx ends, or the time is over,
-// the error is that of the last attempt; after Stop it is [fault.ServerBusy].
+// Acquire makes one attempt and, if the lease of the named resource is held, waits for its turn: at
+// most wait, and never longer than Longest. Requests that wait already come first, even before a
+// request that does not wait. If there is no place, ctx ends, or the time is over, Acquire returns
+// the error of the last attempt; after Stop it returns [fault.ServerBusy].
 func (q *Queues) Acquire(ctx context.Context, name string, by Requester, wait time.Duration, try Attempt) error {
 	if own := q.find(name); own != nil {
 		own.serve()
@@ -84,7 +84,7 @@ func (q *Queues) Acquire(ctx context.Context, name string, by Requester, wait ti
 		return err
 	}
 	defer q.leave(name, by, own)
-	own.serve() // what was in the way may have gone before the request joined
+	own.serve() // the present lease may have ended before the request joined
 	timer := time.NewTimer(min(wait, Longest))
 	defer timer.Stop()
 	select {
@@ -109,7 +109,7 @@ func (q *Queues) find(name string) *queue {
 	return q.byName[name]
 }
 
-// Changed is called when the resource may have become free.
+// Changed serves the queue of a resource whose lease may have ended.
 func (q *Queues) Changed(name string) {
 	if own := q.find(name); own != nil {
 		go own.serve()
@@ -130,11 +130,12 @@ func (q *Queues) ChangedUnder(prefix string) {
 	}
 }
 
-// errStopped sends a request to the server that will run next: clients try again after the pause.
+// errStopped sends a request away from a server that stops: the client tries again after the pause,
+// and reaches the next server.
 var errStopped = &fault.Error{Code: fault.ServerBusy, Header: []fault.Detail{{Name: "Retry-After", Value: "1"}}}
 
-// Stop sends all requests away that wait, at once, and those that come to wait later. Requests that need not wait are
-// served as before.
+// Stop sends away all waiting requests at once, and every request that would wait later. Requests
+// that need not wait are served as before.
 func (q *Queues) Stop() {
 	q.mu.Lock()
 	q.stopped = true
@@ -187,7 +188,8 @@ func (q *Queues) join(name string, by Requester, w *waiter) (*queue, error) {
 	return own, nil
 }
 
-// leave is called when a request is out of its queue; the last one ends the queue.
+// leave gives back the place of a request that has left its queue; the last request to leave ends
+// the queue.
 func (q *Queues) leave(name string, by Requester, own *queue) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -212,7 +214,7 @@ func (q *queue) stopTimer() {
 	}
 }
 
-// serve lets the first requests try until one is in the way of the next.
+// serve lets requests try in order until one of them finds the lease held.
 func (q *queue) serve() {
 	q.turn.Lock()
 	defer q.turn.Unlock()
@@ -232,8 +234,8 @@ func (q *queue) serve() {
 	}
 }
 
-// attempt tries, unless the client is gone. It runs on the goroutine of a timer or of another request,
-// so a panic becomes the error of the request that it belongs to.
+// attempt runs the attempt of the request, unless its client is gone. It runs on the goroutine of a
+// timer or of another request, so a panic becomes the error of the request that it belongs to.
 func (w *waiter) attempt() (left time.Duration, err error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
@@ -266,8 +268,8 @@ func (q *queue) remove(w *waiter) {
 	}
 }
 
-// serveAfter has the queue served when the lease in the way ends. A lease without end
-// is ended by a request, which tells.
+// serveAfter schedules the queue to be served when the present lease ends. An infinite lease is
+// ended by a request, which calls Changed.
 func (q *queue) serveAfter(left time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -277,7 +279,7 @@ func (q *queue) serveAfter(left time.Duration) {
 	}
 }
 
-// giveUp takes a request out of its queue with the answer it would get now, unless it
+// giveUp takes a request out of its queue and returns the answer that it would get now, unless it
 // was served meanwhile.
 func (q *queue) giveUp(w *waiter) error {
 	q.turn.Lock()
