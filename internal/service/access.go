@@ -11,18 +11,19 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Trust is what is trusted besides the keys of accounts. The zero value trusts nothing.
+// Trust configures the credentials that are accepted besides the keys of accounts. The zero value
+// accepts none.
 type Trust struct {
-	DelegationSecret []byte       // what user delegation keys are derived from; nil issues none
-	Tokens           auth.Tokens  // whose bearer tokens are taken
-	Issuers          []string     // whose users may have asked for user delegation keys
+	DelegationSecret []byte       // secret from which user delegation keys are derived; nil issues none
+	Tokens           auth.Tokens  // trusted issuers of bearer tokens
+	Issuers          []string     // issuers whose users may hold user delegation keys
 	Audiences        []string     // URLs that tokens may be meant for, besides those of the real service
-	Access           *auth.Access // who has which role
+	Access           *auth.Access // role assignments
 	AuthorizationURI string       // where a client without a token is sent
 	BearerOverHTTP   bool         // take tokens over plain HTTP too
 }
 
-// environment is what the credentials of a request are judged against.
+// environment returns everything that the credentials of a request are judged against.
 func (s *Service) environment(r *wire.Request) *auth.Env {
 	env := &auth.Env{Account: s.Accounts(r.Account), Now: r.Received, ReencodedPaths: true}
 	if s.Trust != nil {
@@ -71,8 +72,7 @@ func timeOrZero(t blob.Time) (out time.Time) {
 	return out
 }
 
-// mayOverwrite refuses to change a blob that exists, if the grant allows only to
-// create it.
+// mayOverwrite refuses to change an existing blob if the grant allows only to create one.
 func (s *txn) mayOverwrite() error {
 	if s.blob == nil || s.blob.Uncommitted {
 		return nil

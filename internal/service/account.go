@@ -8,15 +8,15 @@ type accountInfo struct {
 	HNS  bool   `header:"x-ms-is-hns-enabled,always,since=2019-07-07"`
 }
 
-// What an account is said to be: one that has every feature of the Blob service but
-// hierarchical namespaces.
+// The SKU and kind that an account reports: a general-purpose account, which has every feature of
+// the Blob service except hierarchical namespaces.
 const (
 	accountSKU  = "Standard_RAGRS"
 	accountKind = "StorageV2"
 )
 
-// unread runs fn without looking for what the request names: its answer is the same for every
-// container and blob, also for those that are not there.
+// unread runs fn without loading what the request names: the answer is the same for every container
+// and blob, even for missing ones.
 func (c *call) unread(_ context.Context, fn func(*txn) error) error {
 	return fn(&txn{call: c})
 }

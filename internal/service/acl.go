@@ -59,8 +59,8 @@ type accessPolicyXML struct {
 	Permission string `xml:"Permission,omitempty"`
 }
 
-// policies returns the list as it is stored. Whatever is wrong with it is
-// InvalidXmlDocument (docs/reference/operations.md 7.8).
+// policies returns the list as it is stored. A list with a fault of any kind is InvalidXmlDocument
+// (docs/reference/operations.md 7.8).
 func (l *signedIdentifiersXML) policies() ([]blob.Policy, error) {
 	if len(l.Identifiers) > maxPolicies {
 		return nil, badPolicy("A container has at most %d stored access policies.", maxPolicies)
@@ -100,8 +100,8 @@ func (x *accessPolicyXML) read(p *blob.Policy) (err error) {
 	return nil
 }
 
-// letterSince lists the permission letters that came after the first ones, with the
-// versions that know them (docs/reference/authorization.md 4.5).
+// letterSince lists the later permission letters, each with the first version that knows it
+// (docs/reference/authorization.md 4.5).
 var letterSince = []struct {
 	letters string
 	version wire.Version
@@ -109,12 +109,11 @@ var letterSince = []struct {
 	{"ac", "2015-04-05"}, {"xy", "2019-10-10"}, {"t", "2019-12-12"}, {"meop", "2020-02-10"}, {"i", "2020-08-04"}, {"f", "2021-04-10"},
 }
 
-// errPolicyTooNew refuses a policy that the version of the request has no words for.
+// errPolicyTooNew refuses a policy that the version of the request can't express.
 var errPolicyTooNew = &fault.Error{Code: fault.FeatureVersionMismatch,
 	Message: "Stored access policy contains a permission that is not supported by this version."}
 
-// knowPolicies refuses policies with permissions that are newer than the version of the
-// request.
+// knowPolicies refuses policies with a permission that is newer than the version of the request.
 func (c *call) knowPolicies(policies []blob.Policy) error {
 	for _, p := range policies {
 		for _, l := range letterSince {
@@ -141,7 +140,8 @@ func badPolicy(format string, args ...any) error {
 	return fault.MalformedXML(0, 0, fmt.Sprintf(format, args...))
 }
 
-// signedIdentifiersOf returns the list as it is answered, with times of seven digits.
+// signedIdentifiersOf returns the list as it is answered, with seven digits in the fraction of
+// times.
 func signedIdentifiersOf(policies []blob.Policy) *signedIdentifiersXML {
 	out := &signedIdentifiersXML{}
 	for i := range policies {
@@ -178,8 +178,8 @@ func doGetContainerACL(s *txn, _ *getContainer) (*containerACL, error) {
 	}, nil
 }
 
-// setContainerACL replaces the level of public access and all stored access policies:
-// what is not sent is not kept.
+// setContainerACL replaces the level of public access and all stored access policies: a policy that
+// is not sent is removed.
 type setContainerACL struct {
 	dateConditions
 	leaseIDHeader

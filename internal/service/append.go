@@ -35,7 +35,7 @@ const (
 	maxAppendOld = 4 * mib
 )
 
-// createEmpty is what creating an append or a page blob takes: everything but a body.
+// createEmpty holds the arguments that create an append or a page blob: everything but a body.
 type createEmpty struct {
 	conditional
 	leaseIDHeader
@@ -53,7 +53,7 @@ func (a *createEmpty) checkForm() error {
 	return nil
 }
 
-// createBlob makes the record of a blob without content, in place of what there was.
+// createBlob makes the record of a blob without content, in place of the current blob.
 func (s *txn) createBlob(t blob.Type, a *createEmpty) (*blob.Blob, error) {
 	b, err := s.entry.Replace(t)
 	if err != nil {
@@ -86,7 +86,7 @@ func doCreateAppendBlob(s *txn, a *createEmpty) (*writtenBlob, error) {
 	return &answer, s.putBlob(b)
 }
 
-// position are the conditions of an append (docs/reference/conditions-and-errors.md 2.7).
+// position holds the conditions of an append (docs/reference/conditions-and-errors.md 2.7).
 type position struct {
 	AppendPosition *int64 `header:"x-ms-blob-condition-appendpos"`
 	MaxSize        *int64 `header:"x-ms-blob-condition-maxsize"`
@@ -172,7 +172,7 @@ func (s *txn) appendBlock(at *position, by *bodyHashes, in *body) (*appended, er
 	return out, s.putBlob(b)
 }
 
-// appendable refuses blobs that nothing can be appended to.
+// appendable refuses a blob to which nothing can be appended.
 func appendable(b *blob.Blob) error {
 	switch {
 	case b.Type != blob.AppendBlob:

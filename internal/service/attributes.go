@@ -4,8 +4,8 @@ import (
 	"github.com/leasehold/leasehold/internal/blob"
 )
 
-// attributes are what the operations that make a blob may set beside its content: all
-// that has an operation of its own, too.
+// attributes holds what an operation that makes a blob may set beside its content. Each attribute
+// also has an operation of its own.
 type attributes struct {
 	Tags tagsHeader `header:"x-ms-tags"`
 	Tier tierHeader `header:"x-ms-access-tier"`
@@ -17,8 +17,7 @@ func (a *attributes) note(f *form) { f.takesTags = true }
 
 func (a *attributes) setsTags() bool { return len(a.Tags) > 0 }
 
-// setAttributes gives b, which is to be written in place of what there was, what a
-// request asks for.
+// setAttributes sets the attributes that a request asks for on b, which replaces the current blob.
 func (s *txn) setAttributes(b *blob.Blob, a *attributes) error {
 	b.Tags = blob.Tags(a.Tags)
 	if err := s.protect(b, &a.worm); err != nil {

@@ -15,7 +15,7 @@ import (
 
 func batchOperations() []Operation {
 	return []Operation{
-		// The JavaScript client takes an account in the path for a container.
+		// The JavaScript client mistakes an account in the path for a container.
 		{
 			Name: "Service_SubmitBatch", On: onService("POST", "container", "batch"), Needs: auth.PermBatch, Status: 202,
 			Use: useNothing, Run: submitBatch(),
@@ -41,8 +41,8 @@ type batchAnswers struct {
 	Body        wire.Content `body:"stream"`
 }
 
-// batchWorkers is how many requests of a batch run at the same time: changes that are
-// made together become durable together.
+// batchWorkers is how many requests of a batch run at the same time: changes that run together
+// share a sync.
 const batchWorkers = 16
 
 // submitBatch makes the handler of a batch, whose requests are authorized and judged one
@@ -86,7 +86,7 @@ func submitBatch() handler {
 	})
 }
 
-// serveAlone serves one request of a batch; a mistake in the program fails it alone.
+// serveAlone serves one request of a batch. A panic fails this request alone.
 func (c *call) serveAlone(r *batched) {
 	start := c.Now()
 	defer func() {
@@ -109,12 +109,12 @@ type batched struct {
 	*wire.Request
 	id      string
 	answer  *wire.BatchAnswer
-	refused error // its answer, if it names nothing
+	refused error // the answer, if the request names nothing
 }
 
-// readBatch reads the body. All requests must be of one kind, either deletions or changes
-// of tier, and within what the batch was sent to. A batch without requests, and one with
-// both kinds, has a single answer, which says so.
+// readBatch reads the body. All requests must be of one kind, either deletions or changes of tier,
+// and within what the batch was sent to. A batch without requests, or with both kinds, gets a
+// single answer, which says so.
 func (c *call) readBatch(a *batch) ([]batched, error) {
 	if a.Body.Length > wire.MaxBatch {
 		return nil, fault.BodyTooLarge(wire.MaxBatch)
@@ -156,7 +156,7 @@ func (c *call) readBatch(a *batch) ([]batched, error) {
 	return requests, nil
 }
 
-// refuseAll returns the only answer of a batch of which nothing is done.
+// refuseAll returns the single answer to a batch that is refused as a whole.
 func (c *call) refuseAll(err error) []batched {
 	none := &wire.Request{Request: &http.Request{Header: http.Header{}}, ID: c.req.ID, Received: c.req.Received, Version: c.req.Version, PartOf: c.req}
 	answer := wire.NewBatchAnswer()
@@ -164,8 +164,8 @@ func (c *call) refuseAll(err error) []batched {
 	return []batched{{Request: none, answer: answer, refused: err}}
 }
 
-// inner makes a part a request that came the way of the batch. Some clients leave the
-// account out of the path though it is part of that of the batch.
+// inner makes a request of a part, as if it had come on the connection of the batch. Some clients
+// leave the account out of the path of a part though the path of the batch has it.
 func (c *call) inner(p wire.BatchPart) (batched, error) {
 	outer, r := c.req, p.Request.WithContext(c.ctx())
 	r.Host, r.TLS, r.RemoteAddr = outer.Host, outer.TLS, outer.RemoteAddr

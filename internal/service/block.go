@@ -46,7 +46,7 @@ func doPutBlock(s *txn, a *putBlock, in *body) (*stagedBlock, error) {
 	return &stagedBlock{a.answered(&in.sums, s.req.Version), true}, nil
 }
 
-// stage stores an uncommitted block. All of a blob are encrypted alike.
+// stage stores an uncommitted block. All blocks of a blob are encrypted alike.
 func (s *txn) stage(blockID string, in *body) error {
 	id, err := blob.ParseBlockID("blockid", blockID)
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *txn) stage(blockID string, in *body) error {
 	return meta.PutStagedBlock(s.tx, s.container.Generation, s.req.Blob, block, all)
 }
 
-// enterStaging makes sure that there is a blob to stage blocks for: a new one that
-// exists only as its uncommitted blocks, or a committed block blob, whose record says so.
+// enterStaging makes sure that there is a blob to stage blocks for: a new blob that exists only as
+// its uncommitted blocks, or a committed block blob, whose record notes the staging.
 func (s *txn) enterStaging() error {
 	switch {
 	case s.blob == nil:
@@ -92,8 +92,8 @@ func (s *txn) enterStaging() error {
 	return s.putBlob(s.blob)
 }
 
-// admitBlock counts one more uncommitted block in, in place of one with the same ID,
-// and returns the new count. IDs of different lengths are InvalidBlobOrBlock.
+// admitBlock counts one more uncommitted block, which replaces a block with the same ID, and
+// returns the new count. IDs of different lengths are InvalidBlobOrBlock.
 func (s *txn) admitBlock(id string) (*meta.Staging, error) {
 	gen, name := s.container.Generation, s.req.Blob
 	all, err := meta.StagedBlocks(s.r, gen, name)
@@ -147,7 +147,8 @@ var blockSources = map[string]blob.BlockSource{
 	"Latest": blob.Latest, "Committed": blob.Committed, "Uncommitted": blob.Uncommitted,
 }
 
-// UnmarshalXML reads the list. It refuses unknown elements and too many of them where it meets them.
+// UnmarshalXML reads the list. It stops at the first unknown element, and at the first element too
+// many.
 func (l *blockListXML) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 	if start.Name.Local != "BlockList" {
 		return xml.UnmarshalError("expected element type <BlockList> but have <" + start.Name.Local + ">")
@@ -257,9 +258,9 @@ func (s *txn) blockLists() (committed, staged []blob.Block, err error) {
 	return committed, staged, err
 }
 
-// committedBlocks returns all blocks of a blob. A stored list lies outside of what an
-// update declares. It may be read beside the update all the same: the record that was
-// read in it holds the list, and nobody changes one.
+// committedBlocks returns all blocks of a blob. A stored list is not among the keys that an update
+// declares. It may be read all the same: the record that the update has read refers to it, and a
+// stored list never changes.
 func (s *txn) committedBlocks(b *blob.Blob) (blocks []blob.Block, err error) {
 	read := func(r kv.Reader) error {
 		blocks = blocks[:0]

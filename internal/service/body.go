@@ -24,13 +24,13 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// MaxInline is the longest body in bytes that lies in the key-value store beside
-// its record: one sync makes both durable. A segment needs one more, and is not written
-// anew by each compaction; for 16 connections that put 8 KiB it costs a fifth less CPU
-// time, for 16 KiB a third, and reading it costs the same.
+// MaxInline is the longest body in bytes that lies in the key-value store beside its record: one
+// sync makes both durable. A body in a segment needs a second sync, but compactions do not copy it:
+// with 16 connections, a put of 8 KiB to a segment takes a fifth less CPU time, a put of 16 KiB a
+// third less. Reading costs the same.
 const MaxInline = 8 << 10
 
-// upload is the body of a request that stores bytes, with the hashes that guard it.
+// upload is the body of a request that stores bytes, with the hashes that the client sent.
 type upload struct {
 	bodyHashes
 	Structured    structured.Used `header:"x-ms-structured-body"`
@@ -40,8 +40,7 @@ type upload struct {
 
 func (u *upload) input() *upload { return u }
 
-// unframe replaces a structured body by its payload, so that all that comes after sees
-// nothing else.
+// unframe replaces a structured body by its payload, so that later code sees only the payload.
 func (u *upload) unframe() error {
 	switch {
 	case !bool(u.Structured):
@@ -56,7 +55,7 @@ func (u *upload) unframe() error {
 	return nil
 }
 
-// admit refuses a body that can't be taken, before any of it is read.
+// admit refuses a body that can't be stored, before any of it is read.
 func (u *upload) admit(limit int64) error {
 	if u.Body.Length > limit {
 		return fault.BodyTooLarge(limit)
@@ -64,24 +63,24 @@ func (u *upload) admit(limit int64) error {
 	return nil
 }
 
-// maxUnrehearsed is up to which length a body is received before it is known whether the
-// request would be refused. net/http reads as much of a refused one anyway, to keep the
-// connection, and a rehearsal is a fourteenth of the cost of a body of 64 KiB.
+// maxUnrehearsed is the largest body that is received before checking whether the request would be
+// refused. net/http reads as much of a refused body anyway, to keep the connection, and a rehearsal
+// costs a fourteenth of a body of 64 KiB.
 const maxUnrehearsed = 256 << 10
 
-// rehearsed tells whether it is worth to find out first if the request would be
-// refused: its body is long, or the client waits for leave to send it.
+// rehearsed reports whether to check first that the request would not be refused: its body is long,
+// or the client waits for "100 Continue".
 func (u *upload) rehearsed(r *http.Request) bool {
 	return u.Body.Length < 0 || u.Body.Length > maxUnrehearsed || r.Header.Get("Expect") != ""
 }
 
-// maxJudged is the longest body in bytes that is read only to find its hash wrong. A refused body
-// of that length is read anyway, so that the client gets the answer.
+// maxJudged is the longest body of a refused request, in bytes, that is read to compare its hash. A
+// refused body of this length is read anyway, so that the client gets the answer.
 const maxJudged = 16 << 20
 
-// refused returns the answer to a body that has not been read and is refused: a wrong hash comes
-// before the blob that exists already, as it does for a short body. A client that waits for leave
-// to send is not asked for what nobody needs.
+// refused returns the failure to answer for a body that has not been read. A wrong hash comes
+// before BlobAlreadyExists, as it does for a short body. A client that waits for "100 Continue" is
+// not asked to send a body that nobody needs.
 func (u *upload) refused(r *http.Request, refusal error) error {
 	if !errors.Is(refusal, fault.BlobAlreadyExists) || !u.given() || u.Body.Length > maxJudged || r.Header.Get("Expect") != "" {
 		return refusal
@@ -106,15 +105,15 @@ func sumsOf(data []byte) *sums {
 	return &s
 }
 
-// body is what an ingest stores. Before it is received only its size is known, or
-// -1, and what is stored of it is not looked at by anyone.
+// body is the body that an ingest stores. Before it is received only Size is known, or -1, and
+// nothing reads the other fields.
 type body struct {
 	Size int64
 	sums
 	object blob.ObjectID
 	ended  time.Time       // of the upload of a long body, by the wall clock
 	inline []byte          // of a short body
-	key    *encryption.Key // that it is encrypted with; nil for none
+	key    *encryption.Key // of the stored bytes; nil if they are not encrypted
 }
 
 // chunk returns where the body lies, after putting it there if it is short.
@@ -143,8 +142,8 @@ func (b *body) blocks(s *txn) ([]blob.Block, error) {
 	return []blob.Block{{Chunk: c}}, nil
 }
 
-// receive reads the body, hashes it, and stores it unless it is short enough to be
-// stored by the transaction itself, encrypted if there is a key.
+// receive reads the body, hashes it, and stores it, encrypted if there is a key. A short body is
+// kept for the transaction to store.
 func (c *call) receive(u *upload, limit int64, key *encryption.Key) (*body, error) {
 	h := hashing{crc: crc64nvme.New()}
 	if u.MD5 != nil || c.op.HashesMD5 || !c.req.Version.AtLeast(crcSince) {
@@ -192,7 +191,7 @@ func (c *call) receiveShort(b *body, length int64, in io.Reader, h *hashing) err
 	return err
 }
 
-// readThrough reads the body only to verify it.
+// readThrough reads the body to verify it, and stores nothing.
 func (u *upload) readThrough() error {
 	h := hashing{crc: crc64nvme.New()}
 	if u.MD5 != nil {
@@ -205,7 +204,7 @@ func (u *upload) readThrough() error {
 	return u.verify(&sum)
 }
 
-// ended reads on to the end of a body all of which was read, for what stands behind it.
+// ended fails if bytes follow the announced end of the body.
 func ended(r io.Reader) error {
 	n, err := r.Read(make([]byte, 1))
 	switch {
@@ -234,9 +233,9 @@ func (c *call) keepInline(b *body, data []byte, h *hashing) error {
 	return err
 }
 
-// newInlineID names bytes in the key-value store. It begins with the time, in milliseconds, so
-// that what is written together lies together: compaction moves it less, and who reads it
-// together finds it in the same blocks. The rest is random.
+// newInlineID returns a new ID for bytes in the key-value store. The ID begins with the time in
+// milliseconds, so that bytes that are written together lie together: compactions move them less,
+// and they are read from the same blocks. The rest is random.
 func (c *call) newInlineID() blob.ObjectID {
 	id := blob.ObjectID(c.NewGUID())
 	var at [8]byte
@@ -265,20 +264,20 @@ func (c *call) keepSegment(b *body, data io.Reader) error {
 // errLate says that an upload ended so long ago that the sweeper may have removed its bytes.
 var errLate = errors.New("service: the upload is too old to be committed")
 
-// wallTime returns the time by the wall clock, which judges the age of segments: the monotonic clock
-// may stand while the machine sleeps.
+// wallTime returns the wall-clock time, by which the age of segments is judged: the monotonic clock
+// may stand still while the machine sleeps.
 func (c *call) wallTime() time.Time { return c.Now().Round(0) }
 
-// undo removes what was stored of a body whose change has failed. If it is not known whether
-// the change has happened, the bytes are left to the sweeper.
+// undo removes the stored bytes of a body whose change has failed. If the outcome of the change is
+// unknown, the bytes are left to the sweeper.
 func (c *call) undo(b *body, failure error) {
 	if !errors.Is(failure, kv.ErrUnknown) {
 		c.discard(b)
 	}
 }
 
-// discard removes what was stored of a body that no transaction made visible. If
-// it fails, the segment is swept later.
+// discard removes the stored bytes of a body that no transaction made visible. If it fails, the
+// sweeper removes them later.
 func (c *call) discard(b *body) {
 	if b == nil || b.inline != nil || b.Size <= 0 {
 		return
@@ -286,14 +285,14 @@ func (c *call) discard(b *body) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx()), discardTimeout)
 	defer cancel()
 	if err := c.Segments.Delete(ctx, segment.ID(b.object)); err != nil {
-		c.Log.Warn("a segment that nothing refers to was left behind", "segment", segment.ID(b.object).String(), "error", err)
+		c.Log.Warn("could not remove an unused segment; it will be swept", "segment", segment.ID(b.object).String(), "error", err)
 	}
 }
 
 const discardTimeout = 10 * time.Second
 
-// incomplete turns the end of a connection in the middle of a body into an error of
-// the client; what the server itself could not do stays what it is.
+// incomplete turns the end of a connection in the middle of a body into a failure of the client; a
+// failure of the server stays as it is.
 func incomplete(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return &fault.Error{Code: fault.InvalidInput, Message: "The request body ended before its announced length.", Cause: err}
@@ -318,7 +317,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hashing computes the hashes of a body on its way.
+// hashing computes the hashes of a body as it is read.
 type hashing struct {
 	crc hash.Hash64
 	md5 hash.Hash

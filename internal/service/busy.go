@@ -11,21 +11,20 @@ import (
 )
 
 const (
-	// retryAfter is how many seconds a client is asked to wait while nothing can be written.
+	// retryAfter is how many seconds a client is asked to wait while the store can't write.
 	retryAfter = "10"
-	// logEvery is how often the log is told why nothing can be written.
+	// logEvery is how often the log says why the store can't write.
 	logEvery = time.Minute
 )
 
-// busy turns the refusals of a store that can't write for a reason that may pass into the
-// answer for that, after which clients try again.
+// busy turns the error of a store that can't write for now into ServerBusy, after which clients try
+// again.
 type busy struct {
 	lastLogged atomic.Int64 // when a cause was last handed to the log, nanoseconds since 1970
 }
 
-// answer returns what a client is told of err at a moment. The cause, which the log of
-// requests shows, goes with the first refusal and then once every tellEvery: while a disk
-// is full, every write is refused.
+// answer returns the failure to answer for err. It carries the cause, which the request log shows,
+// at the first refusal and then once every logEvery: while a disk is full, every write is refused.
 func (b *busy) answer(err error, now time.Time) error {
 	if !errors.Is(err, kv.ErrReadOnly) && !errors.Is(err, segment.ErrFull) {
 		return err

@@ -19,9 +19,9 @@ type call struct {
 	form  form // of the arguments
 	// properties are the settings of the Blob service, for changes of blobs; nil for none.
 	properties *blob.ServiceProperties
-	// encryptionScope is that of what the request wrote; "" for none.
+	// encryptionScope is the scope of the content that the request wrote; "" for none.
 	encryptionScope string
-	// generations are those of the containers that the request makes, by their names.
+	// generations holds the generation of each container that the request makes, by name.
 	generations map[string]uint64
 	// gated is the generation of the container whose gates the deletion has declared; 0 for none.
 	gated uint64
@@ -29,7 +29,7 @@ type call struct {
 
 func (c *call) ctx() context.Context { return c.req.Context() }
 
-// resource is what the request is about, as far as permissions go.
+// resource returns the resource on which the request needs permission.
 func (c *call) resource() auth.Resource {
 	r := auth.Resource{Container: c.req.Container, Blob: c.req.Blob}
 	if c.req.Level == wire.LevelContainer {
@@ -38,8 +38,8 @@ func (c *call) resource() auth.Resource {
 	return r
 }
 
-// handler runs an operation and writes its answer. An error that it returns may
-// have come in the middle of the answer; the request's Status tells.
+// handler runs an operation and writes its answer. A returned error may have come in the middle of
+// the answer; then the Status of the request is not 0.
 type handler struct {
 	serve         func(*call) error
 	args, results reflect.Type
@@ -51,7 +51,7 @@ func handle[A, R any](serve func(*call) error) handler {
 	return handler{serve: serve, args: reflect.TypeFor[A](), results: reflect.TypeFor[R]()}
 }
 
-// The three ways an operation runs: view, update and ingest.
+// The three ways in which an operation runs: view, update and ingest.
 
 // view makes a handler of a function that reads in one snapshot.
 func view[A, R any](f func(*txn, *A) (*R, error)) handler {
@@ -64,7 +64,7 @@ func update[A, R any](f func(*txn, *A) (*R, error)) handler {
 	return single((*call).change, f)
 }
 
-// inTurn is update for an acquire, which may wait for those that came before it.
+// inTurn is update for an acquire, which may have to wait for the requests before it.
 func inTurn[A, R any](f func(*txn, *A) (*R, error)) handler {
 	return single((*call).acquireInTurn, f)
 }
@@ -97,10 +97,9 @@ type uploads interface {
 	limit(wire.Version) int64 // the longest body in bytes
 }
 
-// ingest makes a handler of a function that stores a body: the body is streamed
-// first, then one transaction makes it visible. The function runs twice for a long
-// body, before it is read, to refuse early, and after, to be right; it must
-// treat both alike.
+// ingest makes a handler of a function that stores a body: the body is streamed first, then one
+// transaction makes it visible. For a long body the function runs twice: before the body is read,
+// to refuse early, and after, to decide. It must treat both runs alike.
 func ingest[A, R any, P interface {
 	*A
 	uploads

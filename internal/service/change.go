@@ -11,8 +11,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// errContainerChanged says that the container of a change has been deleted since its generation was
-// read, and may have been made again.
+// errContainerChanged reports that the container of a change has been deleted, and perhaps made
+// again, since its generation was read.
 var errContainerChanged = errors.New("service: the container changed")
 
 // maxContainerTries is how often a change starts over because its container changed under it.
@@ -23,7 +23,7 @@ func (c *call) change(ctx context.Context, fn func(*txn) error) error {
 	return c.changeWith(ctx, fn)
 }
 
-// changeWith is change for what depends on more keys.
+// changeWith is change for a function that depends on further keys.
 func (c *call) changeWith(ctx context.Context, fn func(*txn) error, also ...kv.Key) (err error) {
 	for range maxContainerTries {
 		if err = c.changeOnce(ctx, fn, also); !errors.Is(err, errContainerChanged) {
@@ -66,7 +66,7 @@ func (c *call) changeOnce(ctx context.Context, fn func(*txn) error, also []kv.Ke
 	return err
 }
 
-// wake tells the requests that wait for a lease which this change ends sooner.
+// wake wakes the requests that wait for a lease if the change ends the lease early.
 func (s *txn) wake() {
 	switch {
 	case s.deleted:

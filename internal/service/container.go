@@ -33,7 +33,7 @@ func (a *createContainer) checkForm() error {
 	return nil
 }
 
-// publicAccess reads the level of public access that a request asks for.
+// publicAccess is the level of public access that a request asks for.
 type publicAccess blob.PublicAccess
 
 // UnmarshalText accepts "container" and "blob".
@@ -69,7 +69,7 @@ func doCreateContainer(s *txn, a *createContainer) (*validators, error) {
 	return &v, s.putContainer(c)
 }
 
-// newContainer returns a container of a name that is created now, with nothing said about it.
+// newContainer returns a new container with default settings.
 func (s *txn) newContainer(name string) *blob.Container {
 	c := &blob.Container{
 		Generation:    s.newGeneration(name),
@@ -104,8 +104,8 @@ func doDeleteContainer(s *txn, _ *deleteContainer) (*nothing, error) {
 	return &nothing{}, err
 }
 
-// gateContainer returns the keys by which the deletion of a container excludes the making of blobs,
-// if the blobs may be protected.
+// gateContainer returns the keys by which the deletion of a container excludes the creation of
+// blobs; none if its blobs can't be protected.
 func gateContainer(c *call) (keys []kv.Key) {
 	c.gated = 0
 	err := c.DB.View(c.ctx(), func(r kv.Reader) error {
@@ -116,13 +116,13 @@ func gateContainer(c *call) (keys []kv.Key) {
 		return err
 	})
 	if err != nil {
-		return nil // the update will meet the same error, or find that it is not gated
+		return nil // the update meets the same error, or notices that it is not gated
 	}
 	return keys
 }
 
-// checkEmptied refuses to delete a container that could hold protected blobs while it holds any. It
-// reads beside the transaction, whose gates let no blob be made meanwhile.
+// checkEmptied refuses to delete a container with immutability support while it holds blobs. It
+// reads beside the transaction, whose gates keep blobs from being created meanwhile.
 func (s *txn) checkEmptied() error {
 	if !s.container.VersionedWORM {
 		return nil
@@ -142,8 +142,8 @@ const beingDeleted = 30 * time.Second
 
 var deletionResults = wire.CompileResults[nothing]()
 
-// failedDeletion answers the deletion of a container that is being deleted as the first
-// one was answered; to everything else such a container is missing.
+// failedDeletion answers the deletion of a container that is being deleted as the first deletion
+// was answered. Every other operation finds such a container missing.
 func failedDeletion(c *call, err error) error {
 	if !errors.Is(err, fault.ContainerNotFound) {
 		return err
@@ -219,5 +219,5 @@ func doSetContainerMetadata(s *txn, a *setContainerMetadata) (*validators, error
 	return &v, s.putContainer(s.container)
 }
 
-// present tells whether a lease has to be found by those who look for leases.
+// present reports whether a lease belongs in the index of leases.
 func present(l lease.Lease) bool { return l.Kind != lease.None }

@@ -16,22 +16,22 @@ import (
 
 func (s *txn) newObject() blob.ObjectID { return blob.ObjectID(s.NewGUID()) }
 
-// stream is the bytes of a blob on their way to a client: a range of its content.
+// stream is a range of the content of a blob, ready to be sent to a client.
 type stream struct {
 	segments segment.Store
 	db       kv.DB
 	ctx      context.Context
 	gen      uint64          // of the container
-	key      *encryption.Key // that late parts are decrypted with; nil if they are not encrypted
+	key      *encryption.Key // for late parts; nil if they are not encrypted
 	size     int64
 	parts    []part
 	held     int64         // bytes of inline parts that are copied
 	first    io.ReadCloser // of the first part that is a segment, opened inside the transaction
 }
 
-// maxHeld is how many bytes of short bodies a stream copies within its transaction: those of any content that has no list
-// of blocks of its own, which are gone as soon as the blob is overwritten. What is behind them is read when it is its turn, as
-// segments are: the sweeper leaves that alone for a while.
+// maxHeld is how many bytes of inline parts a stream copies within its transaction. It covers all
+// content without a stored list of blocks, whose bytes are gone as soon as the blob is overwritten.
+// Later parts are read when it is their turn, as segments are: the sweeper keeps those for a while.
 const maxHeld = 1 << 20
 
 // part is one run of bytes of a stream.
@@ -39,9 +39,9 @@ type part struct {
 	inline []byte
 	late   bool        // inline bytes that have not been read
 	zero   bool        // nothing was written here
-	ref    segment.Ref // of late bytes only the ID
+	ref    segment.Ref // for late bytes, only the ID
 	off, n int64
-	cipher cipher.Stream // that decrypts it; nil if it is not encrypted
+	cipher cipher.Stream // decrypts the part; nil if it is not encrypted
 }
 
 // newStream returns an empty stream of the container's content, for size bytes.
@@ -49,9 +49,8 @@ func (s *txn) newStream(size int64) *stream {
 	return &stream{segments: s.Segments, db: s.DB, ctx: s.ctx(), gen: s.container.Generation, key: s.key, size: size}
 }
 
-// open prepares n bytes of content from offset off. What lies in the store is copied, up to maxHeld;
-// the first segment is opened, so that a segment that is deleted meanwhile is noticed
-// before the answer begins.
+// open prepares n bytes of content from offset off. Inline parts are copied, up to maxHeld. The
+// first segment is opened, so that the deletion of a segment is noticed before the answer begins.
 func (s *txn) open(b *blob.Blob, off, n int64) (*stream, error) {
 	out := s.newStream(n)
 	if b.Content.Paged {
@@ -125,11 +124,11 @@ func (s *stream) openFirst() (err error) {
 	return err
 }
 
-// Length is the number of bytes.
+// Length returns the number of bytes.
 func (s *stream) Length() int64 { return s.size }
 
-// WriteTo sends the bytes. An error in the middle ends the connection, which is how
-// the client learns that the answer is not whole.
+// WriteTo sends the bytes. An error in the middle ends the connection, which tells the client that
+// the answer is incomplete.
 func (s *stream) WriteTo(w io.Writer) (total int64, err error) {
 	for i := range s.parts {
 		n, err := s.send(w, i)
@@ -171,7 +170,8 @@ func (s *stream) send(w io.Writer, i int) (int64, error) {
 	return io.CopyN(w, r, p.n)
 }
 
-// errGone ends an answer whose content was overwritten longer ago than the sweeper waits.
+// errGone reports content that was overwritten during the answer, longer ago than the sweeper
+// waits.
 var errGone = errors.New("service: the content was removed while it was being read")
 
 // sendLate reads a short body in a transaction of its own, and sends it.
@@ -203,7 +203,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close releases what was opened.
+// Close releases the open parts.
 func (s *stream) Close() error {
 	if s.first == nil {
 		return nil

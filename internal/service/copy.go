@@ -18,18 +18,18 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Every copy is made within its request: none is ever pending, and the asynchronous
-// Copy Blob answers success at once. What tells it from the synchronous one is how it
-// treats leases, credentials and sizes.
+// Every copy is completed within its request: no copy is ever pending, and the asynchronous Copy
+// Blob answers success at once. It differs from the synchronous one in how it treats leases,
+// credentials and sizes.
 
-// useCopy is that of the asynchronous Copy Blob (docs/reference/leases.md 4.3).
+// useCopy is the use of the asynchronous Copy Blob (docs/reference/leases.md 4.3).
 var useCopy = use{creates: true, lease: leaseCopies, effect: blob.Creates, target: conditionsOfTargets}
 
-// usePutFromURL is that of Put Blob From URL.
+// usePutFromURL is the use of Put Blob From URL.
 var usePutFromURL = use{creates: true, lease: leaseWrites, effect: blob.Creates, target: conditionsOfTargets}
 
-// conditionsOfTargets is the version since which a condition on the destination of a copy is
-// worded as one on any blob (docs/facts/conditions.md).
+// conditionsOfTargets is the first version that answers an unmet condition on the destination of a
+// copy as it does for any blob (docs/facts/conditions.md).
 const conditionsOfTargets wire.Version = "2024-11-04"
 
 func copyOperations() []Operation {
@@ -80,7 +80,7 @@ func copyOperations() []Operation {
 // maxCopyFromURL is the longest source in bytes of the synchronous Copy Blob From URL.
 const maxCopyFromURL = 256 * mib
 
-// readsSource is implemented by the arguments of what reads a source.
+// readsSource is implemented by the arguments of an operation that reads a source.
 type readsSource interface {
 	wants() *wanted
 }
@@ -88,13 +88,13 @@ type readsSource interface {
 // maxCopyTries is how often a copy begins again because its source changed under it.
 const maxCopyTries = 20
 
-// errSourceChanged says that a source is not any more what it was when it was judged.
+// errSourceChanged reports that a source has changed since it was judged.
 var errSourceChanged = errors.New("service: the source of a copy changed")
 
-// copies makes the handler of a function that makes a blob the copy of another one as
-// a whole. The destination is judged first, then the source is found; what must be
-// copied is stored, and then one transaction makes it visible. A source whose bytes are
-// shared is locked by the same transaction.
+// copies makes the handler of a function that makes a blob the copy of another blob. The
+// destination is judged first; then the source is found and its bytes are stored, unless they can
+// be shared; then one transaction makes the copy visible. The transaction also locks a source whose
+// bytes are shared.
 func copies[A, R any, P interface {
 	*A
 	readsSource
@@ -126,10 +126,11 @@ func copies[A, R any, P interface {
 	})
 }
 
-// enterCopy judges what a copy would replace, and tells the source what it depends on.
+// enterCopy judges the blob that a copy would replace, and adds to w what the destination demands
+// of the source.
 func (s *txn) enterCopy(w *wanted) (err error) {
 	w.into = s.container.Generation
-	if w.incremental {
+	if w.kind == kindIncremental {
 		w.last, err = s.lastIncremental()
 		return err
 	}
@@ -139,7 +140,6 @@ func (s *txn) enterCopy(w *wanted) (err error) {
 // copy judges the destination, finds the source, and runs fn in the transaction that
 // makes the copy.
 func (c *call) copy(w *wanted, fn func(*txn, *source) error) error {
-	w.whole = true
 	if err := c.rehearse(c.ctx(), func(s *txn) error { return s.enterCopy(w) }); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (c *call) copy(w *wanted, fn func(*txn, *source) error) error {
 	}
 	run := func(s *txn) error {
 		if s.container.Generation != w.into {
-			return errSourceChanged // what was judged shareable within a container may not be so into another
+			return errSourceChanged // a source that is shareable within its container may not be so into another
 		}
 		return fn(s, from)
 	}
@@ -167,8 +167,8 @@ func (c *call) copy(w *wanted, fn func(*txn, *source) error) error {
 	return nil
 }
 
-// take reads the content of the source, to its end and for the last time: to store it, or
-// only to verify what is shared. It is stored encrypted if there is a key.
+// take reads the content of the source to its end and closes it. It stores the content, encrypted
+// if there is a key; content that is shared it only verifies.
 func (c *call) take(from *source, key *encryption.Key) (*body, error) {
 	if from.content == nil {
 		return nil, nil
@@ -207,8 +207,8 @@ type startCopy struct {
 }
 
 func (a *startCopy) wants() *wanted {
-	w := a.copyFrom.wants()
-	w.ownGrant, w.words, w.conditions.IfTags = true, wordAsCopy, a.SourceIfTags.TagCondition
+	w := a.wantsAs(kindCopy)
+	w.conditions.IfTags = a.SourceIfTags.TagCondition
 	w.archived = a.Tier != 0 && blob.Tier(a.Tier) != blob.TierArchive
 	return w
 }
@@ -255,7 +255,7 @@ func (o *tagOption) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// sourceMD5 is the hash that a source copied as a whole has to have.
+// sourceMD5 is the hash that a source copied as a whole must have.
 type sourceMD5 struct {
 	SourceMD5 md5Hash `header:"x-ms-source-content-md5"`
 }
@@ -272,7 +272,7 @@ type copyFromURL struct {
 }
 
 func (a *copyFromURL) wants() *wanted {
-	w := a.copyFrom.wants()
+	w := a.wantsAs(kindCopyFromURL)
 	w.bearer, w.tags, w.limit, w.guard.MD5 = a.Authorization, bool(a.CopyTags), maxCopyFromURL, a.SourceMD5
 	return w
 }
@@ -300,7 +300,7 @@ func doCopyFromURL(s *txn, a *copyFromURL, from *source) (*copiedFromURL, error)
 	return &copiedFromURL{*done, a.SourceMD5}, nil
 }
 
-// checkForm refuses to take tags from two sides.
+// checkForm refuses tags of the request together with tags of the source.
 func (a *copyFromURL) checkForm() error { return a.CopyTags.check(&a.attributes) }
 
 func (o tagOption) check(a *attributes) error {
@@ -310,7 +310,7 @@ func (o tagOption) check(a *attributes) error {
 	return nil
 }
 
-// copyOf returns the record of a copy, as yet with the content of what is overwritten.
+// copyOf returns the record of a copy, still with the content of the blob that it replaces.
 func (s *txn) copyOf(from *source, given *metadata, more *attributes) (*blob.Blob, error) {
 	b, err := s.entry.Replace(from.record.Type)
 	if err != nil {
@@ -348,13 +348,12 @@ func (s *txn) finishCopy(b *blob.Blob, from *source) (*copied, error) {
 	return &copied{validators: validatorsOf(b.Validators()), versionID: versionID{revisionID(b.VersionID)}, ID: state.ID, Status: state.Status}, s.putBlob(b)
 }
 
-// copyDone tells of a copy that was made just now.
+// copyDone returns the state of a copy that is complete now.
 func (s *txn) copyDone(from *source, size int64) *blob.Copy {
 	return &blob.Copy{ID: s.NewGUID(), Source: from.url.shown(), Size: size, Completed: s.now.Second()}
 }
 
-// shareContent lets b have the same stored bytes as the source, which the transaction has
-// declared.
+// shareContent gives b the stored bytes of the source, whose key the transaction has declared.
 func (s *txn) shareContent(b *blob.Blob, from *source) error {
 	err := s.entry.Share(b, *from.at, from.record.ETag)
 	if errors.Is(err, catalog.ErrChanged) {
@@ -363,8 +362,8 @@ func (s *txn) shareContent(b *blob.Blob, from *source) error {
 	return err
 }
 
-// storeCopy gives b the bytes that were read from the source, in blocks like those of
-// the source, all of which lie in one object. Blocks that have a stored run in common still do.
+// storeCopy gives b the bytes that were read from the source, divided into the same blocks. All of
+// them lie in one object, and blocks that shared stored bytes still do.
 func (s *txn) storeCopy(b *blob.Blob, from *source) error {
 	chunk, err := from.body.chunk(s)
 	if err != nil {
@@ -388,8 +387,8 @@ func (s *txn) storeCopy(b *blob.Blob, from *source) error {
 	return s.entry.SetContent(b, blocks)
 }
 
-// storeAppended makes b an append blob of one block that counts as many as the source
-// has.
+// storeAppended makes b an append blob of one stored block, which counts as the number of blocks of
+// the source.
 func (s *txn) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	if err := s.entry.SetContent(b, nil); err != nil {
 		return err
@@ -402,7 +401,7 @@ func (s *txn) storeAppended(b *blob.Blob, from *source, chunk blob.Chunk) error 
 	return meta.AppendToList(s.tx, b.Content, blob.Block{Chunk: chunk}, b.Size)
 }
 
-// storePages makes b a page blob with the same pages written as the source.
+// storePages makes b a page blob with the pages of the source.
 func (s *txn) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	if err := s.entry.SetContent(b, nil); err != nil {
 		return err
@@ -411,7 +410,7 @@ func (s *txn) storePages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	return s.layPages(b, from, chunk)
 }
 
-// layPages changes those pages of b that differ from the source's, and makes it as long.
+// layPages changes the pages of b that differ from the source, and resizes b to its length.
 func (s *txn) layPages(b *blob.Blob, from *source, chunk blob.Chunk) error {
 	b.Size = from.record.Size
 	written := make([]blob.PageExtent, len(from.pages))
@@ -437,12 +436,12 @@ type abortCopy struct {
 	ID lease.ID `query:"copyid,required"`
 }
 
-// doAbortCopy always comes too late.
+// doAbortCopy always fails, because no copy is ever pending.
 func doAbortCopy(*txn, *abortCopy) (*nothing, error) {
 	return nil, fault.NoPendingCopyOperation
 }
 
-// copyState are the headers by which reads tell of a copy.
+// copyState holds the headers that describe a copy in the answer to a read.
 type copyState struct {
 	ID        string    `header:"x-ms-copy-id"`
 	Source    string    `header:"x-ms-copy-source"`
@@ -459,7 +458,7 @@ func copyStateOf(c *blob.Copy) copyState {
 	return copyState{lease.ID(c.ID).String(), c.Source, "success", size + "/" + size, c.Completed}
 }
 
-// appendCopy appends what listings tell of a copy.
+// appendCopy appends the elements that describe a copy in a listing.
 func appendCopy(b []byte, c *blob.Copy) []byte {
 	if c == nil {
 		return b

@@ -54,7 +54,7 @@ func pulls[A, R any, P interface {
 	})
 }
 
-// pulling are the headers of what takes bytes from a source.
+// pulling holds the headers of an operation that reads bytes from a source.
 type pulling struct {
 	customerKey
 	copyFrom
@@ -63,9 +63,9 @@ type pulling struct {
 	ContentLength int64  `header:"Content-Length"`
 }
 
-func (a *pulling) wants() *wanted {
-	w := a.copyFrom.wants()
-	w.bearer, w.ownToken = a.Authorization, true
+func (a *pulling) wantsAs(kind copyKind) *wanted {
+	w := a.copyFrom.wantsAs(kind)
+	w.bearer = a.Authorization
 	return w
 }
 
@@ -91,8 +91,7 @@ type putBlobFromURL struct {
 }
 
 func (a *putBlobFromURL) wants() *wanted {
-	w := a.pulling.wants()
-	w.words = wordAsPutBlob
+	w := a.wantsAs(kindPutBlob)
 	w.conditions.IfTags, w.tags, w.guard.MD5 = a.SourceIfTags.TagCondition, bool(a.CopyTags), a.SourceMD5
 	return w
 }
@@ -145,8 +144,8 @@ func doPutBlobFromURL(s *txn, a *putBlobFromURL, from *source) (*writtenBlob, er
 	return &answer, s.putBlob(b)
 }
 
-// inherit fills what h leaves open from the headers of a source, except the MD5: that of
-// what was read is known.
+// inherit fills the empty fields of h from the headers of a source, except the MD5, which is
+// computed from the bytes that are read.
 func inherit(h, from *blob.HTTPHeaders) {
 	for into, value := range map[*string]string{
 		&h.ContentType:        from.ContentType,
@@ -162,8 +161,8 @@ func inherit(h, from *blob.HTTPHeaders) {
 	h.Untyped = h.ContentType == "" && from.Untyped
 }
 
-// sourceRange is the range of a source; one that can't be read must not stand for all
-// of it.
+// sourceRange is the range of a source. A malformed range is refused, since without a range all of
+// the source would be read.
 type sourceRange struct{ wire.Range }
 
 // UnmarshalText reads a range.
@@ -174,7 +173,7 @@ func (r *sourceRange) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
-// pullingRange are the headers of what takes a range from a source as one block.
+// pullingRange holds the headers of an operation that reads a range of a source as one block.
 type pullingRange struct {
 	pulling
 	SourceRange sourceRange `header:"x-ms-source-range"`
@@ -185,7 +184,7 @@ type pullingRange struct {
 func (a *pullingRange) guard() bodyHashes { return bodyHashes{MD5: a.SourceMD5, CRC64: a.SourceCRC64} }
 
 func (a *pullingRange) wants() *wanted {
-	w := a.pulling.wants()
+	w := a.wantsAs(kindRange)
 	w.within, w.guard = a.SourceRange.Range, a.guard()
 	return w
 }
@@ -195,7 +194,7 @@ func (a *pullingRange) checkForm() error {
 	return guard.checkForm()
 }
 
-// block returns the bytes that were read, which have to be some.
+// block returns the bytes that were read. It refuses an empty source.
 func (f *source) block() (*body, error) {
 	if f.body.Size == 0 {
 		return nil, fault.InvalidHeader(copySource, f.url.shown())

@@ -13,8 +13,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// rulesFor is how long the rules of an account are remembered for answers to requests
-// without an origin, where they decide about no more than what caches are told.
+// rulesFor is how long the rules of an account are cached for requests without an origin. For
+// these, the rules decide only what caches are told.
 const rulesFor = time.Second
 
 // ruleCache remembers whether accounts have rules. The zero value is ready for use.
@@ -27,8 +27,7 @@ type rememberedRules struct {
 	until time.Time
 }
 
-// corsRules returns the rules of an account. Without exact they may be as old as
-// rulesFor.
+// corsRules returns the rules of an account. Unless exact is set, they may be as old as rulesFor.
 func (s *Service) corsRules(ctx context.Context, account string, now time.Time, exact bool) ([]auth.CORSRule, error) {
 	if known, ok := s.rules.accounts.Load(account); ok && !exact {
 		if k := known.(rememberedRules); now.Before(k.until) {
@@ -70,8 +69,8 @@ func split(list *string) (out []string) {
 	return out
 }
 
-// preflight answers OPTIONS: whether a browser may send the request that it asks for.
-// Nothing of that request is looked at but its origin, method and headers.
+// preflight answers an OPTIONS request, by which a browser asks whether it may send another
+// request. Only the origin, method and headers of the other request are considered.
 func (c *call) preflight() error {
 	if c.Accounts(c.req.Account) == nil {
 		return fault.ResourceNotFound
@@ -95,8 +94,8 @@ func (c *call) preflight() error {
 
 var emptyResults = wire.CompileResults[nothing]()
 
-// shareCrossOrigin makes the answer to a request say what the rules of the account let
-// a script of the request's origin see of it. Rules that can't be read share nothing.
+// shareCrossOrigin adds the cross-origin headers to the answer of a request, by the rules of its
+// account. Rules that can't be read add none.
 func (s *Service) shareCrossOrigin(r *wire.Request) {
 	origin := r.Header.Get("Origin")
 	asked := origin != "" && r.Method != http.MethodOptions
@@ -112,7 +111,7 @@ func (s *Service) shareCrossOrigin(r *wire.Request) {
 	}}
 }
 
-// sharedWriter adds headers when all others are set.
+// sharedWriter adds the cross-origin headers once all other headers are set.
 type sharedWriter struct {
 	http.ResponseWriter
 	share func(http.Header)

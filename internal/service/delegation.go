@@ -10,9 +10,9 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// delegatedTenantSince is the first version in which a key names the tenant of those
-// that it is delegated to. Other tenants than the caller's own are refused, as by accounts
-// that don't allow delegation across tenants (docs/decisions/delegation-keys.md).
+// delegatedTenantSince is the first version in which a key names the tenant to which it is
+// delegated. A tenant other than the caller's is refused, as by accounts that don't allow
+// delegation across tenants (docs/decisions/delegation-keys.md).
 const delegatedTenantSince = "2026-04-06"
 
 type getDelegationKey struct {
@@ -77,8 +77,8 @@ func doGetDelegationKey(s *txn, a *getDelegationKey) (*gotDelegationKey, error) 
 	}}, nil
 }
 
-// period returns the time that a key is wanted for, in whole seconds. It begins now if
-// no start is given, and ends within seven days from now.
+// period returns the period that a request asks for, in whole seconds. It begins now if no start is
+// given, and ends within seven days from now.
 func (x *keyInfoXML) period(now time.Time) (start, expiry time.Time, err error) {
 	start = now
 	if x.Start != "" {

@@ -17,7 +17,7 @@ type deleteBlob struct {
 	Type      string          `query:"deletetype"`
 }
 
-// deleteSnapshots says what a deletion of a blob is to do with its snapshots.
+// deleteSnapshots says what the deletion of a blob does with its snapshots.
 type deleteSnapshots uint8
 
 const (
@@ -49,7 +49,7 @@ func (a *deleteBlob) checkForm() error {
 	return nil
 }
 
-// note notes that what is soft-deleted is meant if it is to be deleted for good.
+// note notes that a permanent deletion is about a soft-deleted state.
 func (a *deleteBlob) note(f *form) { f.state.deleted = a.Type != "" }
 
 type deletedBlob struct {
@@ -84,7 +84,7 @@ func doDeleteBlob(s *txn, a *deleteBlob) (*deletedBlob, error) {
 	return &deletedBlob{!kept}, err
 }
 
-// purge deletes for good a snapshot or version that is soft-deleted.
+// purge permanently deletes a snapshot or version that is soft-deleted.
 func (s *txn) purge() (*deletedBlob, error) {
 	switch {
 	case !s.properties.AllowsPermanentDelete(), s.revision.IsZero():
@@ -95,7 +95,7 @@ func (s *txn) purge() (*deletedBlob, error) {
 	return &deletedBlob{true}, s.entry.Erase(s.revision, s.blob)
 }
 
-// undeleteBlob restores all that is soft-deleted of a blob.
+// undeleteBlob restores all soft-deleted states of a blob.
 type undeleteBlob struct{}
 
 func doUndelete(s *txn, _ *undeleteBlob) (*nothing, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// customerKey are the headers by which a request gives the key of a blob.
+// customerKey holds the headers with the key of a blob.
 type customerKey struct {
 	Key       string `header:"x-ms-encryption-key"`
 	KeyHash   string `header:"x-ms-encryption-key-sha256"`
@@ -20,8 +20,7 @@ type customerKey struct {
 
 func (k *customerKey) note(f *form) { f.givenKey = k }
 
-// sourceCustomerKey are the headers by which a request gives the key of the blob that it copies
-// from.
+// sourceCustomerKey holds the headers with the key of the source of a copy.
 type sourceCustomerKey struct {
 	SourceKey       string `header:"x-ms-source-encryption-key"`
 	SourceKeyHash   string `header:"x-ms-source-encryption-key-sha256"`
@@ -37,8 +36,8 @@ type scoped struct {
 
 func (a *scoped) note(f *form) { f.givenScope, f.takesScope = string(a.Scope), true }
 
-// keyOf returns the key that came with a request, and refuses one that the operation does
-// not take or that anybody on the way could have read.
+// keyOf returns the key that came with a request. It refuses a key that the operation does not
+// take, and a key that was sent in plain text.
 func (c *call) keyOf(f *form) (*encryption.Key, error) {
 	g := f.givenKey
 	if g == nil {
@@ -60,7 +59,7 @@ func (c *call) sourceKeyOf(f *form) (*encryption.Key, error) {
 	return c.private(encryption.OfSource.Parse(g.SourceKey, g.SourceKeyHash, g.SourceAlgorithm))
 }
 
-// takesNone refuses a key that was sent to an operation that does not take it.
+// takesNone refuses a key that was sent to an operation without one.
 func (c *call) takesNone(h *encryption.Headers) error {
 	if !h.Sent(c.req.Header) {
 		return nil
@@ -68,7 +67,7 @@ func (c *call) takesNone(h *encryption.Headers) error {
 	return fault.UnsupportedHeaderNamed(h.Key, "")
 }
 
-// private refuses a key that anybody on the way could have read.
+// private refuses a key that was sent in plain text over a network.
 func (c *call) private(k *encryption.Key, err error) (*encryption.Key, error) {
 	if k != nil && c.req.TLS == nil && !remoteAddr(c.req.Request).IsLoopback() {
 		return nil, fault.AccountRequiresHTTPS
@@ -76,8 +75,8 @@ func (c *call) private(k *encryption.Key, err error) (*encryption.Key, error) {
 	return k, err
 }
 
-// scopeOf returns the encryption scope that a write names, by its header or its
-// signature, "" if it names none. It refuses a header that is not what is signed.
+// scopeOf returns the encryption scope that a write names by its header or its signature; "" if it
+// names none. It refuses a header that differs from the signature.
 func (c *call) scopeOf(f *form) (string, error) {
 	if !f.takesScope {
 		return "", nil
@@ -95,7 +94,7 @@ func (c *call) scopeOf(f *form) (string, error) {
 	return signed, nil
 }
 
-// echoKey tells which key and scope the request was taken with.
+// echoKey sets the headers of the answer that name the key and scope in use.
 func (c *call) echoKey() {
 	h := c.req.Writer.Header()
 	if k := c.form.key; k != nil {
@@ -106,9 +105,9 @@ func (c *call) echoKey() {
 	}
 }
 
-// checkKey judges whether key and scope of a request are those of the blob that it reads
-// or changes, and keeps the key for reading. Whoever replaces a blob brings new ones, and
-// a read names no scope.
+// checkKey checks that a request gives the key and scope of the blob that it reads or changes, and
+// keeps the key for reading. A request that replaces the blob brings new ones, and a read names no
+// scope.
 func (s *txn) checkKey() (err error) {
 	if s.form.givenKey == nil || s.op.Use.creates || s.form.leavesContent {
 		return nil
@@ -122,15 +121,14 @@ func (s *txn) checkKey() (err error) {
 			return err
 		}
 		if s.form.encryptionScope == "" && is.KeyHash != nil {
-			given.Scope, s.encryptionScope = "", "" // that of the container is not what the request says
+			given.Scope, s.encryptionScope = "", "" // the container's scope is not the request's
 		}
 	}
 	return is.Check(given)
 }
 
-// encryptionOf returns what a write is to be encrypted with: the customer's key, or else
-// the scope that it names, its signature demands or its container has. The answer
-// tells that scope.
+// encryptionOf returns what to encrypt a write with: the customer's key, or else the scope that the
+// request names, its signature demands or its container has. The answer names the scope.
 func (s *txn) encryptionOf() (encryption.Use, error) {
 	if k := s.form.key; k != nil {
 		return encryption.Use{KeyHash: k.Hash()}, nil
@@ -146,15 +144,14 @@ func (s *txn) encryptionOf() (encryption.Use, error) {
 	return encryption.Use{Scope: s.encryptionScope}, nil
 }
 
-// encrypt notes on a blob that is being made what its bytes are encrypted with.
+// encrypt notes in a new blob what its bytes are encrypted with.
 func (s *txn) encrypt(b *blob.Blob) error {
 	use, err := s.encryptionOf()
 	b.KeyHash, b.Scope = use.KeyHash, use.Scope
 	return err
 }
 
-// checkBlocks refuses to make a blob of blocks that were encrypted otherwise than it is
-// to be.
+// checkBlocks refuses blocks that are not encrypted as the blob that is made of them.
 func (s *txn) checkBlocks(b *blob.Blob, staged, blocks []blob.Block) error {
 	all, err := meta.StagedBlocks(s.r, s.container.Generation, s.req.Blob)
 	if err != nil {
@@ -187,8 +184,8 @@ func (s *txn) checkBlocks(b *blob.Blob, staged, blocks []blob.Block) error {
 	return nil
 }
 
-// unseal prepares the decryption of a part, whose offset counts the nonce. object is the
-// whole object if it is inline.
+// unseal prepares the decryption of a part, whose offset includes the nonce. object is the whole
+// object if it is inline.
 func (s *txn) unseal(p *part, object []byte) error {
 	nonce := make([]byte, encryption.NonceSize)
 	if object != nil {

@@ -17,7 +17,7 @@ import (
 
 // The extensions of docs/extensions.md: off the wire unless a request asks for them.
 
-// offered are the names of the extensions.
+// offered lists the names of the extensions.
 const offered = "wait, epoch, holder, list"
 
 // extensionHeader is a header by which a request asks for an extension, under either of
@@ -30,7 +30,7 @@ var (
 	holderHeader = extensionHeader{"Leasehold-Holder", "X-Ms-Leasehold-Holder"}
 )
 
-// in returns the value that a request has, "" for none.
+// in returns the value of the header in a request; "" for none.
 func (e *extensionHeader) in(h http.Header) string {
 	if v := h[e.name]; len(v) > 0 && v[0] != "" {
 		return v[0]
@@ -41,7 +41,7 @@ func (e *extensionHeader) in(h http.Header) string {
 	return ""
 }
 
-// asks tells whether a request knows of the extensions.
+// asks reports whether a request asks about the extensions.
 func (c *call) asks() bool {
 	h := c.req.Header
 	return askHeader.in(h) == "1" || c.asksHolder() || waitHeader.in(h) != ""
@@ -66,7 +66,7 @@ func (c *call) wait() (time.Duration, error) {
 	return wait, nil
 }
 
-// extended are the headers that tell of the extensions, empty unless asked for.
+// extended holds the headers of the extensions, which are empty unless asked for.
 type extended struct {
 	Offered string `header:"x-ms-leasehold"`
 	Epoch   uint64 `header:"x-ms-leasehold-epoch"`
@@ -79,7 +79,7 @@ func (s *txn) extended(l lease.Lease) extended {
 	return extended{offered, l.Epoch}
 }
 
-// shown are the headers about the holder of a lease, for those who may break it.
+// shown holds the headers about the holder of a lease, for requests that may break it.
 type shown struct {
 	Principal string `header:"x-ms-leasehold-holder-principal"`
 	Address   string `header:"x-ms-leasehold-holder-address"`
@@ -101,7 +101,7 @@ func (s *txn) shown(l lease.Lease, may auth.Permission) shown {
 	}
 }
 
-// offerExtensions adds the offer of the extensions to a failure, for who asks.
+// offerExtensions adds the offer of the extensions to a failure, if the request asks for it.
 func (c *call) offerExtensions(err error) error {
 	full, ok := fault.Of(err)
 	if !ok || !c.asks() {
@@ -112,7 +112,7 @@ func (c *call) offerExtensions(err error) error {
 	return &told
 }
 
-// acquireInTurn runs an acquire, after those that wait for the same lease; it may wait
+// acquireInTurn runs an acquire after the requests that wait for the same lease. It may wait
 // itself.
 func (c *call) acquireInTurn(ctx context.Context, fn func(*txn) error) error {
 	wait, err := c.wait()
@@ -132,7 +132,7 @@ func (c *call) acquireInTurn(ctx context.Context, fn func(*txn) error) error {
 	})
 }
 
-// blocks returns for how long the lease of the resource keeps others out, if nobody touches it.
+// blocks returns for how long the lease of the resource keeps others out unless it is changed.
 func (s *txn) blocks() time.Duration {
 	if s.entry != nil {
 		return s.entry.Blocks()
@@ -140,7 +140,7 @@ func (s *txn) blocks() time.Duration {
 	return s.lease.Left(s.r.Now())
 }
 
-// resourceName names the resource of the request among those that are waited for.
+// resourceName returns the name of the resource of the request in the queues of waiting requests.
 func (c *call) resourceName() string {
 	return c.req.Account + "\x00" + c.req.Container + "\x00" + c.req.Blob
 }
@@ -156,7 +156,7 @@ func (s *txn) held() lease.Lease {
 	return lease.Lease{}
 }
 
-// holder describes who sent the request, for those who ask who holds a lease.
+// holder describes the sender of the request, to be shown as the holder of a lease.
 func (c *call) holder() lease.Holder {
 	h := lease.Holder{Principal: "sas", Client: c.req.UserAgent()}
 	switch p := c.grant.Principal; p.Kind {
@@ -174,6 +174,6 @@ func (c *call) holder() lease.Holder {
 	return h
 }
 
-// maxHolderClient bounds what is kept of the client's description of itself, in bytes:
-// it is rewritten with every renewal.
+// maxHolderClient bounds how much of the client's description of itself is kept, in bytes: it is
+// rewritten with every renewal.
 const maxHolderClient = 256

@@ -8,8 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// maxFindSteps is how many containers and entries of the index one page of a search may
-// look at. A page that ends by it has a marker and may be short.
+// maxFindSteps is how many containers and entries of the index one page of a search may visit. A
+// page that reaches it ends with a marker and may be short.
 const maxFindSteps = 20_000
 
 type findBlobs struct {
@@ -17,8 +17,8 @@ type findBlobs struct {
 	Where string `query:"where,required"`
 }
 
-// finder collects one page of a search. Its order is that of containers, and in a
-// container that of the index.
+// finder collects one page of a search: container by container, and in each in the order of the
+// index.
 type finder struct {
 	*txn
 	query    *blob.TagQuery
@@ -53,8 +53,8 @@ func doFindBlobs(s *txn, a *findBlobs) (*listing, error) {
 	return finish(f.xml, "Blobs", f.next), nil
 }
 
-// run searches the containers in question from a marker on: the name of a container, and
-// behind a zero byte the position in its index.
+// run searches the containers from a marker on. A marker is the name of a container and, behind a
+// zero byte, the position in its index.
 func (f *finder) run(marker string) error {
 	first, position, _ := strings.Cut(marker, "\x00")
 	if f.container != nil {
@@ -86,8 +86,8 @@ func (f *finder) run(marker string) error {
 	}
 }
 
-// containerFrom returns the first container at or behind a position, nil when there is none. It is not searched while others
-// are walked, because scans do not nest.
+// containerFrom returns the first container at or behind a position, nil when there is none. It is
+// not searched while others are walked, because scans do not nest.
 func (f *finder) containerFrom(start string) (name string, c *blob.Container, err error) {
 	err = meta.WalkContainers(f.r, f.req.Account, "", start, func(n string, found *blob.Container) (meta.Step, error) {
 		name, c = n, found
@@ -121,8 +121,7 @@ func (f *finder) search(name string, c *blob.Container, position string) error {
 	})
 }
 
-// load returns the record that an entry of the index points to, nil when it is not to be
-// shown.
+// load returns the record that an entry of the index points to; nil if it is not shown.
 func (f *finder) load(c *blob.Container, t *meta.Tagged) (*blob.Blob, error) {
 	var b *blob.Blob
 	var err error

@@ -8,8 +8,7 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// form holds what the groups of headers among the arguments of a request say, as far as every
-// operation treats it alike.
+// form holds the values of those groups of headers that every operation treats alike.
 type form struct {
 	leaseID         lease.OptionalID
 	conditions      blob.Conditions
@@ -22,14 +21,14 @@ type form struct {
 	givenSourceKey  *sourceCustomerKey // nil if the operation takes no key of a source
 	leavesContent   bool               // the request needs neither key nor scope
 	key, sourceKey  *encryption.Key
-	encryptionScope string // that of the header or of the signature
+	encryptionScope string // from the header or the signature
 }
 
 // notes is implemented by groups of headers that every operation treats alike.
 type notes interface{ note(*form) }
 
-// formed is implemented by groups of headers, and by arguments, that have more to their form than
-// their fields tell.
+// formed is implemented by groups of headers, and by arguments, whose form can't be checked field
+// by field.
 type formed interface{ checkForm() error }
 
 // reader reads the arguments of an operation, which are of type A.
@@ -43,7 +42,7 @@ func newReader[A any]() reader[A] {
 	return reader[A]{wire.CompileArgs[A](), wire.CompileGroups[A, notes](), wire.CompileGroups[A, formed]()}
 }
 
-// read returns the arguments of a request, judged by themselves.
+// read returns the arguments of a request, after checking them by themselves.
 func (r reader[A]) read(c *call) (*A, error) {
 	a := new(A)
 	if err := r.args.Decode(c.req, a); err != nil {
@@ -52,7 +51,7 @@ func (r reader[A]) read(c *call) (*A, error) {
 	return a, r.judge(c, a)
 }
 
-// judge notes the form of a request, and judges what can be told from it alone.
+// judge notes the form of a request and checks whatever needs no more than the request.
 func (r reader[A]) judge(c *call, a *A) error {
 	c.form = form{}
 	r.notes.Each(a, func(g notes) error {
@@ -65,7 +64,7 @@ func (r reader[A]) judge(c *call, a *A) error {
 	return r.formed.Each(a, formed.checkForm)
 }
 
-// checkGroups judges the groups of headers that every operation treats alike.
+// checkGroups checks the groups of headers that every operation treats alike.
 func (c *call) checkGroups() (err error) {
 	if err := c.checkState(); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// maxHashedRange is the longest range in bytes whose hash can be asked for.
+// maxHashedRange is the longest range, in bytes, for which a client can ask for a hash.
 const maxHashedRange = 4 * mib
 
 type getBlob struct {
@@ -35,7 +35,7 @@ func (a *getBlob) checkForm() error {
 	return nil
 }
 
-// contentHeaders are the headers of HTTP that a blob is stored with.
+// contentHeaders holds the HTTP headers that are stored with a blob.
 type contentHeaders struct {
 	ContentType        string  `header:"Content-Type"`
 	ContentEncoding    string  `header:"Content-Encoding"`
@@ -62,7 +62,7 @@ func contentHeadersOf(h *blob.HTTPHeaders) contentHeaders {
 	}
 }
 
-// blobHeaders are what Get Blob and Get Blob Properties tell of a blob.
+// blobHeaders holds the headers by which Get Blob and Get Blob Properties describe a blob.
 type blobHeaders struct {
 	validators
 	extended
@@ -105,7 +105,7 @@ func blobHeadersOf(s *txn) blobHeaders {
 	if s.revision.IsZero() {
 		h.CurrentVersion = b.VersionID != 0
 	}
-	if s.form.state.revision.IsZero() { // a version that is asked for by its ID has no lease to tell of
+	if s.form.state.revision.IsZero() { // a version that is named by its ID has no lease
 		h.leaseState = leaseStateOf(b.Lease, s.r.Now())
 	}
 	h.Scope = b.Scope
@@ -123,7 +123,7 @@ func blobHeadersOf(s *txn) blobHeaders {
 	return h
 }
 
-// override puts the values that a signature fixes in place of the blob's own.
+// override replaces the blob's values by the values that a signature fixes.
 func (h *blobHeaders) override(o auth.Override) {
 	h.CacheControl = cmp.Or(o.CacheControl, h.CacheControl)
 	h.ContentDisposition = cmp.Or(o.ContentDisposition, h.ContentDisposition)
@@ -172,7 +172,8 @@ func doGetBlob(s *txn, a *getBlob) (*gotBlob, error) {
 	return out, nil
 }
 
-// hashRange reads the range to answer with its hash, and makes it ready to be sent.
+// hashRange reads the range into memory, adds its hash to the answer, and makes the range ready to
+// be sent.
 func (s *txn) hashRange(out *gotBlob, a *getBlob, content *stream, ranged bool) error {
 	if !ranged || content.Length() > maxHashedRange {
 		name := "x-ms-range-get-content-md5"

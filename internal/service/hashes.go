@@ -31,13 +31,13 @@ func (h md5Hash) AppendText(b []byte) ([]byte, error) {
 func (h md5Hash) MarshalText() ([]byte, error) { return h.AppendText(nil) }
 
 // crcHash is a CRC-64/NVME, least significant byte first, in Base64
-// (docs/reference/conditions-and-errors.md 4.1). Given tells it from an absent header.
+// (docs/reference/conditions-and-errors.md 4.1). Given distinguishes it from an absent header.
 type crcHash struct {
 	Sum   uint64
 	Given bool
 }
 
-// errNoCRC refuses what is no CRC, whatever the name of its header is.
+// errNoCRC refuses a malformed CRC; the decoder adds the name of the header.
 var errNoCRC = errors.New("service: not eight bytes in Base64")
 
 // UnmarshalText decodes Base64 of eight bytes.
@@ -61,17 +61,16 @@ func (h crcHash) AppendText(b []byte) ([]byte, error) {
 // MarshalText is AppendText.
 func (h crcHash) MarshalText() ([]byte, error) { return h.AppendText(nil) }
 
-// IsZero tells whether there is none.
+// IsZero reports whether there is none.
 func (h crcHash) IsZero() bool { return !h.Given }
 
-// bodyHashes are the hashes by which a request guards its body, and those that an
-// answer returns.
+// bodyHashes holds the hashes that a request sends with its body, or that an answer returns.
 type bodyHashes struct {
 	MD5   md5Hash `header:"Content-MD5"`
 	CRC64 crcHash `header:"x-ms-content-crc64,since=2019-02-02"`
 }
 
-// given tells whether the request guards anything.
+// given reports whether the request has sent a hash.
 func (c *bodyHashes) given() bool { return c.MD5 != nil || c.CRC64.Given }
 
 // checkForm refuses both at once (docs/reference/conditions-and-errors.md 4.1).
@@ -82,7 +81,7 @@ func (c *bodyHashes) checkForm() error {
 	return nil
 }
 
-// verify compares what the client sent with what the body has.
+// verify compares the hashes that the client sent with the hashes of the body.
 func (c *bodyHashes) verify(sum *sums) error {
 	if c.MD5 != nil && string(c.MD5) != string(sum.MD5) {
 		return fault.WrongMD5(base64.StdEncoding.EncodeToString(c.MD5), base64.StdEncoding.EncodeToString(sum.MD5))
@@ -95,16 +94,16 @@ func (c *bodyHashes) verify(sum *sums) error {
 	return nil
 }
 
-// bothHashes is the version since which a body that was guarded with an MD5 is
-// answered with both hashes (docs/reference/conditions-and-errors.md 4.1).
+// bothHashes is the first version that answers a body sent with an MD5 with both hashes
+// (docs/reference/conditions-and-errors.md 4.1).
 const bothHashes wire.Version = "2026-10-06"
 
-// crcSince is the version since which an answer carries the CRC-64 of a body; those to older
+// crcSince is the first version whose answers carry the CRC-64 of a body; the answers of older
 // versions carry its MD5.
 const crcSince wire.Version = "2019-02-02"
 
-// answered returns the hashes for the answer: the MD5 if the request guarded its body
-// with one or knows no other hash, else the CRC64.
+// answered returns the hashes for the answer: the MD5 if the request sent one or its version knows
+// no other hash, else the CRC-64.
 func (c *bodyHashes) answered(sum *sums, v wire.Version) bodyHashes {
 	crc := crcHash{sum.CRC64, true}
 	switch {

@@ -15,7 +15,7 @@ import (
 // Groups of headers that many operations share; their arguments and results
 // embed them.
 
-// dateConditions are the conditional headers about dates, all that containers know.
+// dateConditions holds the conditional headers with dates, the only ones that containers support.
 type dateConditions struct {
 	IfModifiedSince   conditionDate `header:"If-Modified-Since"`
 	IfUnmodifiedSince conditionDate `header:"If-Unmodified-Since"`
@@ -26,7 +26,7 @@ func (d *dateConditions) note(f *form) {
 	f.conditions.IfUnmodifiedSince = blob.Time(d.IfUnmodifiedSince)
 }
 
-// conditional are the conditional headers of most operations on blobs.
+// conditional holds the conditional headers of most operations on blobs.
 type conditional struct {
 	IfMatch           string        `header:"If-Match"`
 	IfNoneMatch       string        `header:"If-None-Match"`
@@ -45,7 +45,7 @@ func (c *conditional) note(f *form) {
 	}
 }
 
-// leaseIDHeader is the lease ID by which the holder of a lease uses what it leased.
+// leaseIDHeader is the lease ID by which the holder of a lease uses the resource.
 type leaseIDHeader struct {
 	LeaseID lease.OptionalID `header:"x-ms-lease-id"`
 }
@@ -67,7 +67,7 @@ func (d *conditionDate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// validators are the two headers that name the state of a blob or container.
+// validators holds the two headers that identify the state of a blob or container.
 type validators struct {
 	ETag         blob.ETag `header:"ETag"`
 	LastModified blob.Time `header:"Last-Modified"`
@@ -75,7 +75,7 @@ type validators struct {
 
 func validatorsOf(v blob.Validators) validators { return validators{v.ETag, v.Modified} }
 
-// leaseState are the headers by which reads tell of a lease (docs/reference/leases.md 2.6).
+// leaseState holds the headers by which a read describes a lease (docs/reference/leases.md 2.6).
 type leaseState struct {
 	Status   string `header:"x-ms-lease-status"`
 	State    string `header:"x-ms-lease-state"`
@@ -116,7 +116,7 @@ func (m *metadata) record() blob.Metadata {
 	return out
 }
 
-// textProperties are the standard headers that a request stores with a blob, but for the MD5.
+// textProperties holds the standard headers that a request stores with a blob, except the MD5.
 type textProperties struct {
 	ContentType        string `header:"x-ms-blob-content-type"`
 	ContentEncoding    string `header:"x-ms-blob-content-encoding"`
@@ -135,7 +135,7 @@ func (p *textProperties) record() blob.HTTPHeaders {
 	}
 }
 
-// properties are the standard headers that a request which makes a blob stores with it.
+// properties holds the standard headers that a request stores with a new blob.
 type properties struct {
 	textProperties
 	ContentMD5 md5Hash `header:"x-ms-blob-content-md5"`
@@ -147,8 +147,8 @@ func (p *properties) record() blob.HTTPHeaders {
 	return h
 }
 
-// orPlain fills what the x-ms-blob-* headers left open from the standard headers of
-// the request itself, as Put Blob does (docs/reference/operations.md 4.7).
+// orPlain fills properties that no x-ms-blob-* header has set from the standard headers of the
+// request, as Put Blob does (docs/reference/operations.md 4.7).
 func (p *properties) orPlain(plain http.Header) blob.HTTPHeaders {
 	h := p.record()
 	for _, f := range []struct {

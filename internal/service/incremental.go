@@ -6,13 +6,13 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// An incremental copy lays what changed between two snapshots of a page blob over the
-// pages of its destination, and takes a snapshot of that. The destination has the pages of
-// its newest snapshot and serves for nothing else: it is not read, and written by the next
-// incremental copy from the same source alone (docs/facts/incremental-copy.md).
+// An incremental copy applies the difference between two snapshots of a page blob to its
+// destination, and then takes a snapshot of the destination. The destination has no other use: it
+// can't be read, and only the next incremental copy from the same source can write it
+// (docs/facts/incremental-copy.md).
 
-// useIncremental is that of Incremental Copy Blob, which takes no lease ID, and words an unmet
-// condition in every version as one of its target.
+// useIncremental is the use of Incremental Copy Blob, which takes no lease ID. An unmet condition
+// is TargetConditionNotMet in every version.
 var useIncremental = use{creates: true, lease: leaseWrites, effect: blob.Writes, works: onIncremental, target: "9999-12-31"}
 
 type copyIncremental struct {
@@ -21,7 +21,7 @@ type copyIncremental struct {
 }
 
 func (a *copyIncremental) wants() *wanted {
-	return &wanted{url: &a.Source, ownGrant: true, incremental: true}
+	return &wanted{kind: kindIncremental, url: &a.Source}
 }
 
 // checkForm demands a snapshot as the source.
@@ -39,8 +39,8 @@ type copiedIncremental struct {
 	Status string `header:"x-ms-copy-status"`
 }
 
-// lastIncremental returns what the last incremental copy has left in the destination, nil
-// if there is none yet.
+// lastIncremental returns the state that the last incremental copy has left in the destination; nil
+// before the first one.
 func (s *txn) lastIncremental() (*blob.Incremental, error) {
 	switch b := s.blob; {
 	case b == nil || b.Uncommitted:
@@ -73,7 +73,7 @@ func doCopyIncremental(s *txn, _ *copyIncremental, from *source) (*copiedIncreme
 	if _, err := s.entry.Snapshot(b, nil); err != nil {
 		return nil, err
 	}
-	// The answer to a start always says pending; reads tell the end.
+	// The answer to the start always says pending; reads show the outcome.
 	return &copiedIncremental{validatorsOf(b.Validators()), copyStateOf(b.Copy).ID, "pending"}, s.putBlob(b)
 }
 
@@ -101,7 +101,7 @@ func (s *txn) takeDifference(from *source) (*blob.Blob, error) {
 	return b, s.entry.DropStaged(nil)
 }
 
-// incrementalCopy are the headers by which Get Blob Properties tells of incremental copies.
+// incrementalCopy holds the headers by which Get Blob Properties describes incremental copies.
 type incrementalCopy struct {
 	Incremental bool       `header:"x-ms-incremental-copy,since=2016-05-31"`
 	Snapshot    revisionID `header:"x-ms-copy-destination-snapshot,since=2016-05-31"`
@@ -114,8 +114,8 @@ func incrementalCopyOf(b *blob.Blob) incrementalCopy {
 	return incrementalCopy{true, revisionID(b.Incremental.Snapshot)}
 }
 
-// appendIncremental appends what listings tell of incremental copies: the name of the
-// snapshot in both forms that clients look for.
+// appendIncremental appends the elements that describe an incremental copy in a listing: the name
+// of the snapshot in both forms that clients look for.
 func appendIncremental(b []byte, i *blob.Incremental, withCopy bool) []byte {
 	if i == nil {
 		return b

@@ -6,8 +6,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// The five actions of Lease Blob and Lease Container. What goes in and out is
-// here; the rules are lease.Apply.
+// The five actions of Lease Blob and Lease Container. Arguments and answers are defined here; the
+// rules are in lease.Apply.
 
 type acquire struct {
 	Proposed lease.OptionalID `header:"x-ms-proposed-lease-id"`
@@ -52,7 +52,7 @@ func (a *breakLease) leaseRequest(*txn) lease.Request {
 	return lease.Request{Action: lease.Break, Period: a.Period}
 }
 
-// A blob's lease takes all conditional headers; a container's takes those about dates
+// Lease Blob takes all conditional headers, Lease Container only those with dates
 // (docs/reference/leases.md 2.3, 2.4).
 type (
 	acquireBlob struct {

@@ -21,12 +21,12 @@ import (
 // when none is asked for.
 const maxPage = 5000
 
-// maxSkipped is how many entries that are not shown one page of a listing passes over, some
-// 30 ms of work. Then the page ends, perhaps with nothing on it, and the marker leads on
-// (docs/reference/operations.md 6).
+// maxSkipped is how many hidden entries one page of a listing passes over, some 30 ms of work. Then
+// the page ends, perhaps empty, and its marker continues the listing (docs/reference/operations.md
+// 6).
 const maxSkipped = 20_000
 
-// page says which part of a listing is wanted.
+// page holds the arguments that select a part of a listing.
 type page struct {
 	Prefix     string `query:"prefix"`
 	Marker     marker `query:"marker"`
@@ -44,14 +44,14 @@ func (p *page) size() (int, error) {
 	return int(min(*p.MaxResults, maxPage)), nil
 }
 
-// marker says where a listing goes on: at the first name that is not before it. It
-// is opaque on the wire, so that it survives names with any characters.
+// marker is the position at which a listing continues: the first name that is not before it. It is
+// opaque on the wire, so that names may hold any characters.
 type marker string
 
 // markerForm begins every marker, so that its form can change.
 const markerForm = "1!"
 
-// UnmarshalText refuses what is no marker of ours.
+// UnmarshalText refuses a marker that this server has not made.
 func (m *marker) UnmarshalText(text []byte) error {
 	rest, ok := strings.CutPrefix(string(text), markerForm)
 	name, err := base64.RawURLEncoding.DecodeString(rest)
@@ -69,8 +69,8 @@ func (m marker) String() string {
 	return markerForm + base64.RawURLEncoding.EncodeToString([]byte(m))
 }
 
-// includes returns the values of the include parameter, comma-separated or repeated.
-// One that is not known is InvalidQueryParameterValue.
+// includes returns the values of the include parameter, comma-separated or repeated. An unknown
+// value is InvalidQueryParameterValue.
 func includes(q wire.Query, known ...string) (map[string]bool, error) {
 	out := map[string]bool{}
 	for _, list := range q.Values("include") {
@@ -88,17 +88,17 @@ func includes(q wire.Query, known ...string) (map[string]bool, error) {
 	return out, nil
 }
 
-// document is the XML body of a listing. Its buffer is used again after it was sent:
-// a full page takes some megabytes.
+// document is the XML body of a listing. Its buffer is reused after it has been sent: a full page
+// takes some megabytes.
 type document struct{ text []byte }
 
-// documents are buffers of pages. Those over maxKept are not kept, so that a few pages
+// documents recycles the buffers of pages. A buffer over maxKept is dropped, so that a few pages
 // with much metadata do not hold memory for good.
 var documents = sync.Pool{New: func() any { return &document{make([]byte, 0, 64<<10)} }}
 
 const maxKept = 8 << 20
 
-// Length is the number of bytes.
+// Length returns the number of bytes.
 func (d *document) Length() int64 { return int64(len(d.text)) }
 
 // WriteTo sends the document.
@@ -120,7 +120,7 @@ type listing struct {
 	Body        wire.Content `body:"stream"`
 }
 
-// begin starts the root element of a listing and repeats what was asked for.
+// begin starts the root element of a listing and repeats the arguments of the request.
 func (s *txn) begin(p *page, more ...string) []byte {
 	b := append(documents.Get().(*document).text, wire.XMLHeader+`<EnumerationResults ServiceEndpoint="`...)
 	b = wire.AppendXMLText(b, s.endpoint())
@@ -157,7 +157,7 @@ func finish(b []byte, list string, next marker) *listing {
 	return &listing{"application/xml", &document{append(b, "</EnumerationResults>"...)}}
 }
 
-// endpoint is the address of the account as the client wrote it.
+// endpoint returns the address of the account as the client wrote it.
 func (s *txn) endpoint() string {
 	scheme := "http://"
 	if s.req.TLS != nil {
@@ -268,12 +268,12 @@ type listBlobs struct {
 	EndBefore string `query:"endBefore,since=2026-10-06"`
 }
 
-// arrow is the form of listings that some clients would rather have. They take XML as well
+// arrow is the media type of listings that some clients prefer. They accept XML as well
 // (docs/reference/operations.md 4).
 const arrow = "application/vnd.apache.arrow.stream"
 
-// names returns which names are listed. The service knows the upper bound only where the
-// client asks for Arrow (docs/reference/operations.md 6).
+// names returns the names to list. The service honours the upper bound only if the client asks for
+// Arrow (docs/reference/operations.md 6).
 func (a *listBlobs) names(accept []string) meta.Names {
 	names := meta.Names{Prefix: a.Prefix, Start: max(string(a.Marker), bound(a.StartFrom))}
 	if strings.Contains(strings.Join(accept, ","), arrow) {
@@ -282,8 +282,8 @@ func (a *listBlobs) names(accept []string) meta.Names {
 	return names
 }
 
-// bound returns the first possible name that is not before a text. Names have no zero
-// bytes, and to a walk what stands behind one is a position among the states of a blob.
+// bound returns the first possible name that is not before a text. Names have no zero bytes: in the
+// position of a walk, a zero byte separates the name from the state of the blob.
 func bound(text string) string {
 	if name, _, zero := strings.Cut(text, "\x00"); zero {
 		return name + "\x01"
@@ -301,7 +301,7 @@ type blobLister struct {
 	skipped     int // entries passed over
 	next        marker
 	xml         []byte
-	usual       []byte // what the properties of most entries end with, see common
+	usual       []byte // the end of the properties of most entries, see common
 	record      blob.Blob
 	versionOnly versionOnly
 	tagged      bool // the caller may learn of tags
@@ -310,7 +310,7 @@ type blobLister struct {
 	contentType typeText
 }
 
-// inclusions are what a listing of blobs is asked to tell beside what it always does.
+// inclusions holds what a listing of blobs is asked to include.
 type inclusions struct {
 	snapshots, versions, versionOnly, deleted, uncommitted bool // states of blobs
 	metadata, tags, copies, policies, holds                bool // about each
@@ -326,7 +326,7 @@ func blobInclusions(q wire.Query) (inclusions, error) {
 	}, err
 }
 
-// past tells whether any past states are asked for.
+// past reports whether any past states are asked for.
 func (i *inclusions) past() bool { return i.snapshots || i.versions || i.versionOnly || i.deleted }
 
 func doListBlobs(s *txn, a *listBlobs) (*listing, error) {
@@ -363,8 +363,8 @@ func (l *blobLister) full(position []byte) bool {
 	return false
 }
 
-// add adds an entry to the page: a state of a blob, or the prefix that it shares with
-// others up to the delimiter, which are passed by one seek.
+// add adds an entry to the page: a state of a blob, or the prefix up to the delimiter. The other
+// names with this prefix are skipped by one seek.
 func (l *blobLister) add(position, name []byte, past blob.Revision, r *blob.Blob) (meta.Step, string) {
 	if l.full(position) {
 		return meta.Stop, ""

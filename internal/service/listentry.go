@@ -34,16 +34,16 @@ func (l *blobLister) addBlob(name []byte, past blob.Revision, r *blob.Blob) {
 	l.xml = l.appendEnd(b, r)
 }
 
-// common tells whether the properties of an entry end, from the type of the blob on, like
-// those of most blobs: of block blobs about which nothing was ever said but what comes
-// before, and perhaps metadata. It looks at all that appendProperties does.
+// common reports whether the properties of an entry, from the type of the blob on, are the usual
+// ones: a block blob with nothing set that appendProperties appends from there on. It must consider
+// every field that appendProperties does.
 func (l *blobLister) common(past blob.Revision, r *blob.Blob) bool {
 	return r.Type == blob.BlockBlob && past.IsZero() && !r.Uncommitted && r.Lease.Kind == lease.None && r.Access == blob.TierState{} &&
 		len(r.Tags) == 0 && r.KeyHash == nil && r.Scope == "" && r.Copy == nil && r.Incremental == nil &&
 		!r.Sealed && r.Expires == 0 && r.Policy.Until == 0 && !r.LegalHold && r.Deleted == 0
 }
 
-// appendEnd appends what stands in an entry behind the properties.
+// appendEnd appends the elements of an entry that follow the properties.
 func (l *blobLister) appendEnd(b []byte, r *blob.Blob) []byte {
 	switch {
 	case !l.with.metadata || r.Uncommitted:
@@ -58,7 +58,7 @@ func (l *blobLister) appendEnd(b []byte, r *blob.Blob) []byte {
 	return append(b, "<OrMetadata /></Blob>"...)
 }
 
-// appendProperties appends the properties behind the headers, in the order of the service
+// appendProperties appends the properties that follow the headers, in the order of the service
 // (docs/facts/listing-order.md).
 func (l *blobLister) appendProperties(b []byte, past blob.Revision, r *blob.Blob) []byte {
 	if r.Type == blob.PageBlob {
@@ -115,10 +115,10 @@ func (l *blobLister) appendHTTPHeaders(b []byte, h *blob.HTTPHeaders) []byte {
 	return wire.AppendXMLElement(b, "Content-Disposition", h.ContentDisposition)
 }
 
-// What many entries in a row have in common is kept as text: blobs that are listed together
-// were often written within a second, never changed, and are of one type.
+// Text that many entries in a row share is kept: blobs that are listed together often have the same
+// type, were written within the same second, and never changed.
 
-// timesText is the times that the properties of the last entry begin with.
+// timesText is the text of the times at the beginning of the last entry's properties.
 type timesText struct {
 	created, modified blob.Time // whole seconds
 	text              []byte    // empty at first
@@ -134,7 +134,7 @@ func (t *timesText) append(b []byte, created, modified blob.Time) []byte {
 	return append(b, t.text...)
 }
 
-// typeText is the content type of the last entry.
+// typeText is the text of the content type of the last entry.
 type typeText struct{ contentType, text []byte } // empty at first
 
 func (t *typeText) append(b []byte, contentType string) []byte {

@@ -23,7 +23,7 @@ func leaseListOperations() []Operation {
 	}
 }
 
-// maxLeasesVisited bounds the work of one page: the index also has leases that ended
+// maxLeasesVisited bounds the entries that one page visits: the index also has leases that ended
 // without being released.
 const maxLeasesVisited = 20_000
 
@@ -49,7 +49,7 @@ type leaseEntry struct {
 	Duration  int64        `xml:",omitempty" json:"duration,omitempty"`
 	Remaining *int64       `xml:",omitempty" json:"remaining,omitempty"`
 	Epoch     uint64       `json:"epoch"`
-	Holder    *leaseHolder `xml:",omitempty" json:"holder,omitempty"` // for who may break the lease
+	Holder    *leaseHolder `xml:",omitempty" json:"holder,omitempty"` // for requests that may break the lease
 }
 
 type leaseHolder struct {
@@ -95,8 +95,8 @@ func leaseListingOf(contentType string, body []byte) *leaseListing {
 	return &leaseListing{contentType, &stream{size: int64(len(body)), parts: []part{{inline: body}}}}
 }
 
-// doListLeases lists the live leases of an account. The names of blobs need the right to list blobs, besides that to list
-// containers.
+// doListLeases lists the live leases of an account. The names of blobs need the right to list
+// blobs, besides that to list containers.
 func doListLeases(s *txn, a *listLeases) (*leaseListing, error) {
 	if err := s.grant.Allow(auth.PermListBlobs, auth.Resource{}); err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (l *leaseLister) visit(e meta.LeaseEntry) (meta.Step, error) {
 	return meta.Next, nil
 }
 
-// mayBreak reports whether the request could break a lease, and so may know who holds it.
+// mayBreak reports whether the request may break a lease, and so may see who holds it.
 func (l *leaseLister) mayBreak(e meta.LeaseEntry) bool {
 	need := auth.PermBreakLease
 	if e.Blob == "" {
@@ -167,7 +167,7 @@ func (l *leaseLister) mayBreak(e meta.LeaseEntry) bool {
 	return l.grant.Allow(need, auth.Resource{Container: e.Container, Blob: e.Blob}) == nil
 }
 
-// lookUp returns the lease that an entry of the index stands for, if it is still there.
+// lookUp returns the lease to which an entry of the index refers, if it still exists.
 func (l *leaseLister) lookUp(e meta.LeaseEntry) (lease.Lease, error) {
 	if l.name != e.Container {
 		c, err := meta.Container(l.r, l.req.Account, e.Container)

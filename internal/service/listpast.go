@@ -9,18 +9,18 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// A listing shows the states of a blob in the order in which the store has them: past
-// ones from the oldest on, then the current one. When deletedwithversions is asked for,
-// the newest version of a blob of which no current state is shown stands in its place:
-// that blob is version-only.
+// A listing shows the states of a blob in the order of the store: past states from the oldest on,
+// then the current state. With deletedwithversions, a blob without a current state is shown as
+// version-only, by its newest version.
 
-// versionOnly is the newest version of a blob, to stand for it if no current state comes.
+// versionOnly is the newest version of a blob, which is shown in place of the blob if no current
+// state follows.
 type versionOnly struct {
 	name    string // "" for none
 	version blob.Blob
 }
 
-// walk collects the page from some names.
+// walk collects the page from the given names.
 func (l *blobLister) walk(names meta.Names) error {
 	gen := l.container.Generation
 	if !l.with.past() {
@@ -61,9 +61,9 @@ func (l *blobLister) visit(e *meta.Entry) (meta.Step, string, error) {
 	return step, to, nil
 }
 
-// spent tells whether the page has passed over enough, and notes that the next one begins
-// with e. Between the newest version of a blob and its current state it would forget the
-// version-only blob.
+// spent reports whether the page has passed over enough entries, and notes that the next page
+// begins with e. It does not end a page between the newest version of a blob and its current state,
+// because the next page would not know of the version.
 func (l *blobLister) spent(e *meta.Entry) bool {
 	if l.skipped < maxSkipped || l.versionOnly.name == string(e.Name) && e.Revision.Kind != blob.PreviousVersion {
 		return false
@@ -72,7 +72,7 @@ func (l *blobLister) spent(e *meta.Entry) bool {
 	return true
 }
 
-// wanted tells whether states of a kind matter at all.
+// wanted reports whether states of a kind are asked for.
 func (l *blobLister) wanted(k blob.RevisionKind) bool {
 	switch k {
 	case blob.Snapshot:
@@ -85,7 +85,7 @@ func (l *blobLister) wanted(k blob.RevisionKind) bool {
 	return true
 }
 
-// shown tells whether the record that was read is to be listed.
+// shown reports whether an entry is to be listed.
 func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 	switch {
 	case l.record.Gone(l.now):
@@ -108,7 +108,7 @@ func (l *blobLister) shown(e *meta.Entry) (bool, error) {
 	return true, nil
 }
 
-// flush adds the version-only blob that came before, unless next is the same blob.
+// flush adds the pending version-only blob, unless next is the same blob.
 func (l *blobLister) flush(next []byte) (meta.Step, string) {
 	g := &l.versionOnly
 	if g.name == "" || g.name == string(next) {
@@ -137,7 +137,7 @@ func (l *blobLister) raise(name string) error {
 	return nil
 }
 
-// appendState appends what tells the states of a blob apart.
+// appendState appends the elements that distinguish the states of a blob.
 func (l *blobLister) appendState(b []byte, past blob.Revision, r *blob.Blob) []byte {
 	switch {
 	case r == &l.versionOnly.version:
@@ -156,8 +156,8 @@ func (l *blobLister) appendState(b []byte, past blob.Revision, r *blob.Blob) []b
 	return b
 }
 
-// appendDeleted appends when a state was soft-deleted, and for how many whole days it is
-// kept from now on.
+// appendDeleted appends the time of a soft deletion, and the number of whole days for which the
+// state is still kept.
 func (l *blobLister) appendDeleted(b []byte, r *blob.Blob) []byte {
 	if r.Deleted == 0 || r == &l.versionOnly.version {
 		return b

@@ -11,28 +11,30 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Operation is one row of the table that drives everything: which requests it is
-// for, who may send them, how they treat their resource, and what runs. What is particular to an
-// operation stands in its row, or in the function that the row runs, and nowhere else.
+// Operation is one row of the table that drives everything: which requests belong to it, who may
+// send them, how they treat their resource, and which function runs. Everything particular to an
+// operation is in its row or in this function, and nowhere else.
 type Operation struct {
 	Name   string // the operation ID of the published API description
 	On     wire.Selector
 	Needs  auth.Permission
 	Use    use
 	Status int // of success
-	// HashesMD5 says that the MD5 of the body is always computed, because it is kept.
+	// HashesMD5 is true if the MD5 of the body is always computed, because it is stored.
 	HashesMD5 bool
-	// Extended says that the answer, also that to a failure, offers the extensions to who asks.
+	// Extended is true if the answer, even to a failure, offers the extensions to a client that
+	// asks.
 	Extended bool
-	// Ignores lists conditional headers that the operation passes over. Others that it does not
-	// read are refused: who sends one relies on it (docs/reference/conditions-and-errors.md 2.2).
+	// Ignores lists conditional headers that the operation passes over. Other conditional headers
+	// that it does not read are refused, because the client relies on them
+	// (docs/reference/conditions-and-errors.md 2.2).
 	Ignores []string
-	// Also returns the keys, beside the resource's, that an update depends on; nil for none.
+	// Also returns further keys that an update depends on; nil for none.
 	Also func(*call) []kv.Key
 	// Retry is the error after which the operation runs once more, if nothing has been answered.
 	Retry error
-	// Failed turns a failure into the one that this operation answers with, or answers itself
-	// and returns nil. Without it the failure is answered as it is.
+	// Failed replaces a failure by the one to answer with, or writes the answer itself and returns
+	// nil. Without it the failure is answered as it is.
 	Failed func(*call, error) error
 	// Run reads the arguments, runs the operation and writes the answer.
 	Run handler
@@ -40,14 +42,14 @@ type Operation struct {
 	unread []string // conditional headers that are refused
 }
 
-// etagConditions are the conditional headers that Lease Container passes over
+// etagConditions lists the conditional headers that Lease Container ignores
 // (docs/reference/leases.md 2.4).
 var etagConditions = []string{"If-Match", "If-None-Match"}
 
 // Arguments describes what the operation reads from a request.
 func (op *Operation) Arguments() []wire.Field { return wire.Fields(op.Run.args) }
 
-// Results describes what a success is answered with.
+// Results describes the answer of a success.
 func (op *Operation) Results() []wire.Field { return wire.Fields(op.Run.results) }
 
 // Rules describes how the operation treats its container or blob, for documentation: whether it
@@ -91,7 +93,7 @@ func (op *Operation) serve(c *call) error {
 	return err
 }
 
-// Levels and selectors, short, so that a row is a line.
+// Short names for levels and selectors, so that a row is a line.
 func onService(method, restype, comp string) wire.Selector {
 	return wire.Selector{Method: method, Level: wire.LevelService, Restype: restype, Comp: comp}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// openOutside opens a source outside of this server. A key of it goes over HTTPS or to the
-// machine itself only.
+// openOutside opens a source outside of this server. Its key is sent only over HTTPS or to the
+// machine itself.
 func (c *call) openOutside(w *wanted) (*source, error) {
 	if w.limit == 0 {
 		w.limit = c.MaxSource
@@ -42,7 +42,7 @@ func (c *call) openOutside(w *wanted) (*source, error) {
 	return f, nil
 }
 
-// describe takes over what the header tells of the blob.
+// describe fills the record of the blob from the header of its answer.
 func (f *source) describe(h http.Header) error {
 	b := &f.record
 	b.Type, b.Size = blob.BlockBlob, f.length
@@ -52,7 +52,7 @@ func (f *source) describe(h http.Header) error {
 		b.Content.Count, _ = strconv.Atoi(h.Get("x-ms-blob-committed-block-count"))
 		b.Sealed = h.Get("x-ms-blob-sealed") == "true"
 	case blob.PageBlob.String():
-		if f.whole {
+		if f.kind.whole() {
 			return fault.InvalidSourceBlobType
 		}
 	}

@@ -76,7 +76,7 @@ func doCreatePageBlob(s *txn, a *createPageBlob) (*writtenBlob, error) {
 	return &answer, s.putBlob(b)
 }
 
-// sequenced are the conditions on the sequence number.
+// sequenced holds the conditions on the sequence number.
 type sequenced struct {
 	AtMost *int64 `header:"x-ms-if-sequence-number-le"`
 	Below  *int64 `header:"x-ms-if-sequence-number-lt"`
@@ -92,7 +92,7 @@ type pageRange struct {
 	Range wire.Range `header:"x-ms-range|Range"`
 }
 
-// pages returns the range, which has to be given, closed and made of whole pages.
+// pages returns the range, which must be given, closed, and made of whole pages.
 func (p *pageRange) pages() (blob.PageRange, error) {
 	switch {
 	case p.Range.IsZero():
@@ -136,7 +136,7 @@ func doPutPages(s *txn, a *putPages, in *body) (*writtenPages, error) {
 	return s.writePages(&a.pageRange, &a.sequenced, &a.bodyHashes, in)
 }
 
-// writePages fills pages with a body.
+// writePages writes a body to pages.
 func (s *txn) writePages(p *pageRange, q *sequenced, by *bodyHashes, in *body) (*writtenPages, error) {
 	r, err := s.enterPages(p, q)
 	if err != nil {
@@ -198,12 +198,13 @@ func doClearPages(s *txn, a *clearPages) (*writtenPages, error) {
 	return s.editPages(blob.ClearPages(old, r, since, uint64(s.now)))
 }
 
-// maxPassed is how many revisions are passed over to find the first snapshot of a page blob. One that
-// has more is taken to have one from the beginning: more is then kept of what is cleared.
+// maxPassed is how many revisions are passed over to find the first snapshot of a page blob. A blob
+// with more is taken to have a snapshot from the beginning, so that more of the cleared pages is
+// recorded than needed.
 const maxPassed = 100
 
-// firstSnapshot returns when the oldest snapshot of the blob was taken, for which differences may be asked:
-// behind all writes if there is none.
+// firstSnapshot returns the time of the oldest snapshot against which a client may ask for a
+// difference; a time after all writes if there is none.
 func (s *txn) firstSnapshot() (uint64, error) {
 	passed := 0
 	for r, err := range meta.Revisions(s.r, s.container.Generation, s.req.Blob) {
@@ -220,7 +221,7 @@ func (s *txn) firstSnapshot() (uint64, error) {
 	return math.MaxUint64, nil
 }
 
-// enterPages judges what a change of pages depends on.
+// enterPages checks the conditions of a change of pages.
 func (s *txn) enterPages(p *pageRange, q *sequenced) (blob.PageRange, error) {
 	r, err := p.pages()
 	if err != nil {
@@ -246,7 +247,7 @@ func (s *txn) editPages(edit blob.PageEdit) (*writtenPages, error) {
 	return out, s.putBlob(b)
 }
 
-// resize changes the size of a page blob; pages behind it are dropped.
+// resize changes the size of a page blob. Pages beyond the new size are dropped.
 func (s *txn) resize(size int64) error {
 	b := s.blob
 	if b.Type != blob.PageBlob {
@@ -289,7 +290,7 @@ func (a *getPageRanges) checkForm() error {
 	return nil
 }
 
-// within returns the part of a blob of the given size that is asked for.
+// within returns the requested part of a blob of the given size.
 func (a *getPageRanges) within(size int64) (blob.PageRange, error) {
 	if size == 0 {
 		return blob.PageRange{}, nil
@@ -321,7 +322,7 @@ type pageRanges struct {
 type pageListXML struct {
 	XMLName xml.Name `xml:"PageList"`
 	Ranges  []pageRangeXML
-	Next    string `xml:"NextMarker,omitempty"` // a reader may take every child for a range
+	Next    string `xml:"NextMarker,omitempty"` // the last child, since a client may take every child for a range
 }
 
 type pageRangeXML struct {
@@ -353,7 +354,7 @@ func doGetPageRanges(s *txn, a *getPageRanges) (*pageRanges, error) {
 	return out, out.List.fill(blob.PageList(extents, within), a.limit())
 }
 
-// enterPageList begins the answer about a range of the pages of a blob.
+// enterPageList begins the answer about the pages in a range of a blob.
 func (s *txn) enterPageList(a *getPageRanges) (*pageRanges, blob.PageRange, error) {
 	b := s.blob
 	if b.Type != blob.PageBlob {

@@ -10,8 +10,8 @@ import (
 	"github.com/leasehold/leasehold/internal/meta"
 )
 
-// parents are the records above a blob that every operation on it needs and hardly any
-// changes: the container's and the service's. They are never modified.
+// parents holds the records above a blob, of its container and its service. Every operation on the
+// blob needs them and hardly any changes them. They are never modified.
 type parents struct {
 	container  *blob.Container
 	properties *blob.ServiceProperties
@@ -21,9 +21,8 @@ type parents struct {
 // hundreds of bytes.
 const maxParents = 10_000
 
-// parentCache keeps parents as long as this process has not changed them. A
-// blob's key holds the generation of its container, so an operation that began before
-// a deletion does no harm after it.
+// parentCache caches parents until this process changes them. A blob's key holds the generation of
+// its container, so an operation that began before a deletion does no harm after it.
 type parentCache struct {
 	mu      sync.RWMutex
 	changes uint64 // how often something was dropped
@@ -64,8 +63,8 @@ func (p *parentCache) find(name containerName) (found parents, ok bool, changes 
 	return found, ok, p.changes
 }
 
-// keep adds what was read when changes was the count, unless something has changed
-// since.
+// keep adds parents that were read when the count of changes was changes, unless something has
+// changed since.
 func (p *parentCache) keep(name containerName, found parents, changes uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +77,7 @@ func (p *parentCache) keep(name containerName, found parents, changes uint64) {
 	p.byName[name] = found
 }
 
-// drop forgets one container, or everything if the service of an account changed.
+// drop forgets a container, or everything if the service of an account has changed.
 func (p *parentCache) drop(account, container string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

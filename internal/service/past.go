@@ -24,22 +24,22 @@ func (s revisionID) MarshalText() ([]byte, error) { return []byte(blob.Time(s).S
 // versionsSince is the first version of the protocol that knows versions of blobs.
 const versionsSince wire.Version = "2019-12-12"
 
-// versionID names the version that a write made or that a read found.
+// versionID is the header with the version that a write has made or that a read has found.
 type versionID struct {
 	VersionID revisionID `header:"x-ms-version-id,since=2019-12-12"`
 }
 
-// stateParams are the parameters by which a request names a snapshot or a version.
-// Operations whose arguments lack them work on the base blob only.
+// stateParams holds the parameters by which a request names a snapshot or a version. Operations
+// whose arguments lack them work on the base blob only.
 type stateParams struct {
 	Snapshot revisionID `query:"snapshot"`
 	Version  revisionID `query:"versionid"`
 }
 
-// stateRef is which state of a blob a request is for.
+// stateRef refers to the state of a blob that a request is for.
 type stateRef struct {
 	revision blob.Revision
-	deleted  bool // a soft-deleted one is meant, and no other
+	deleted  bool // refers to a soft-deleted state only
 }
 
 func (a *stateParams) note(f *form) { f.state, f.takesState = a.ref(), true }
@@ -54,7 +54,7 @@ func (a *stateParams) ref() stateRef {
 	return stateRef{}
 }
 
-// checkState refuses a snapshot or version where only the base blob is meant, as
+// checkState refuses a snapshot or version if the operation works on the base blob only, as
 // InvalidQueryParameterValue (docs/reference/conditions-and-errors.md 2.4), and both at once.
 func (c *call) checkState() error {
 	if c.req.Level != wire.LevelBlob {
@@ -78,7 +78,7 @@ func (c *call) checkState() error {
 	return nil
 }
 
-// softDeleted is the answer where a snapshot or version is named that is kept only to be restored.
+// softDeleted returns the failure for a snapshot or version that is soft-deleted.
 func (s *txn) softDeleted() error {
 	if s.req.Method != http.MethodHead {
 		return fault.BlobNotFound
@@ -86,8 +86,8 @@ func (s *txn) softDeleted() error {
 	return &fault.Error{Code: fault.BlobNotFound, Header: []fault.Detail{{Name: "x-ms-is-soft-deleted", Value: "true"}}}
 }
 
-// enterRevision loads the state that a request names, and judges the conditions against it.
-// The lease of the base blob has no say (docs/reference/leases.md 4.2).
+// enterRevision loads the state that a request names, and checks the conditions against it. The
+// lease of the base blob does not matter (docs/reference/leases.md 4.2).
 func (s *txn) enterRevision(at stateRef) (err error) {
 	if at.revision.Kind == blob.PreviousVersion && s.blob != nil && s.blob.VersionID == at.revision.ID {
 		return s.enterBlob()

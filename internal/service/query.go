@@ -5,8 +5,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// queryOperations has Query Blob Contents, which is refused after everything that would
-// refuse it anyway has been judged. A program that reads the answer goes on without it.
+// queryOperations returns Query Blob Contents, which is refused once all other checks have passed.
+// A program that reads the answer can do without it.
 func queryOperations() []Operation {
 	refuse := func(*txn, *getProperties) (*validators, error) { return nil, fault.FeatureNotSupported }
 	return []Operation{

@@ -28,8 +28,8 @@ func restoreOperations() []Operation {
 // containerVersion names a soft-deleted container by when it was deleted.
 type containerVersion blob.Time
 
-// ticksSince1601 is the number of ticks to 1970 from the epoch of the service's own
-// versions of containers.
+// ticksSince1601 is the number of ticks from 1601, the epoch of the service's versions of
+// containers, to 1970.
 const ticksSince1601 = 116444736000000000
 
 // UnmarshalText reads 16 hexadecimal digits.
@@ -45,8 +45,8 @@ func (v *containerVersion) UnmarshalText(text []byte) error {
 // String returns 16 hexadecimal digits.
 func (v containerVersion) String() string { return fmt.Sprintf("%016X", uint64(v)+ticksSince1601) }
 
-// deletedContainerLease is how listings show the lease of a soft-deleted container
-// (recorded; docs/reference/operations.md 7.1).
+// deletedContainerLease is the lease that listings show for a soft-deleted container (recorded;
+// docs/reference/operations.md 7.1).
 var deletedContainerLease = leaseState{Status: lease.Expired.Status(), State: lease.Expired.String()}
 
 func (s *txn) softDeleteContainer(days int) error {
@@ -56,7 +56,7 @@ func (s *txn) softDeleteContainer(days int) error {
 	return meta.SoftDeleteContainer(s.tx, s.req.Account, s.req.Container, c)
 }
 
-// restoreContainer brings a soft-deleted container back under its name.
+// restoreContainer restores a soft-deleted container under its name.
 type restoreContainer struct {
 	Name    string           `header:"x-ms-deleted-container-name,required"`
 	Version containerVersion `header:"x-ms-deleted-container-version,required"`
@@ -79,6 +79,6 @@ func doRestoreContainer(s *txn, a *restoreContainer) (*nothing, error) {
 	return &nothing{}, meta.RestoreContainer(s.tx, s.req.Account, s.req.Container, c)
 }
 
-// doRestoreNowhere answers a restoration without the name of a container in its URL. It
-// lacks a header as a rule, which is told before.
+// doRestoreNowhere refuses a restoration whose URL names no container. Most such requests lack a
+// header too, which is refused first.
 func doRestoreNowhere(*txn, *restoreContainer) (*nothing, error) { return nil, fault.InvalidURI }

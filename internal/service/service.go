@@ -1,9 +1,9 @@
-// Package service holds the operations of the Blob service: for each an argument
-// struct, a result struct and one function, and the table of them all.
+// Package service holds the operations of the Blob service: an argument struct, a result struct and
+// a function for each, and the table of them all.
 //
-// An operation runs in one of three ways, see view, update and ingest; what
-// every operation has in common (authorization, preconditions, the answer) happens
-// there, once. The rules themselves are in packages lease and blob.
+// An operation runs in one of three ways: view, update or ingest. They do, once, what all
+// operations have in common: authorization, preconditions, the answer. The rules themselves are in
+// packages lease and blob.
 package service
 
 import (
@@ -25,49 +25,49 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// Options is what a Service works with. DB, Segments, Accounts and Random are required.
+// Options configures a Service. DB, Segments, Accounts and Random are required.
 type Options struct {
 	DB       kv.DB
 	Segments segment.Store
-	// Accounts returns an account by name, nil when there is none.
+	// Accounts returns an account by name; nil if there is none.
 	Accounts func(name string) *auth.Account
-	// Trust returns what is trusted besides the keys of accounts, for each request anew;
-	// nil for nothing.
+	// Trust, if not nil, returns the credentials that are accepted besides the keys of accounts. It
+	// is called for each request.
 	Trust func() *Trust
-	// Features returns what an account is set to do; nil for nothing beyond the plain.
+	// Features, if not nil, returns the features of an account.
 	Features func(account string) Features
 	// Random yields the bytes of IDs.
 	Random io.Reader
 	// Now dates requests and judges signatures. Leases are judged by the store's clock.
 	Now func() time.Time
 	Log *slog.Logger
-	// Addressing says which hosts are the server's own, for sources of copies.
+	// Addressing says which hosts belong to this server, to recognize sources of copies.
 	Addressing *wire.Addressing
-	// Listening returns the addresses at which the server listens for requests to blobs, the
-	// unspecified one for all of the machine; nil stands for that of each request alone.
+	// Listening, if not nil, returns the addresses at which the server listens for requests; an
+	// unspecified address stands for all of the machine. Without it, only the local address of each
+	// request is known.
 	Listening func() []netip.AddrPort
-	// Sources says how sources of copies outside of this server are read.
+	// Sources configures how sources of copies outside of this server are read.
 	Sources fetch.Options
-	// MaxSource bounds the bytes of such a source that is copied as a blob: 5000 MiB if it is
-	// not given.
+	// MaxSource bounds the size of such a source that is copied as a blob, in bytes; 0 stands for
+	// 5000 MiB.
 	MaxSource int64
 }
 
-// Features are the settings of an account that the real service takes from its
-// management endpoint, not from the one for blobs.
+// Features holds the settings of an account that the real service takes from its management
+// endpoint, not from its endpoint for blobs.
 type Features struct {
-	// Versioning keeps what is overwritten or deleted as a previous version.
+	// Versioning keeps a blob that is overwritten or deleted as a previous version.
 	Versioning bool
-	// ContainerRetention is for how many days a deleted container can be restored; 0 for
-	// not at all.
+	// ContainerRetention is the number of days for which a deleted container can be restored; 0 for
+	// none.
 	ContainerRetention int
-	// Immutability lets the blobs of containers that are created have immutability policies
-	// and legal holds.
+	// Immutability lets the blobs of new containers have immutability policies and legal holds.
 	Immutability bool
-	// PageTiers has page blobs be in the smallest tier that holds them unless one was set, as in
-	// premium accounts. In others they have none.
+	// PageTiers puts page blobs into the smallest tier that holds them unless a tier was set, as in
+	// premium accounts. Without it page blobs have no tier.
 	PageTiers bool
-	// Expiry lets blobs expire, as those of accounts with a hierarchical namespace can.
+	// Expiry lets blobs expire, as in accounts with a hierarchical namespace.
 	Expiry bool
 }
 
@@ -82,8 +82,8 @@ type Service struct {
 	parents parentCache
 }
 
-// New returns a Service. It panics if two rows of the table of operations can't be
-// told apart, which is a mistake in the program.
+// New returns a Service. It panics if one row of the table of operations hides another, which is a
+// mistake in the program.
 func New(o Options) *Service {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -110,8 +110,8 @@ func New(o Options) *Service {
 // Waiting returns how many requests wait for a lease.
 func (s *Service) Waiting() int { return s.queues.Len() }
 
-// StopWaiting sends the requests that wait for a lease to the server that will run next, with an answer after which
-// clients try again.
+// StopWaiting answers the requests that wait for a lease, now and later, so that their clients try
+// again and reach the next server.
 func (s *Service) StopWaiting() { s.queues.Stop() }
 
 // Serve answers one request.
@@ -125,8 +125,8 @@ func (s *Service) Serve(r *wire.Request) {
 		r.Operation = op.Name
 		err = (&call{Service: s, req: r, op: op}).serve()
 	} else if _, denied := s.authenticate(r); denied != nil {
-		// A request that could not be authenticated learns nothing, not even that its
-		// form is wrong.
+		// A client that is not authenticated learns nothing, not even that its request is
+		// malformed.
 		err = denied
 	}
 	if err != nil && r.Status == 0 {
@@ -151,7 +151,7 @@ func (c *call) serve() (err error) {
 	return c.op.serve(c)
 }
 
-// checkRequest judges what can be told from a request before its operation reads it.
+// checkRequest checks whatever can be checked before the operation reads the request.
 func (c *call) checkRequest() error {
 	if err := c.checkNames(); err != nil {
 		return err
@@ -164,8 +164,8 @@ func (c *call) checkRequest() error {
 	return c.req.CheckLength()
 }
 
-// checkNames refuses names that no container or blob can have. An operation that is the same for
-// every name passes over them.
+// checkNames refuses names that no container or blob can have, unless the operation answers every
+// name alike.
 func (c *call) checkNames() error {
 	if c.op.On.AnyLevel || c.req.Website || c.req.Level < wire.LevelContainer {
 		return nil
@@ -179,7 +179,7 @@ func (c *call) checkNames() error {
 	return nil
 }
 
-// authenticate finds out who sent a request.
+// authenticate returns the grant of a request.
 func (s *Service) authenticate(r *wire.Request) (auth.Grant, error) {
 	facts := &auth.Request{
 		Method:        r.Method,
@@ -224,8 +224,8 @@ func (s *Service) NewGUID() (id [16]byte) {
 	return id
 }
 
-// newGeneration returns the generation of a container that the request makes: random, so that no
-// other process gives out the same, and one for all runs of the transaction.
+// newGeneration returns the generation of a container that the request makes. It is random, so that
+// no other process uses the same, and it is the same in all runs of the transaction.
 func (c *call) newGeneration(container string) uint64 {
 	if gen, ok := c.generations[container]; ok {
 		return gen

@@ -55,7 +55,7 @@ func doGetServiceProperties(s *txn, _ *nothing) (*gotServiceProperties, error) {
 	return out, nil
 }
 
-// defaultProperties are those of an account whose settings were never made.
+// defaultProperties returns the properties of an account that has set none.
 func defaultProperties() *blob.ServiceProperties {
 	off := new(bool)
 	never := &blob.Retention{Enabled: off}
@@ -83,7 +83,7 @@ func (a *setServiceProperties) checkForm() error {
 	return a.Body.Check()
 }
 
-// websiteContainers returns the keys of the containers that settings may create.
+// websiteContainers returns the keys of the containers that a change of the settings may create.
 func websiteContainers(c *call) []kv.Key {
 	return []kv.Key{meta.ContainerKey(c.req.Account, blob.WebContainer), meta.ContainerKey(c.req.Account, blob.LogsContainer)}
 }
@@ -111,7 +111,7 @@ func doSetServiceProperties(s *txn, a *setServiceProperties) (*nothing, error) {
 	return &nothing{}, meta.PutServiceProperties(s.tx, s.req.Account, p)
 }
 
-// createSystemContainer creates a container that comes with a setting, unless there is one.
+// createSystemContainer creates a container that belongs to a setting, unless it exists.
 func (s *txn) createSystemContainer(name string) error {
 	c, err := meta.Container(s.r, s.req.Account, name)
 	if c != nil || err != nil {
@@ -120,8 +120,8 @@ func (s *txn) createSystemContainer(name string) error {
 	return meta.PutContainer(s.tx, s.req.Account, name, s.newContainer(name))
 }
 
-// Properties returns the settings of an account's Blob service, for those who act on
-// them before an operation runs; nil when none was ever made.
+// Properties returns the settings of an account's Blob service, for code that needs them before an
+// operation runs; nil if none was ever set.
 func (s *Service) Properties(ctx context.Context, account string) (p *blob.ServiceProperties, err error) {
 	err = s.DB.View(ctx, func(r kv.Reader) error {
 		p, err = meta.ServiceProperties(r, account)
@@ -130,8 +130,8 @@ func (s *Service) Properties(ctx context.Context, account string) (p *blob.Servi
 	return p, err
 }
 
-// DefaultVersion returns the version that serves requests that name none; "" when the
-// account has no opinion.
+// DefaultVersion returns the version that serves requests that name none; "" if the account has set
+// none.
 func (s *Service) DefaultVersion(ctx context.Context, account string) (wire.Version, error) {
 	p, err := s.Properties(ctx, account)
 	if p == nil || err != nil {
@@ -150,8 +150,8 @@ type statisticsXML struct {
 	LastSyncTime blob.Time `xml:"GeoReplication>LastSyncTime"`
 }
 
-// doGetStatistics tells of the secondary endpoint, and only there: it reads the same
-// store as the primary one, so it is never behind.
+// doGetStatistics describes the replication to the secondary endpoint, and answers only there. Both
+// endpoints read the same store, so the secondary is never behind.
 func doGetStatistics(s *txn, _ *nothing) (*statistics, error) {
 	if !s.req.Secondary {
 		return nil, fault.InvalidQuery("comp", "stats", "Statistics are those of the secondary endpoint.")

@@ -47,8 +47,8 @@ func (*putBlob) limit(v wire.Version) int64 {
 	return bySize(v, maxPutBlob, maxPutBlob2016, maxPutBlobOld)
 }
 
-// checkForm lets x-ms-blob-content-md5 guard the body as Content-MD5 does, and in its place where
-// both are sent (docs/reference/conditions-and-errors.md 4.1).
+// checkForm lets x-ms-blob-content-md5 guard the body as Content-MD5 does; it wins if both are sent
+// (docs/reference/conditions-and-errors.md 4.1).
 func (a *putBlob) checkForm() error {
 	if a.ContentLength != "" {
 		return fault.UnsupportedHeaderNamed("x-ms-blob-content-length", a.ContentLength)
@@ -134,7 +134,7 @@ type setProperties struct {
 	customerKey
 	scoped
 	textProperties
-	// ContentMD5 is stored as it comes, even if it is too short or too long to be an MD5
+	// ContentMD5 is stored as it is sent, even if it is too short or too long for an MD5
 	// (docs/reference/conditions-and-errors.md 4.1).
 	ContentMD5     []byte `header:"x-ms-blob-content-md5"`
 	Size           *int64 `header:"x-ms-blob-content-length"`
@@ -162,14 +162,14 @@ func (a *setProperties) record() blob.HTTPHeaders {
 	return h
 }
 
-// note notes that the request needs neither key nor scope, as only a new size touches what is
-// encrypted.
+// note notes that the request needs neither key nor scope unless it sets a size, since only a new
+// size changes encrypted content.
 func (a *setProperties) note(f *form) {
 	f.leavesContent = a.Size == nil && a.customerKey == customerKey{} && a.Scope == ""
 }
 
-// replaces tells whether the standard headers are to be replaced: when one is given,
-// and when nothing else is asked for.
+// replaces reports whether the standard headers are replaced: if one is given, or if the request
+// asks for nothing else.
 func (a *setProperties) replaces() bool {
 	h := a.record()
 	empty := h.ContentType+h.ContentEncoding+h.ContentLanguage+h.ContentDisposition+h.CacheControl == "" && h.ContentMD5 == nil

@@ -9,8 +9,8 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 )
 
-// useSnapshot is that of Snapshot Blob: it changes the blob, if at all, in a way that
-// its lease does not guard.
+// useSnapshot is the use of Snapshot Blob, which changes the blob, if at all, in a way that its
+// lease does not guard.
 var useSnapshot = use{lease: leaseReads, effect: blob.Writes}
 
 func historyOperations() []Operation {
@@ -40,8 +40,8 @@ func historyOperations() []Operation {
 	}
 }
 
-// failedSnapshots refuses, as something that no retry helps, to change more snapshots in one
-// transaction than fit (docs/facts/largest-transactions.md).
+// failedSnapshots turns the error for more snapshots than fit into one transaction into a failure
+// that clients do not retry (docs/facts/largest-transactions.md).
 func failedSnapshots(_ *call, err error) error {
 	if errors.Is(err, kv.ErrTooLarge) {
 		return &fault.Error{Code: fault.SnapshotCountExceeded, Cause: err}
@@ -81,7 +81,7 @@ func doSnapshot(s *txn, a *snapshotBlob) (*snapshotted, error) {
 		}
 	}
 	answer := &snapshotted{validators: validatorsOf(taken.Validators()), Snapshot: revisionID(s.now)}
-	answer.Encrypted = a.Metadata != nil // only then is anything written, as far as clients are told
+	answer.Encrypted = a.Metadata != nil // only then do clients see a write
 	answer.VersionID = revisionID(s.blob.VersionID)
 	return answer, s.putBlob(s.blob)
 }

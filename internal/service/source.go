@@ -27,14 +27,14 @@ import (
 // maxSourceURL is the longest URL of a source in bytes (docs/reference/operations.md 5).
 const maxSourceURL = 2 << 10
 
-// sourceURL is the URL of a copy's source, with the credentials that it may carry.
+// sourceURL is the URL of the source of a copy, which may hold credentials.
 type sourceURL struct {
 	*url.URL
 	query    query.Query
-	unusable error // why the query can't be one of this server; others may read it
+	unusable error // why this server can't read the query; another server may
 }
 
-// UnmarshalText reads an absolute URL with a host. All others are InvalidHeaderValue.
+// UnmarshalText reads an absolute URL with a host. Any other URL is InvalidHeaderValue.
 func (s *sourceURL) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	if err != nil || len(text) > maxSourceURL || !fetch.Readable(u) {
@@ -46,8 +46,8 @@ func (s *sourceURL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// shown returns the URL as everybody may see it: of the query only what names the
-// state of the blob, and no signature.
+// shown returns the URL without secrets: of the query it keeps only the parameter that names the
+// state of the blob.
 func (s *sourceURL) shown() string {
 	shown := *s.URL
 	shown.RawQuery = ""
@@ -59,8 +59,7 @@ func (s *sourceURL) shown() string {
 	return shown.String()
 }
 
-// copyFrom are the headers by which a request names a source, and says what state it
-// has to be in.
+// copyFrom holds the headers with the source of a copy and the conditions on the source.
 type copyFrom struct {
 	Source                  sourceURL     `header:"x-ms-copy-source,required"`
 	SourceIfMatch           string        `header:"x-ms-source-if-match"`
@@ -69,8 +68,8 @@ type copyFrom struct {
 	SourceIfUnmodifiedSince conditionDate `header:"x-ms-source-if-unmodified-since"`
 }
 
-func (a *copyFrom) wants() *wanted {
-	return &wanted{url: &a.Source, conditions: blob.Conditions{
+func (a *copyFrom) wantsAs(kind copyKind) *wanted {
+	return &wanted{kind: kind, url: &a.Source, conditions: blob.Conditions{
 		IfMatch:           a.SourceIfMatch,
 		IfNoneMatch:       a.SourceIfNoneMatch,
 		IfModifiedSince:   blob.Time(a.SourceIfModifiedSince),
@@ -78,10 +77,10 @@ func (a *copyFrom) wants() *wanted {
 	}}
 }
 
-// bearer is a token for reading a source.
+// bearer is a token for reading a source, with its scheme.
 type bearer string
 
-// UnmarshalText refuses all other schemes.
+// UnmarshalText refuses every scheme but Bearer.
 func (b *bearer) UnmarshalText(text []byte) error {
 	scheme, _, ok := strings.Cut(string(text), " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
@@ -91,66 +90,84 @@ func (b *bearer) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// sourceWording says how an operation words what is wrong with its source
-// (docs/reference/conditions-and-errors.md 2.3).
-type sourceWording uint8
+// copyKind is a kind of operation that reads a source. It decides what is read, whose credentials
+// count, and how a failure of the source is answered.
+type copyKind uint8
 
 const (
-	wordAsRead    sourceWording = iota // as CannotVerifyCopySource, with the status and the code of the read
-	wordAsPutBlob                      // the same, but a 412 is SourceConditionNotMet
-	wordAsCopy                         // an unmet condition is SourceConditionNotMet, a missing blob of the account BlobNotFound
+	kindRange       copyKind = iota // Put Block From URL and the like: a range becomes one block
+	kindPutBlob                     // Put Blob From URL: the content becomes the body of a new blob
+	kindCopyFromURL                 // Copy Blob From URL
+	kindCopy                        // Copy Blob
+	kindIncremental                 // Incremental Copy Blob: a snapshot of a page blob
 )
+
+// whole reports whether the source is copied as a blob, not only as bytes.
+func (k copyKind) whole() bool { return k >= kindCopyFromURL }
+
+// sharesGrant reports whether the grant of a request counts for a source in the same account too,
+// given the kind of its credential (docs/reference/authorization.md 4.7).
+func (k copyKind) sharesGrant(by auth.Kind) bool {
+	switch k {
+	case kindCopy, kindIncremental:
+		return by == auth.KindKey || by == auth.KindBearer
+	case kindRange, kindPutBlob:
+		return by == auth.KindBearer
+	}
+	return false
+}
+
+// conditionUnmet reports whether an unmet condition on the source is answered with
+// SourceConditionNotMet, given the status of the read. Otherwise it is answered with the failure
+// of the read (docs/reference/conditions-and-errors.md 2.3).
+func (k copyKind) conditionUnmet(status int) bool {
+	return k == kindCopy || k == kindPutBlob && status == http.StatusPreconditionFailed
+}
 
 // wanted is what a request asks of the source of a copy.
 type wanted struct {
+	kind       copyKind
 	url        *sourceURL
 	bearer     bearer
-	key        *encryption.Key // that it is encrypted with; nil for none
+	key        *encryption.Key // of the content; nil if it is not encrypted
 	conditions blob.Conditions
 	within     wire.Range
-	limit      int64      // bytes of the range
-	tags       bool       // its tags are wanted
-	guard      bodyHashes // hashes of the range
-	into       uint64     // generation of the container that a whole copy goes to
-	ownGrant   bool       // what the request itself is granted counts for a source in the same account
-	ownToken   bool       // the same, but of a request by key nothing counts (docs/reference/authorization.md 4.7)
-	archived   bool       // it may be in the archive
-	whole      bool       // the blob is copied as such
-	words      sourceWording
-	// incremental tells that a snapshot of a page blob is wanted, and last, unless it is nil,
-	// that only what differs from the one that was copied last is.
-	incremental bool
-	last        *blob.Incremental
+	limit      int64             // bytes of the range
+	guard      bodyHashes        // hashes of the range
+	tags       bool              // the tags are copied
+	archived   bool              // the source may be in the archive
+	into       uint64            // generation of the container that a whole copy goes to
+	last       *blob.Incremental // the snapshot that was copied last, for the difference; nil for none
 }
 
-// source is what a copy reads, as it was found.
+// source is the source of a copy, as it was found.
 type source struct {
 	*wanted
-	record  blob.Blob        // all that is known of it; Size is that of the whole blob, or -1
-	content io.ReadCloser    // the wanted range, or of runs each one once; nil if it need not be read
-	checked io.ReadCloser    // what the hashes are about, if content is not; else nil
-	shared  bool             // the copy can have the same stored bytes
-	length  int64            // of content; -1 if it is not known
-	at      *catalog.State   // nil if it is not in this store
-	body    *body            // the content once it was read; nil if it is shared
-	pages   []blob.PageRange // that content fills, where the source is a page blob of this store wanted as a whole
-	cleared []blob.PageRange // that are zero, and were not in what was copied last
-	blocks  []blob.Block     // all of them, where the source is in this store and wanted as a whole
+	record  blob.Blob        // as far as it is known; Size is the size of the whole blob, or -1
+	content io.ReadCloser    // the wanted range, or each stored run once; nil if it need not be read
+	checked io.ReadCloser    // the bytes to verify, if they are not those of content; else nil
+	shared  bool             // the copy can share the stored bytes
+	length  int64            // of content; -1 if unknown
+	at      *catalog.State   // nil if the source is not in this store
+	body    *body            // the content after it was read; nil if it is shared
+	pages   []blob.PageRange // to which content belongs; only of a page blob of this store that is copied as a whole
+	cleared []blob.PageRange // zero now, but not in the snapshot that was copied last
+	blocks  []blob.Block     // of a source in this store that is copied as a whole
 	offsets []int64          // of the blocks in content
 }
 
-// openSource finds the source that a request names, judges whether the request may read
-// it, and what it demands of it. Whoever gets the source closes its content.
+// openSource finds the source that a request names, and checks that the request may read it and
+// that its conditions are met. The caller closes the content.
 func (c *call) openSource(w *wanted) (*source, error) {
 	if !c.isOurs(w.url.URL) {
-		if w.incremental {
+		if w.kind == kindIncremental {
 			return nil, fault.InvalidSourceBlobURL
 		}
 		return c.openOutside(w)
 	}
 	t, err := wire.ParseTarget(w.url.Host, w.url.EscapedPath(), c.Addressing)
 	if t.Website {
-		return nil, fault.CannotVerifyCopySource // it has no blobs, and does not read credentials
+		return nil, fault.CannotVerifyCopySource // the website endpoint has no blobs and reads no credentials
 	}
 	if err == nil && t.Level == wire.LevelContainer {
 		t, err = t.InRoot()
@@ -161,9 +178,8 @@ func (c *call) openSource(w *wanted) (*source, error) {
 	return c.openLocal(t, w)
 }
 
-// isOurs tells whether a URL leads to this server: to the host that the request was
-// sent to, to an account of this server under any host name that carries it, or
-// to an address at which the server listens.
+// isOurs reports whether a URL leads to this server: to the host of the request, to a host name
+// with an account of this server, or to an address at which the server listens.
 func (c *call) isOurs(u *url.URL) bool {
 	host, port := strings.ToLower(u.Hostname()), u.Port()
 	own, ownPort := splitHost(c.req.Host)
@@ -192,13 +208,13 @@ func (c *call) isOurs(u *url.URL) bool {
 	return false
 }
 
-// sameIP tells whether a host is the literal of an address.
+// sameIP reports whether a host is the literal of an address.
 func sameIP(host string, at netip.Addr) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap() == at.Unmap()
 }
 
-// atPort tells whether the port of a URL is that of an address.
+// atPort reports whether a URL has the port of an address.
 func atPort(port string, at netip.AddrPort) bool { return samePort(port, strconv.Itoa(int(at.Port()))) }
 
 // splitHost returns name and port of a host, in lower case.
@@ -207,13 +223,14 @@ func splitHost(host string) (name, port string) {
 	return u.Hostname(), u.Port()
 }
 
-// samePort compares ports, of which an absent one may be that of either scheme.
+// samePort reports whether two ports may be the same; an absent port may be the default of either
+// scheme.
 func samePort(a, b string) bool {
 	standard := func(p string) bool { return p == "" || p == "80" || p == "443" }
 	return a == b || (a == "" || b == "") && standard(a) && standard(b)
 }
 
-// loopback tells whether a name is one of the machine itself.
+// loopback reports whether a host name stands for the machine itself.
 func loopback(host string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.Unmap().IsLoopback()
@@ -269,18 +286,11 @@ func pastOf(q query.Query) (past blob.Revision, err error) {
 	return at.ref().revision, nil
 }
 
-// sourceGrant returns what the request may do with the source.
+// sourceGrant returns the grant of the request for the source.
 func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 	if t.Account == c.req.Account && !w.url.query.Has("sig") && w.bearer == "" {
-		switch c.grant.Principal.Kind {
-		case auth.KindKey:
-			if w.ownGrant {
-				return c.grant, nil
-			}
-		case auth.KindBearer:
-			if w.ownGrant || w.ownToken {
-				return c.grant, nil
-			}
+		if w.kind.sharesGrant(c.grant.Principal.Kind) {
+			return c.grant, nil
 		}
 	}
 	facts := &auth.Request{
@@ -301,7 +311,7 @@ func (c *call) sourceGrant(t wire.Target, w *wanted) (auth.Grant, error) {
 	if w.bearer != "" {
 		facts.Header.Set("Authorization", string(w.bearer))
 	} else if w.url.Scheme == "https" {
-		// Nothing is sent, so nobody on the way can read it.
+		// The server reads its own store, so nothing is sent in plain text.
 		facts.TLS = true
 	}
 	read := &wire.Request{Request: c.req.Request, Received: c.req.Received, Target: t}
@@ -330,15 +340,15 @@ func (c *call) readSource(t wire.Target, past blob.Revision, w *wanted, fn func(
 	})
 }
 
-// missingSource words that there is no blob where the source should be.
+// missingSource returns the failure for a source that does not exist.
 func (c *call) missingSource(t wire.Target, w *wanted, why fault.Code) error {
-	if w.words == wordAsCopy && t.Account == c.req.Account {
+	if w.kind == kindCopy && t.Account == c.req.Account {
 		return fault.BlobNotFound
 	}
 	return refusedSource(why)
 }
 
-// judge holds what is known of a source against what is demanded of it.
+// judge checks the key, the state and the conditions of a source.
 func (f *source) judge(now blob.Time) error {
 	if err := (encryption.Use{KeyHash: f.record.KeyHash}).Check(encryption.Use{KeyHash: f.key.Hash()}); err != nil {
 		return refusedSource(err)
@@ -360,27 +370,27 @@ func (f *source) judge(now blob.Time) error {
 	if f.conditions.IfTags == nil || f.conditions.IfTags.Match(f.record.Tags) {
 		return nil
 	}
-	if f.words == wordAsCopy {
+	if f.kind == kindCopy {
 		return fault.ConditionNotMet
 	}
 	return f.unmet(fault.ConditionNotMet)
 }
 
-// unmet words the failure of the source's conditions, which is told as the read of a blob tells it.
+// unmet turns the failure of a condition on the source into the failure to answer.
 func (f *source) unmet(err error) error {
 	if err == nil {
 		return nil
 	}
 	e, _ := fault.Of(err)
-	if f.words == wordAsCopy || f.words == wordAsPutBlob && e.Status == http.StatusPreconditionFailed {
+	if f.kind.conditionUnmet(e.Status) {
 		return fault.SourceConditionNotMet
 	}
 	return refusedSource(err)
 }
 
-// open opens the wanted range, unless the copy can share what is stored.
+// open opens the wanted range, unless the copy can share the stored bytes.
 func (f *source) open(s *txn) error {
-	if f.incremental && f.record.Type != blob.PageBlob {
+	if f.kind == kindIncremental && f.record.Type != blob.PageBlob {
 		return fault.InvalidSourceBlobType
 	}
 	off, n, err := f.within.Clamp(f.record.Size)
@@ -391,10 +401,10 @@ func (f *source) open(s *txn) error {
 		return err
 	}
 	f.length = n
-	if f.whole && s.blob.Content.Paged {
+	if f.kind.whole() && s.blob.Content.Paged {
 		return f.openPages(s)
 	}
-	if f.whole {
+	if f.kind.whole() {
 		if f.blocks, err = s.committedBlocks(s.blob); err != nil {
 			return err
 		}
@@ -407,7 +417,7 @@ func (f *source) open(s *txn) error {
 		return err
 	}
 	f.content = &piped{stream: all}
-	if f.shared || !f.whole || f.record.Type != blob.BlockBlob {
+	if f.shared || !f.kind.whole() || f.record.Type != blob.BlockBlob {
 		return nil
 	}
 	once, err := f.runsOnce(s)
@@ -423,8 +433,8 @@ func (f *source) open(s *txn) error {
 	return once.openFirst()
 }
 
-// runsOnce returns a stream of the stored runs of the blocks, each of them once, however many blocks
-// have it.
+// runsOnce returns a stream of the stored runs of the blocks, each run once, however many blocks
+// share it.
 func (f *source) runsOnce(s *txn) (*stream, error) {
 	at := make(map[blob.Chunk]int64, len(f.blocks))
 	once := s.newStream(0)
@@ -443,7 +453,7 @@ func (f *source) runsOnce(s *txn) (*stream, error) {
 	return once, nil
 }
 
-// openPages opens the pages to be copied alone, one behind the other.
+// openPages opens only the pages to copy, one after the other.
 func (f *source) openPages(s *txn) error {
 	was, err := f.copiedLast(s)
 	if err != nil {
@@ -465,7 +475,7 @@ func (f *source) openPages(s *txn) error {
 		}
 		f.pages = append(f.pages, c.PageRange)
 		content.size += c.Len()
-		// What lies before is of no use any more.
+		// Extents before this change are not needed any more.
 		for len(is) > 0 && is[0].Range().End <= c.Start {
 			is = is[1:]
 		}
@@ -482,8 +492,8 @@ func (f *source) openPages(s *txn) error {
 	return content.openFirst()
 }
 
-// copiedLast returns the pages of the snapshot that was copied last, for the difference; nil
-// if all pages are wanted. Snapshots are copied in their order, and all of one blob.
+// copiedLast returns the pages of the snapshot that was copied last, for the difference; nil if all
+// pages are to be copied. Snapshots must be copied in order, and from the same blob.
 func (f *source) copiedLast(s *txn) ([]blob.PageExtent, error) {
 	last := f.last
 	switch {
@@ -508,21 +518,21 @@ func (f *source) copiedLast(s *txn) ([]blob.PageExtent, error) {
 	return meta.ExtentsIn(s.r, f.at.Generation, b.Content, blob.PageRange{End: b.Size})
 }
 
-// admit refuses what is too long to be copied.
+// admit refuses a source that is too long.
 func (f *source) admit(n int64) error {
 	switch {
 	case f.limit == 0 || n <= f.limit:
 		return nil
-	case f.whole:
+	case f.kind.whole():
 		return fault.CopySource(http.StatusConflict, fault.RequestBodyTooLarge,
 			"The source of the copy is longer than "+strconv.FormatInt(f.limit, 10)+" bytes.")
 	}
 	return fault.BodyTooLarge(f.limit)
 }
 
-// shareable tells whether the copy can have the same stored bytes: within a container
-// always, else if all of them are segments. An append blob goes on to grow, and so needs
-// a list of its own.
+// shareable reports whether the copy can share the stored bytes: within a container always, into
+// another one if all of them are in segments. An append blob goes on growing and needs a list of
+// its own.
 func (f *source) shareable() bool {
 	if f.record.Type != blob.BlockBlob {
 		return false
@@ -531,8 +541,8 @@ func (f *source) shareable() bool {
 	return f.at.Generation == f.into || !slices.ContainsFunc(f.blocks, inline)
 }
 
-// refusedSource wraps the failure of the read of a source as it is answered. What is the
-// server's own fault stays it.
+// refusedSource turns the failure to read a source into the failure to answer. An error of the
+// server stays as it is.
 func refusedSource(err error) error {
 	e, ok := fault.Of(err)
 	if !ok {
@@ -541,14 +551,14 @@ func refusedSource(err error) error {
 	return fault.CopySource(e.Status, e.Code, e.Message)
 }
 
-// piped reads a stream instead of having it written.
+// piped makes a reader of a stream, which only writes itself.
 type piped struct {
 	*stream
 	from  *io.PipeReader
 	ended chan struct{}
 }
 
-// Read starts to write the stream when it is first called.
+// Read starts writing the stream at its first call.
 func (p *piped) Read(b []byte) (int, error) {
 	if p.from == nil {
 		from, to := io.Pipe()
@@ -561,8 +571,8 @@ func (p *piped) Read(b []byte) (int, error) {
 	return p.from.Read(b)
 }
 
-// writeTo writes the stream. A panic, which no request would recover here, becomes the error of the
-// reader.
+// writeTo writes the stream. A panic becomes the error of the reader, because no handler recovers
+// it in this goroutine.
 func (p *piped) writeTo(w io.Writer) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// checkWorks judges whether the state that was loaded lets the operation work on it at all.
+// checkWorks checks that the operation works on the loaded state at all.
 func (s *txn) checkWorks() error {
 	if s.blob == nil || s.blob.Uncommitted {
 		return nil

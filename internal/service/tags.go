@@ -38,7 +38,7 @@ func (c *tagCondition) UnmarshalText(text []byte) error {
 	return err
 }
 
-// tagsHeader are the tags of a blob that is to be made.
+// tagsHeader holds the tags of a new blob.
 type tagsHeader blob.Tags
 
 // UnmarshalText reads form-encoded pairs.
@@ -48,8 +48,8 @@ func (h *tagsHeader) UnmarshalText(text []byte) error {
 	return err
 }
 
-// tagConditions are the conditions of operations on tags, which have names of their own
-// for what the others call If-Match and so on.
+// tagConditions holds the conditions of operations on tags, which have other names for If-Match and
+// so on.
 type tagConditions struct {
 	IfMatch           string        `header:"x-ms-blob-if-match"`
 	IfNoneMatch       string        `header:"x-ms-blob-if-none-match"`
@@ -84,7 +84,7 @@ type setTags struct {
 	Body blob.TagsBody `body:"xml,required"`
 }
 
-// checkForm refuses snapshots: their tags stay those of the moment.
+// checkForm refuses snapshots, whose tags never change.
 func (a *setTags) checkForm() error {
 	if a.Snapshot != 0 {
 		return fault.InvalidQuery("snapshot", blob.Time(a.Snapshot).Stamp(), "The tags of a snapshot can't be changed.")

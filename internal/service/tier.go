@@ -32,7 +32,7 @@ func (h *tierHeader) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// rehydratePriority is how soon a blob is to come out of the archive.
+// rehydratePriority is the priority with which a blob leaves the archive.
 type rehydratePriority string
 
 const (
@@ -89,12 +89,12 @@ func doSetTier(s *txn, a *setTier) (*tierSet, error) {
 	return answer, s.putBlob(s.blob)
 }
 
-// rehydration is how long a blob takes from the archive to another tier; with high priority it is
-// a tenth.
+// rehydration is how long it takes to move a blob out of the archive; with high priority a tenth of
+// it.
 const rehydration = time.Minute
 
-// rehydrate sets when the blob comes out of the archive: later only if it was not on its
-// way already.
+// rehydrate sets the time at which the blob leaves the archive. A blob that is leaving already is
+// never delayed.
 func (s *txn) rehydrate(t *blob.TierState, urgent bool) {
 	after := rehydration
 	if t.Urgent = t.Urgent || urgent; t.Urgent {
@@ -106,7 +106,7 @@ func (s *txn) rehydrate(t *blob.TierState, urgent bool) {
 	}
 }
 
-// checkTier judges whether a blob whose tier is old can be given another.
+// checkTier checks that the tier of a blob can change from old to tier.
 func checkTier(b *blob.Blob, old, tier blob.Tier) error {
 	switch {
 	case !tier.Fits(b.Type):
@@ -119,8 +119,8 @@ func checkTier(b *blob.Blob, old, tier blob.Tier) error {
 	return nil
 }
 
-// placeInTier gives a blob that is being made its tier. A blob that is replaced hands down
-// a tier that was set.
+// placeInTier sets the tier of a new blob. A blob that replaces another one inherits a tier that
+// was set.
 func (s *txn) placeInTier(b *blob.Blob, tier blob.Tier) error {
 	switch {
 	case tier != 0:
@@ -134,7 +134,7 @@ func (s *txn) placeInTier(b *blob.Blob, tier blob.Tier) error {
 	return nil
 }
 
-// tierShown are what reads tell of the tier of a blob.
+// tierShown describes the tier of a blob in the answer to a read.
 type tierShown struct {
 	Tier     blob.Tier `header:"x-ms-access-tier,since=2017-04-17"`
 	Inferred bool      `header:"x-ms-access-tier-inferred,since=2017-04-17"`
@@ -142,7 +142,7 @@ type tierShown struct {
 	Smart    blob.Tier `header:"x-ms-smart-access-tier,since=2026-06-06"`
 }
 
-// tierRead is the same for Get Blob, which tells it only to newer clients.
+// tierRead is the same for Get Blob, which sends it only to newer clients.
 type tierRead struct {
 	Tier     blob.Tier `header:"x-ms-access-tier,since=2026-10-06"`
 	Inferred bool      `header:"x-ms-access-tier-inferred,since=2026-10-06"`
@@ -150,7 +150,7 @@ type tierRead struct {
 	Smart    blob.Tier `header:"x-ms-smart-access-tier,since=2026-10-06"`
 }
 
-// tierHeaders are what Get Blob Properties tells.
+// tierHeaders holds the headers with the tier in Get Blob Properties.
 type tierHeaders struct {
 	tierShown
 	ArchiveStatus string            `header:"x-ms-archive-status,since=2017-04-17"`
@@ -181,7 +181,7 @@ func (s *txn) tierOf(b *blob.Blob) (h tierHeaders) {
 	return h
 }
 
-// appendTier appends what listings tell of the tier.
+// appendTier appends the elements that describe the tier in a listing.
 func (s *txn) appendTier(b []byte, r *blob.Blob) []byte {
 	h := s.tierOf(r)
 	if h.Tier == 0 {
@@ -204,8 +204,8 @@ func (s *txn) appendTier(b []byte, r *blob.Blob) []byte {
 	return b
 }
 
-// tierDates are the conditions of a deletion about when the tier was changed, which for a
-// blob whose tier nobody has set is when it was made.
+// tierDates holds the conditions of a deletion on the time of the last change of tier, which is the
+// time of creation if the tier was never set.
 type tierDates struct {
 	TierModifiedSince   conditionDate `header:"x-ms-access-tier-if-modified-since"`
 	TierUnmodifiedSince conditionDate `header:"x-ms-access-tier-if-unmodified-since"`

@@ -14,25 +14,25 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// txn is what the function of an operation works on: one resource within one
-// transaction, at one moment.
+// txn is one resource within one transaction, at one moment. The function of an operation works on
+// it.
 type txn struct {
 	*call
 	now       blob.Time
 	r         kv.Reader
-	tx        kv.Tx           // nil where nothing can be written
+	tx        kv.Tx           // nil if the transaction only reads
 	container *blob.Container // nil at the level of the service, or when missing
 	blob      *blob.Blob      // nil above the level of blobs, or when missing
-	revision  blob.Revision   // which state of the blob this is; zero for the current one
+	revision  blob.Revision   // the state of the blob; zero for the current one
 	entry     *catalog.Entry  // all that is stored under the name of the blob; nil above the level of blobs
 	lease     lease.Lease     // of the stored record of the container
 	freed     bool            // the lease of the container ends sooner than before
 	deleted   bool            // the container is deleted
-	key       *encryption.Key // that the blob's bytes are read with; nil if they are not encrypted
+	key       *encryption.Key // of the blob's bytes, for reading; nil if they are not encrypted
 }
 
-// view runs fn on one snapshot, with the resource loaded and the preconditions of the
-// request judged.
+// view runs fn on one snapshot, after loading the resource and checking the preconditions of the
+// request.
 func (c *call) view(ctx context.Context, fn func(*txn) error) error {
 	container, err := c.enclosing(ctx)
 	if err != nil {
@@ -47,8 +47,8 @@ func (c *call) view(ctx context.Context, fn func(*txn) error) error {
 	})
 }
 
-// rehearse runs fn as change would, and drops what it writes: it tells early, and
-// from the same rules, whether a change would be refused.
+// rehearse runs fn as change would, and drops its writes. It shows early, by the same rules,
+// whether the change would be refused.
 func (c *call) rehearse(ctx context.Context, fn func(*txn) error) error {
 	_, container, err := c.declare(ctx)
 	if err != nil {
@@ -69,10 +69,10 @@ type rehearsal struct{ kv.Reader }
 func (rehearsal) Put([]byte, []byte) error { return nil }
 func (rehearsal) Delete([]byte) error      { return nil }
 
-// declare returns the key that a change of the request's resource depends on. For a
-// blob it finds the container first: the key holds the container's generation, so
-// a change that races with the container's deletion ends where nobody looks. The
-// properties of the service are read beside it: they may change under the request.
+// declare returns the key that a change of the request's resource depends on. For a blob it finds
+// the container first: the key holds the generation of the container, so a change that races with
+// the deletion of the container writes where nothing is read. The properties of the service are
+// read beside it: they may change under the request.
 func (c *call) declare(ctx context.Context) (kv.Key, *blob.Container, error) {
 	switch c.req.Level {
 	case wire.LevelService:
@@ -87,7 +87,7 @@ func (c *call) declare(ctx context.Context) (kv.Key, *blob.Container, error) {
 	return meta.BlobKey(container.Generation, c.req.Blob), container, nil
 }
 
-// enclosing returns the container of the request's blob, nil above the level of blobs.
+// enclosing returns the container of the request's blob; nil above the level of blobs.
 func (c *call) enclosing(ctx context.Context) (*blob.Container, error) {
 	if c.req.Level != wire.LevelBlob {
 		return nil, nil
@@ -97,7 +97,7 @@ func (c *call) enclosing(ctx context.Context) (*blob.Container, error) {
 	return above.container, err
 }
 
-// enter loads the resource and judges the preconditions.
+// enter loads the resource and checks the preconditions.
 func (s *txn) enter() (err error) {
 	s.now = blob.TimeOf(s.r.Now())
 	if s.req.Level >= wire.LevelContainer && s.container == nil {
@@ -124,7 +124,7 @@ func (s *txn) enter() (err error) {
 	return nil
 }
 
-// load loads what is stored under the name of the blob.
+// load loads the states of the blob.
 func (s *txn) load() (err error) {
 	name := catalog.Name{
 		Account: s.req.Account, Container: s.req.Container, Generation: s.container.Generation, Blob: s.req.Blob,
@@ -206,7 +206,7 @@ func (s *txn) checkConditions(v blob.Validators, ignoreNoneAny bool) error {
 	return tellValidators(err, v)
 }
 
-// tellValidators makes the answer that a state is the one the client has say which that is.
+// tellValidators adds the validators to a 304, the answer that the client has the current state.
 func tellValidators(err error, v blob.Validators) error {
 	e, ok := fault.Of(err)
 	if !ok || e.Status != http.StatusNotModified {
@@ -217,7 +217,7 @@ func tellValidators(err error, v blob.Validators) error {
 	return e
 }
 
-// putBlob stores b as the state of the blob that was loaded.
+// putBlob stores b in place of the state that was loaded.
 func (s *txn) putBlob(b *blob.Blob) error {
 	if s.revision.IsZero() {
 		return s.entry.Put(b)
@@ -225,7 +225,7 @@ func (s *txn) putBlob(b *blob.Blob) error {
 	return s.entry.PutRevision(s.revision, b)
 }
 
-// putContainer stores the container's record, and keeps the index of leases.
+// putContainer stores the container's record and updates the index of leases.
 func (s *txn) putContainer(c *blob.Container) error {
 	if err := meta.PutContainer(s.tx, s.req.Account, s.req.Container, c); err != nil {
 		return err
@@ -233,7 +233,7 @@ func (s *txn) putContainer(c *blob.Container) error {
 	return s.indexLease(c.Lease)
 }
 
-// indexLease keeps the index of leases when the container is to have a lease.
+// indexLease updates the index of leases for the new lease of the container.
 func (s *txn) indexLease(l lease.Lease) error {
 	now := s.r.Now()
 	s.freed = s.freed || l.Left(now) < s.lease.Left(now)

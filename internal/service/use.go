@@ -5,31 +5,31 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// use says how an operation treats its container or blob. It decides the
-// preconditions, which one function judges for all (docs/reference/leases.md 8,
+// use describes how an operation treats its container or blob. It decides the preconditions, which
+// one function checks for all operations (docs/reference/leases.md 8,
 // docs/reference/conditions-and-errors.md 1).
 type use struct {
 	creates bool        // the resource may be missing
 	staged  bool        // a blob of uncommitted blocks alone counts as existing
-	lease   leaseUse    // what the resource's lease demands
+	lease   leaseUse    // what the lease of the resource demands
 	effect  blob.Effect // how conditional headers are judged
 	works   works       // on which blobs of limited use it works all the same
-	// target is the first version to which an unmet condition is ConditionNotMet; to those before,
-	// it is TargetConditionNotMet (docs/reference/conditions-and-errors.md 2.3).
+	// target is the first version for which an unmet condition is ConditionNotMet; before, it is
+	// TargetConditionNotMet (docs/reference/conditions-and-errors.md 2.3).
 	target wire.Version
 }
 
 type leaseUse uint8
 
 const (
-	leaseAside  leaseUse = iota // the operation does not look at the lease, or is about the lease itself
+	leaseAside  leaseUse = iota // the operation ignores the lease, or is about the lease itself
 	leaseReads                  // a lease ID that is sent must be valid
 	leaseWrites                 // while locked, the lease ID is needed
 	leaseCopies                 // the same, and the lease has to be infinite
 )
 
-// works is a set of the blobs of limited use that an operation works on. All other operations are
-// refused there, so that none forgets it.
+// works is a set of the blobs of limited use that an operation works on. Every other operation is
+// refused on such a blob, so that none can forget the check.
 type works uint8
 
 const (
@@ -61,7 +61,7 @@ func (u use) on(w works) use {
 	return u
 }
 
-// Words for what a use says, for documentation.
+// Words for the rules of a use, for documentation.
 var (
 	leaseRules = map[leaseUse]string{
 		leaseReads:  "a lease ID that is sent must be valid",
@@ -83,7 +83,7 @@ var (
 	}
 )
 
-// rules describes the use.
+// rules returns the rules of a use in words.
 func (u use) rules(ofBlob bool) (rules []string) {
 	if u.creates {
 		rules = append(rules, "the resource may be missing")

@@ -13,15 +13,15 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// readWebsite is all that the website endpoint does: it shows blobs to whoever asks. It has
-// no row in the table because nothing but the endpoint tells it apart.
+// readWebsite is the only operation of the website endpoint: it shows blobs to everybody. It has no
+// row in the table because only the endpoint selects it.
 var readWebsite = Operation{
 	Name: "Website_Read", Needs: auth.Permission{Name: "ReadWebsite", Open: true}, Use: useRead, Status: 200,
 	Retry: segment.ErrNotFound,
 	Run:   handle[webRead, webPage]((*call).readWebsite),
 }
 
-// webRead is a request to the website endpoint. Nothing that is not of HTTP counts.
+// webRead holds the arguments of a request to the website endpoint: standard HTTP headers only.
 type webRead struct {
 	dateConditions
 	IfMatch     string     `header:"If-Match"`
@@ -81,8 +81,8 @@ func (c *call) readWebsite() error {
 	return webPages.Write(c.req, c.op.Status, page)
 }
 
-// page returns what the site shows for the path of the request: a document, else the error
-// document, which is neither judged by conditions nor cut into ranges.
+// page returns what the site shows for the path of the request: a document, or else the error
+// document, to which conditions and ranges do not apply.
 func (s *txn) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
 	for _, name := range site.Documents(s.req.Blob) {
 		if err := s.find(name); err != nil {
@@ -99,7 +99,7 @@ func (s *txn) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
 		if _, refused := fault.Of(err); !refused {
 			return nil, err
 		}
-		s.blob = nil // it can't be shown
+		s.blob = nil // the error document can't be shown
 	}
 	if s.blob == nil {
 		return nil, fault.WebContentNotFound
@@ -111,7 +111,7 @@ func (s *txn) page(site *blob.StaticWebsite, a *webRead) (*webPage, error) {
 	return page, err
 }
 
-// find loads the current state of a blob that can be shown, nil if there is none.
+// find loads the current state of a blob that can be shown; nil if there is none.
 func (s *txn) find(name string) (err error) {
 	s.blob = nil
 	if blob.CheckBlobName(s.req.Container, name) != nil {
@@ -128,7 +128,7 @@ func (s *txn) find(name string) (err error) {
 	return checkArchived(b, s.now)
 }
 
-// show returns the blob that was found, or a range of it.
+// show returns the loaded blob, or a range of it.
 func (s *txn) show(r wire.Range) (*webPage, error) {
 	page := &webPage{validators: validatorsOf(s.blob.Validators()), contentHeaders: contentHeadersOf(&s.blob.HTTP)}
 	if s.req.Method == http.MethodHead {

@@ -10,7 +10,7 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// useGovern is that of operations that protect a blob: its lease has no say.
+// useGovern is the use of operations that protect a blob. The lease does not matter to them.
 var useGovern = use{effect: blob.Writes}
 
 func wormOperations() []Operation {
@@ -36,7 +36,7 @@ type policyDate blob.Time
 
 const untilHeader = "x-ms-immutability-policy-until-date"
 
-// UnmarshalText refuses what is no date.
+// UnmarshalText refuses text that is no date.
 func (d *policyDate) UnmarshalText(text []byte) error {
 	t, err := http.ParseTime(string(text))
 	if err != nil {
@@ -46,7 +46,7 @@ func (d *policyDate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// policyLocked is whether a policy can be taken back.
+// policyLocked is true for a locked policy, which can't be removed.
 type policyLocked bool
 
 // UnmarshalText reads the name of a mode.
@@ -58,14 +58,14 @@ func (l *policyLocked) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// worm are the headers by which a blob is protected as it is made.
+// worm holds the headers that protect a new blob.
 type worm struct {
 	PolicyUntil  policyDate   `header:"x-ms-immutability-policy-until-date"`
 	PolicyLocked policyLocked `header:"x-ms-immutability-policy-mode"`
 	LegalHold    bool         `header:"x-ms-legal-hold"`
 }
 
-// protect gives a blob that is being made what its request asks for.
+// protect sets the protection of a new blob that its request asks for.
 func (s *txn) protect(b *blob.Blob, a *worm) error {
 	if *a == (worm{}) {
 		return nil
@@ -83,7 +83,7 @@ func (s *txn) protect(b *blob.Blob, a *worm) error {
 	return s.setPolicy(b, blob.Immutability{Until: blob.Time(a.PolicyUntil), Locked: bool(a.PolicyLocked)})
 }
 
-// checkProtects refuses containers whose blobs can't be protected.
+// checkProtects refuses a container whose blobs can't be protected.
 func (s *txn) checkProtects() error {
 	if !s.container.VersionedWORM {
 		return fault.BlobOperationNotSupported
@@ -159,7 +159,7 @@ func doSetLegalHold(s *txn, a *setLegalHold) (*legalHoldSet, error) {
 	return &legalHoldSet{*a.Hold}, s.putBlob(s.blob)
 }
 
-// appendProtection appends what a listing is asked to tell.
+// appendProtection appends the elements about protection that a listing is asked to include.
 func (l *blobLister) appendProtection(b []byte, r *blob.Blob) []byte {
 	if l.with.policies && r.Policy.Until != 0 {
 		b = appendTime(b, "ImmutabilityPolicyUntilDate", r.Policy.Until)
