@@ -29,7 +29,7 @@ func BenchmarkList(b *testing.B) {
 	}{
 		{"plain", "", nil},
 		{"history", "&include=snapshots,versions,deleted", nil},
-		{"metadata", "&include=metadata", []string{"x-ms-meta-owner", "Günther & Söhne", "x-ms-meta-order", "4711"}},
+		{"metadata", "&include=metadata", []string{"x-ms-meta-owner", "Smith & Sons", "x-ms-meta-order", "4711"}},
 	} {
 		s.want(201, "", "PUT", "/"+row.name+"?restype=container", nil)
 		for i := range blobs {

@@ -85,16 +85,11 @@ func (s *txn) checkContainer(gated bool) error {
 	if s.req.Level != wire.LevelBlob {
 		return nil
 	}
-	var is *blob.Container
-	var err error
+	find := (*call).enclosing
 	if gated {
-		err = s.DB.View(s.ctx(), func(r kv.Reader) (err error) {
-			is, err = meta.Container(r, s.req.Account, s.req.Container)
-			return err
-		})
-	} else {
-		is, err = s.enclosing(s.ctx())
+		find = (*call).storedContainer
 	}
+	is, err := find(s.call, s.ctx())
 	switch {
 	case err != nil:
 		return err
@@ -105,4 +100,13 @@ func (s *txn) checkContainer(gated bool) error {
 		return errContainerChanged
 	}
 	return nil
+}
+
+// storedContainer returns the record of the request's container as it is stored now, nil for none.
+func (c *call) storedContainer(ctx context.Context) (is *blob.Container, err error) {
+	err = c.DB.View(ctx, func(r kv.Reader) (err error) {
+		is, err = meta.Container(r, c.req.Account, c.req.Container)
+		return err
+	})
+	return is, err
 }

@@ -40,7 +40,13 @@ func (c *call) loadParents(ctx context.Context) (parents, error) {
 	if ok {
 		return found, nil
 	}
-	err := c.DB.View(ctx, func(r kv.Reader) (err error) {
+	return c.readParents(ctx, name, changes)
+}
+
+// readParents reads the parents from the store, and keeps them unless something has changed since
+// changes was the count.
+func (c *call) readParents(ctx context.Context, name containerName, changes uint64) (found parents, err error) {
+	err = c.DB.View(ctx, func(r kv.Reader) (err error) {
 		if found.container, err = meta.Container(r, c.req.Account, c.req.Container); err != nil {
 			return err
 		}
