@@ -16,7 +16,7 @@ import (
 	"github.com/leasehold/leasehold/internal/durable"
 )
 
-// keyBytes is the size of account keys, that of the service.
+// keyBytes is the size of an account key, as on the real service.
 const keyBytes = 64
 
 func newAccount() *cobra.Command {
@@ -24,22 +24,22 @@ func newAccount() *cobra.Command {
 	var slot int
 	cmd := &cobra.Command{
 		Use:   "account",
-		Short: "List the accounts of a configuration, and renew their keys",
+		Short: "List the configured accounts and rotate their keys",
 		Args:  cobra.NoArgs,
 	}
 	list := &cobra.Command{
 		Use:     "list",
-		Short:   "List the accounts; no key is shown",
+		Short:   "List the accounts, without their keys",
 		Example: `  leasehold account list --config leasehold.toml`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return listAccounts(configFile, cmd.OutOrStdout()) },
 	}
 	rotate := &cobra.Command{
 		Use:   "rotate NAME",
-		Short: "Write a new key into one of the account's key files",
-		Long: `Write a new key into one of the account's key files. A running server takes it
-within a second, and refuses the key that was there. So: let all clients use the other
-key, renew this one, and let them use it.`,
+		Short: "Replace one of an account's keys",
+		Long: `Write a new random key into one of the account's key files. A running server picks it
+up within a second and refuses the old key from then on. To rotate without an outage:
+move all clients to the other key, rotate this one, and move them back.`,
 		Example: `  leasehold account rotate acct --config leasehold.toml --key 2`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,9 +48,9 @@ key, renew this one, and let them use it.`,
 	}
 	revoke := &cobra.Command{
 		Use:   "revoke-delegation-keys",
-		Short: "Make all user delegation keys worthless",
-		Long: `Put a new secret in the place of the one that user delegation keys are derived from,
-for all accounts of a data folder. A running server takes it within a second.`,
+		Short: "Revoke all user delegation keys",
+		Long: `Replace the secret from which the user delegation keys of a data folder are derived, for
+all its accounts. A running server picks it up within a second.`,
 		Example: `  leasehold account revoke-delegation-keys --data /srv/leasehold`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,7 +103,7 @@ func rotateKey(configFile, name string, slot int, out io.Writer) error {
 			continue
 		}
 		if slot < 1 || slot > len(c.KeyFiles) {
-			return fmt.Errorf("account %s has %d key files; renew one of them with --key N, and give keys files of their own to renew them",
+			return fmt.Errorf("account %s has %d key files: choose one with --key N; a key can be rotated only if it has a file of its own",
 				name, len(c.KeyFiles))
 		}
 		key := make([]byte, keyBytes)
@@ -112,9 +112,9 @@ func rotateKey(configFile, name string, slot int, out io.Writer) error {
 		if err := durable.Replace(path, base64.StdEncoding.EncodeToString(key)+"\n"); err != nil {
 			return &exitError{exitInternal, err}
 		}
-		fmt.Fprintf(out, "A new key is in %s. A running server takes it within a second, and refuses the old one.\n", path)
+		fmt.Fprintf(out, "%s has a new key. A running server picks it up within a second and refuses the old one.\n", path)
 		if len(c.KeyFiles) > 1 {
-			fmt.Fprintf(out, "When all clients use it, renew the other one with --key %d.\n", 3-slot)
+			fmt.Fprintf(out, "When all clients use the new key, rotate the other one with --key %d.\n", 3-slot)
 		}
 		return nil
 	}

@@ -16,13 +16,13 @@ import (
 	"github.com/leasehold/leasehold/internal/meta"
 )
 
-// exitDamaged is the exit status of a check that found damage.
+// exitDamaged is the exit status of a check that finds damage.
 const exitDamaged = 1
 
 const (
-	// maxFindings is how many findings of a kind are written.
+	// maxFindings is how many findings of each kind are printed.
 	maxFindings = 100
-	// progressEvery is how often a long check says where it is.
+	// progressEvery is the interval between two lines of progress.
 	progressEvery = 2 * time.Second
 )
 
@@ -31,16 +31,18 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Verify a data folder",
-		Long: `Verify a data folder that no server uses, such as a backup: every stored byte
-against its checksum, every record, all that records refer to, and the indexes.
+		Long: `Verify a data folder that no server is using, such as a backup: every stored byte
+against its checksum, every record, every reference between records, and the indexes.
+The folder is not changed.
 
-Each finding is a line. "damage" is something that is lost or wrong: restore the folder
-from a backup. "garbage" is what nothing refers to; it does no harm, and a server
-removes it in time. "unreachable" is a blob whose name no request can have, which an
-earlier version stored: to be rid of it, copy what else is in its container and delete
-the container. The folder is not changed.
+Each finding is one line:
+  damage       data is lost or wrong; restore the folder from a backup
+  garbage      nothing refers to it any more; harmless, a server removes it in time
+  unreachable  a blob stored by an earlier version under a name that no request can
+               have; to remove it, copy the other blobs of its container elsewhere and
+               delete the container
 
-The exit status is 0 if there is no damage, 1 if there is, 70 if it can't be told.`,
+The exit status is 0 without damage, 1 with damage, 70 if the check could not finish.`,
 		Example: `  leasehold check --data ./store`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,7 +56,7 @@ The exit status is 0 if there is no damage, 1 if there is, 70 if it can't be tol
 	return cmd
 }
 
-// check verifies a data folder and writes what it finds.
+// check verifies a data folder and prints its findings.
 func check(ctx context.Context, path string, out, progress io.Writer) error {
 	f, err := datadir.Take(path)
 	if err != nil {
@@ -64,7 +66,7 @@ func check(ctx context.Context, path string, out, progress io.Writer) error {
 	r := &checkReport{out: out, progress: progress, last: time.Now()}
 	sum, err := r.run(ctx, f)
 	if err != nil {
-		return &exitError{exitInternal, fmt.Errorf("the check of %s did not end: %w", path, err)}
+		return &exitError{exitInternal, fmt.Errorf("the check of %s could not finish: %w", path, err)}
 	}
 	fmt.Fprintf(out, "%d containers, %d blobs, %d segments; damage: %d, garbage: %d\n",
 		sum.Containers, sum.Blobs, sum.Segments, r.damage, r.garbage)
@@ -74,12 +76,12 @@ func check(ctx context.Context, path string, out, progress io.Writer) error {
 	return nil
 }
 
-// checkReport writes what a check finds and how far it is.
+// checkReport prints the findings and the progress of a check.
 type checkReport struct {
 	out, progress   io.Writer
 	damage, garbage int
 	unreachable     int
-	last            time.Time // of a word on progress
+	last            time.Time // of the latest line of progress
 }
 
 func (r *checkReport) found(f meta.Finding) {
@@ -93,7 +95,7 @@ func (r *checkReport) found(f meta.Finding) {
 	case *count <= maxFindings:
 		fmt.Fprintf(r.out, "%s: %s\n", word, strings.ReplaceAll(f.Text, "\n", " "))
 	case *count == maxFindings+1:
-		fmt.Fprintf(r.out, "%s: more, which are only counted\n", word)
+		fmt.Fprintf(r.out, "%s: further findings are counted but not shown\n", word)
 	}
 }
 
@@ -104,8 +106,8 @@ func (r *checkReport) at(what string, done int) {
 	}
 }
 
-// run checks the key-value store below the records, then the records. A store that can't
-// be opened is damage, unless that is a matter of permissions.
+// run checks the key-value store, then the records in it. A store that can't be opened counts as damage, unless permissions are
+// to blame.
 func (r *checkReport) run(ctx context.Context, f *datadir.Folder) (meta.Checked, error) {
 	var none meta.Checked
 	if missing, err := engines.MissingKV(f.KV()); err != nil || missing != "" {
@@ -136,7 +138,7 @@ func (r *checkReport) run(ctx context.Context, f *datadir.Folder) (meta.Checked,
 	return c.Run(ctx)
 }
 
-// verify has the engine check what is below the records, if it can.
+// verify has the engine check its own files, if it can.
 func verify(ctx context.Context, db kv.DB) error {
 	v, ok := db.(kv.Verifier)
 	if !ok {

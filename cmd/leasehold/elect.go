@@ -13,10 +13,10 @@ func newElect() *cobra.Command {
 	f := &lockFlags{}
 	cmd := &cobra.Command{
 		Use:   "elect TARGET -- COMMAND [ARG...]",
-		Short: "Run a command whenever this process is elected leader",
+		Short: "Run a command for each term as elected leader",
 		Long: `Campaign for the lease of a blob or container, run a command for each term of leadership, and campaign
-again after a loss. The command is treated as by lock. The election ends when the command ends by itself,
-with its exit status, or when this process is told to stop.
+again after losing the lease. Each command runs as under lock. The election ends when a command ends by
+itself, with the exit status of the command, or when this process is told to stop.
 
 ` + targetHelp,
 		Example: `  leasehold elect jobs/leader --create --describe "$(hostname)" -- ./serve-as-leader.sh`,

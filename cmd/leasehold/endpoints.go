@@ -23,10 +23,10 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// off is the address of a listener that is not wanted.
+// off is the address that disables a listener.
 const off = "off"
 
-// Where a server of development listens, unless something else does already.
+// The default addresses of a development server. Any free port replaces one that is taken.
 const (
 	devTLSListen       = "127.0.0.1:10443"
 	devIdentityListen  = "127.0.0.1:10444"
@@ -34,19 +34,19 @@ const (
 	devProxyListen     = "127.0.0.1:10446"
 )
 
-// endpoints are the listeners of a server, and the small servers on some of them.
+// endpoints holds the listeners of a server, and the auxiliary servers on some of them.
 type endpoints struct {
 	plain, secure, website, managed, authority, proxy, ops net.Listener
-	exit                                                   *tunnel.Exit // for blobs, of the proxy
+	exit                                                   *tunnel.Exit // where the proxy delivers HTTPS connections
 	tunneled                                               net.Listener // exit with TLS; nil without a proxy
-	plainExit                                              *tunnel.Exit // for blobs over plain HTTP, of the proxy
+	plainExit                                              *tunnel.Exit // where the proxy delivers plain HTTP connections
 
 	servers []*http.Server
 	trust   certificate.TrustFiles // empty without a local authority
 	header  string                 // of the managed-identity endpoint
 }
 
-// all returns the listeners of the server of blobs and websites.
+// all returns the listeners that serve blobs and websites.
 func (e *endpoints) all() []net.Listener {
 	all := e.blob()
 	if e.website != nil {
@@ -68,7 +68,7 @@ func (e *endpoints) blob() (all []net.Listener) {
 	return all
 }
 
-// addresses returns the addresses of the listeners that serve blobs, but for the proxy's, which has none.
+// addresses returns the addresses of the listeners that serve blobs. The proxy's has none of its own.
 func (e *endpoints) addresses() (all []netip.AddrPort) {
 	for _, l := range e.blob() {
 		if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
@@ -78,20 +78,20 @@ func (e *endpoints) addresses() (all []netip.AddrPort) {
 	return all
 }
 
-// Close ends the small servers and closes what listens.
+// Close stops the auxiliary servers and closes every listener.
 func (e *endpoints) Close() {
 	for _, s := range e.servers {
 		s.Close()
 	}
 	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy, e.ops, e.tunneled} {
 		if l != nil {
-			l.Close() // for the second time, unless something failed on the way
+			l.Close() // usually closed already; not after a failed start
 		}
 	}
 }
 
-// listen opens a listener for an address; nil for one that is off. An address that was
-// not asked for gives way to any free port.
+// listen opens a listener, or returns nil for the address off. If no address was given it uses the fallback, or any free port if the
+// fallback is taken.
 func listen(flag, address, fallback string) (net.Listener, error) {
 	if address == off || address == "" && fallback == "" {
 		return nil, nil
@@ -115,12 +115,12 @@ func onLoopback(flag string, l net.Listener) error {
 		return nil
 	}
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
-		return fmt.Errorf("--%s %v: other machines could reach it, and it speaks plain HTTP; use a loopback address", flag, l.Addr())
+		return fmt.Errorf("--%s %v: other machines could reach this plain HTTP listener; use a loopback address", flag, l.Addr())
 	}
 	return nil
 }
 
-// fallback is where a listener of --dev goes if nothing is said about it.
+// fallback returns the address of a --dev listener that has no flag.
 func (o *serveOptions) fallback(address string) string {
 	switch {
 	case !o.dev:
@@ -131,13 +131,13 @@ func (o *serveOptions) fallback(address string) string {
 	return address
 }
 
-// issues tells whether tokens are issued here.
+// issues reports whether this server issues tokens.
 func (o *serveOptions) issues() bool {
 	on := func(address string) bool { return address != off && (address != "" || o.dev) }
 	return on(o.identityListen) || on(o.authorityListen)
 }
 
-// open opens all listeners and starts the small servers.
+// open opens all listeners and starts the auxiliary servers.
 func open(o *serveOptions, c *config.Live, log *slog.Logger) (_ *endpoints, err error) {
 	e := &endpoints{}
 	defer func() {
@@ -179,7 +179,7 @@ func open(o *serveOptions, c *config.Live, log *slog.Logger) (_ *endpoints, err 
 	return e, nil
 }
 
-// secureAll puts TLS on the listeners that need it.
+// secureAll adds TLS to the listeners that need it.
 func (e *endpoints) secureAll(o *serveOptions, c *config.Live) error {
 	if e.secure == nil && (o.http2 || o.selfSigned || o.tlsCert != "") {
 		return errors.New("--http2, --tls-self-signed and --tls-cert are for HTTPS: name an address with --tls-listen")
@@ -233,8 +233,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *config.Live) error {
 	return nil
 }
 
-// hostNames are the names under which the server is reached by those who trust the
-// local authority.
+// hostNames returns the names in certificates of the local authority.
 func hostNames(c *config.Live) []string {
 	var names []string
 	for _, a := range c.Accounts() {
@@ -245,23 +244,23 @@ func hostNames(c *config.Live) []string {
 	return append(names, config.PublicAuthorities...)
 }
 
-// hasSite tells whether a host name is that of the website of an account: with or without
-// a zone, which nobody knows beforehand.
+// hasSite reports whether a host name belongs to the website of an account, with or without a zone. The zone can't be known
+// beforehand, so such names can't be listed.
 func hasSite(c *config.Live, host string) bool {
 	t, err := wire.ParseTarget(host, "/", nil)
 	return err == nil && t.Website && c.Account(t.Account) != nil
 }
 
-// Limits of the small servers.
+// Limits of the auxiliary servers.
 const (
 	smallTimeout = 30 * time.Second
 	smallHeader  = 32 << 10 // bytes
-	// smallConnections is how many connections those have that only hand out tokens or metrics:
-	// who asks is soon done. Others wait.
+	// smallConnections bounds the connections of a server that only hands out tokens or metrics. Requests are short, so further
+	// clients wait.
 	smallConnections = 256
 )
 
-// start runs a small server on a listener.
+// start runs an auxiliary server on a listener.
 func (e *endpoints) start(l net.Listener, h http.Handler, timeout time.Duration, log *slog.Logger) {
 	s := &http.Server{
 		Handler: h, ReadHeaderTimeout: smallTimeout, ReadTimeout: timeout, WriteTimeout: timeout, IdleTimeout: smallTimeout, MaxHeaderBytes: smallHeader,
@@ -299,8 +298,8 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 	e.start(t.Front(e.proxy), t, 0, log)
 }
 
-// publicRoutes returns the routes of the public names of the service, which lead to where r does. Clients of the Data Lake ask the
-// third name first; the server's refusal sends them to the first.
+// publicRoutes returns a route like r for each public name of the service. Data Lake clients try the dfs name first; the server's
+// refusal sends them to the blob name.
 func publicRoutes(r tunnel.Route) (all []tunnel.Route) {
 	for _, suffix := range publicSuffixes {
 		r.Host = "*" + suffix
@@ -309,7 +308,7 @@ func publicRoutes(r tunnel.Route) (all []tunnel.Route) {
 	return all
 }
 
-// authorityRoutes returns the routes of the names of the local authority and the public one.
+// authorityRoutes returns the routes for the names of the local and the public authority.
 func authorityRoutes(target string) []tunnel.Route {
 	all := []tunnel.Route{{Host: config.AuthorityHost, Target: target}}
 	for _, host := range config.PublicAuthorities {
@@ -318,7 +317,7 @@ func authorityRoutes(target string) []tunnel.Route {
 	return all
 }
 
-// reach returns the address by which this machine reaches a listener.
+// reach returns the address at which this machine reaches a listener.
 func reach(l net.Listener) string {
 	host, port, err := net.SplitHostPort(l.Addr().String())
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {

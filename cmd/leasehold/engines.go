@@ -10,7 +10,7 @@ import (
 	"github.com/leasehold/leasehold/internal/segment/disk"
 )
 
-// engines are the engines of every data folder. Another one is put in here, and nowhere else.
+// engines opens the stores of every data folder. No other code names an engine.
 var engines = &datadir.Engines{
 	OpenKV: func(dir string, o datadir.KVOptions) (kv.DB, error) {
 		p := &pebble.Options{Logger: o.Log, OnFatal: o.OnFatal}

@@ -25,22 +25,21 @@ func newEnv() *cobra.Command {
 	o := &envOptions{}
 	cmd := &cobra.Command{
 		Use:   "env",
-		Short: "Print the environment that points programs at the running server",
-		Long: `Print the environment that points the programs of a shell at the server that
-runs on a data folder, as lines for the shell.
+		Short: "Print shell variables that point programs at the running server",
+		Long: `Print export lines that point the programs of a shell at the server that runs on a
+data folder.
 
-Programs with the default Azure credential then get their tokens from the server and
-reach it as https://ACCOUNT.blob.core.windows.net, through its proxy. That proxy leads
-nowhere else: with it, the programs of the shell reach nothing on the internet.
-The lines hold secrets that end with the server.
+Programs that use the default Azure credential then get tokens from the server, and reach
+it as https://ACCOUNT.blob.core.windows.net through its proxy. The proxy leads nowhere
+else: until the variables are unset, programs of the shell can't reach the internet.
+The lines contain secrets that are valid until the server stops.
 
-With --service-principal, OpenTofu and Terraform find the principal too, for state that is
-kept in a container with use_azuread_auth: the ARM_ variables are set. Other ARM_
-variables that name credentials or a cloud are unset.
+With --service-principal the ARM_ variables are set, too, so that OpenTofu and Terraform
+can keep state in a container with use_azuread_auth. Other ARM_ variables for credentials
+or clouds are unset.
 
-Java gets a trust store, with the certificates that the system trusts and that of the
-server, in the place of its own, and the proxy, by options that are added to those in
-JAVA_TOOL_OPTIONS. Java prints them at each start.`,
+For Java, options are added to JAVA_TOOL_OPTIONS: the proxy, and a trust store that holds
+the system's certificates and the server's. Java prints these options at each start.`,
 		Example: `  eval "$(leasehold env)"
   eval "$(leasehold env --service-principal)"
   eval "$(leasehold env --no-proxy)"         # connection string and tokens only`,
@@ -48,10 +47,10 @@ JAVA_TOOL_OPTIONS. Java prints them at each start.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return printEnv(o, cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.data, "data", "", "data `folder` of the server; that of serve --dev if absent")
+	f.StringVar(&o.data, "data", "", "data `folder` of the server; default: the folder of serve --dev")
 	f.StringVar(&o.account, "account", config.DevAccount, "`name` of the account")
-	f.BoolVar(&o.noProxy, "no-proxy", false, "leave out the proxy")
-	f.BoolVar(&o.servicePrincipal, "service-principal", false, "let programs be a service principal in place of a managed identity")
+	f.BoolVar(&o.noProxy, "no-proxy", false, "leave the proxy out")
+	f.BoolVar(&o.servicePrincipal, "service-principal", false, "have programs sign in as a service principal instead of a managed identity")
 	return cmd
 }
 
@@ -74,7 +73,7 @@ func printEnv(o *envOptions, out io.Writer) error {
 	return nil
 }
 
-// environment returns the lines for the shell.
+// environment returns the export lines.
 func (s *runState) environment(o *envOptions) (lines []string, err error) {
 	if err := config.CheckAccountName(o.account); err != nil {
 		return nil, err
@@ -97,7 +96,7 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 		"AZURE_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT", "AZURE_TOKEN_CREDENTIALS")
 	switch {
 	case o.servicePrincipal && (s.Authority == "" || s.Client == "" || s.Proxy == "" || o.noProxy):
-		return nil, errors.New("a service principal needs the proxy and the authority of serve --dev")
+		return nil, errors.New("--service-principal needs the proxy and the authority of serve --dev")
 	case o.servicePrincipal:
 		set("AZURE_AUTHORITY_HOST", "https://"+config.AuthorityHost)
 		set("AZURE_TENANT_ID", identity.ADFS)
@@ -123,7 +122,7 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 	if s.Proxy != "" && s.Secure != "" && !o.noProxy {
 		java["https.proxyHost"], java["https.proxyPort"], _ = net.SplitHostPort(s.Proxy)
 		java["http.proxyHost"], java["http.proxyPort"] = java["https.proxyHost"], java["https.proxyPort"]
-		java["http.nonProxyHosts"] = "localhost|127.*|[::1]" // what Java does by itself, but not the SDK
+		java["http.nonProxyHosts"] = "localhost|127.*|[::1]" // Java's own default, which the SDK does not apply
 		for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
 			set(name, "http://"+s.Proxy)
 		}
@@ -136,5 +135,5 @@ func (s *runState) environment(o *envOptions) (lines []string, err error) {
 	return lines, nil
 }
 
-// quote writes a value so that a shell takes it as it is.
+// quote returns a value as one word of a POSIX shell.
 func quote(value string) string { return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" }

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// publicSuffixes are the names of the real service, which nobody else can let point to this machine.
+// publicSuffixes are the domains of the real service. Nobody else can point a name below them at this machine.
 var publicSuffixes = []string{".blob.core.windows.net", ".web.core.windows.net", ".dfs.core.windows.net"}
 
-// servedHost returns what tells the host names under which a server of development answers. Its key is known to everybody, so a page
-// in a browser of this machine could have everything, if the name of its site may lead here: only names are served that
-// no other site can have.
+// servedHost returns a function that reports whether a development server answers under a host name. Everybody knows the key of
+// such a server, so a web page whose site name is made to resolve to this machine could read and write everything. Therefore only
+// names that no other site can have are served.
 func (o *serveOptions) servedHost() func(host string) bool {
 	allowed := make([]string, len(o.hosts))
 	for i, host := range o.hosts {
@@ -24,7 +24,7 @@ func (o *serveOptions) servedHost() func(host string) bool {
 	all := slices.Contains(allowed, "*")
 	return func(host string) bool {
 		if _, err := netip.ParseAddr(host); err == nil {
-			return true // no name, so nothing leads it elsewhere
+			return true // an address, which no DNS record can redirect
 		}
 		below := func(suffix string) bool { return strings.HasSuffix(host, suffix) }
 		return all || host == "localhost" || below(".localhost") || slices.Contains(allowed, host) || slices.ContainsFunc(publicSuffixes, below)

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// javaOptions names the variable with options that every Java virtual machine takes.
+// javaOptions names the variable whose options every Java virtual machine applies.
 const javaOptions = "JAVA_TOOL_OPTIONS"
 
-// javaWord is one option in that variable: white space parts them unless it is quoted.
+// javaWord matches one option of the variable. White space separates options unless it is quoted.
 var javaWord = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+`)
 
-// withProperties puts system properties behind options of the virtual machine, in the place
-// of those of the same names. All other options stay.
+// withProperties appends system properties to the options of a virtual machine, replacing properties of the same names.
 func withProperties(options string, properties map[string]string) string {
 	var words []string
 	for _, word := range javaWord.FindAllString(options, -1) {
@@ -29,8 +28,7 @@ func withProperties(options string, properties map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// quoteJava writes an option so that the virtual machine takes it as it is. There is no way
-// to write one with quotes of both kinds.
+// quoteJava quotes an option for the variable. An option with quotes of both kinds can't be expressed.
 func quoteJava(word string) string {
 	switch {
 	case !strings.ContainsAny(word, " \t\n\"'"):

@@ -14,7 +14,7 @@ import (
 	"github.com/leasehold/leasehold/internal/guard"
 )
 
-// keeper runs a command within a lock, under a guard.
+// keeper runs a command under a guard while a lock is held.
 type keeper struct {
 	grace   time.Duration
 	target  hold.Target
@@ -26,7 +26,7 @@ type keeper struct {
 	failure error // of the last renewal; nil after a success
 }
 
-// event moves the deadline of the guard when the lease was renewed.
+// event moves the deadline of the guard after each renewal.
 func (k *keeper) event(e hold.Event) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -41,15 +41,15 @@ func (k *keeper) event(e hold.Event) {
 	}
 }
 
-// deadline returns when a lock ends if it is not renewed. The two readings are in the order in which the result can only
-// be too early.
+// deadline returns the moment at which a lock ends unless it is renewed. The order of the two readings makes an error err on the
+// early side.
 func deadline(l *hold.Lock) guard.Moment {
 	now := guard.Now()
 	at, _ := l.Deadline()
 	return now.Add(time.Until(at))
 }
 
-// run runs the command as long as a lock is held. The command and its descendants are gone when it returns.
+// run runs the command while a lock is held. When it returns the command and its descendants are gone.
 func (k *keeper) run(l *hold.Lock) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, guard.PassedOn...)
@@ -95,11 +95,11 @@ func (k *keeper) start(l *hold.Lock) (*guard.Guard, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.lock, k.guard = l, g
-	g.Extend(deadline(l)) // it may have been renewed meanwhile
+	g.Extend(deadline(l)) // the lease may have been renewed meanwhile
 	return g, nil
 }
 
-// follow passes signals on to a command, and ends the command with its lock, until over is closed.
+// follow passes signals on to a command and ends the command when its lock ends. It returns once over is closed.
 func follow(l *hold.Lock, g *guard.Guard, signals <-chan os.Signal, over <-chan struct{}) {
 	for ended := l.Context().Done(); ; {
 		select {
@@ -118,7 +118,7 @@ func follow(l *hold.Lock, g *guard.Guard, signals <-chan os.Signal, over <-chan 
 	}
 }
 
-// loss says why the command was ended. The lock itself may not have ended yet: the guard acts a grace before.
+// loss returns the reason why the guard ended the command. The lock itself may still be held: the guard acts one grace earlier.
 func (k *keeper) loss(l *hold.Lock) error {
 	if cause := context.Cause(l.Context()); cause != nil {
 		if errors.Is(cause, hold.ErrLost) {
@@ -126,7 +126,7 @@ func (k *keeper) loss(l *hold.Lock) error {
 		}
 		return fmt.Errorf("%w: %w", hold.ErrLost, cause)
 	}
-	const late = "it was not renewed in time, and the command was ended before someone else could have it"
+	const late = "the lease was not renewed in time, so the command was ended before someone else could acquire it"
 	if k.failure != nil {
 		return fmt.Errorf("%w: %s: %w", hold.ErrLost, late, k.failure)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/leasehold/leasehold/hold"
 )
 
-// leaseFlags are the flags of the lease commands; each command has those it needs.
+// leaseFlags holds the flags of the lease commands. Each command registers a subset.
 type leaseFlags struct {
 	duration string
 	proposed string
@@ -31,7 +31,7 @@ type leaseFlags struct {
 func newLease() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lease",
-		Short: "Acquire, renew, change, release, break and look at leases",
+		Short: "Acquire, renew, change, release, break, show and list leases",
 		Long:  "Work with leases of blobs and containers, on Leasehold or on Azure.\n\n" + targetHelp,
 		Example: `  ID=$(leasehold lease acquire jobs/nightly --duration 60s --create)
   leasehold lease renew jobs/nightly --id "$ID"
@@ -44,7 +44,7 @@ func newLease() *cobra.Command {
 	return cmd
 }
 
-// leaseCommand makes a command that works on one target.
+// leaseCommand returns a command for one target.
 func leaseCommand(use, short, example string, run func(*cobra.Command, *hold.Client) error) *cobra.Command {
 	return &cobra.Command{
 		Use:     use + " TARGET",
@@ -66,7 +66,7 @@ func leaseCommand(use, short, example string, run func(*cobra.Command, *hold.Cli
 	}
 }
 
-// leaseDuration reads a length of lease: "infinite", or 15s to 60s.
+// leaseDuration parses the duration of a lease: "infinite", or 15s to 60s.
 func leaseDuration(text string) (time.Duration, error) {
 	if text == "infinite" || text == "-1" {
 		return hold.Infinite, nil
@@ -112,10 +112,10 @@ func newAcquire() *cobra.Command {
 			return nil
 		})
 	fl := cmd.Flags()
-	fl.StringVar(&f.duration, "duration", "30s", "length of the lease: 15s to 60s, or infinite")
-	fl.StringVar(&f.proposed, "proposed-id", "", "ID the lease shall have (a GUID)")
-	fl.DurationVar(&f.wait, "wait", 0, "how long to wait for a lease that someone else holds; 0: not at all")
-	fl.BoolVar(&f.create, "create", false, "make an empty blob, or the container, if there is none")
+	fl.StringVar(&f.duration, "duration", "30s", "duration of the lease: 15s to 60s, or infinite")
+	fl.StringVar(&f.proposed, "proposed-id", "", "ID for the lease (a GUID)")
+	fl.DurationVar(&f.wait, "wait", 0, "how long to wait while someone else holds the lease; 0: not at all")
+	fl.BoolVar(&f.create, "create", false, "create the container and an empty blob if they are missing")
 	return cmd
 }
 
@@ -169,7 +169,7 @@ func newRelease() *cobra.Command {
 
 func newBreak() *cobra.Command {
 	f := &leaseFlags{}
-	cmd := leaseCommand("break", "Break a lease, whoever holds it, and print when it is free", `  leasehold lease break jobs/nightly --period 0s --yes`,
+	cmd := leaseCommand("break", "Break a lease, whoever holds it, and print how long it still lasts", `  leasehold lease break jobs/nightly --period 0s --yes`,
 		func(cmd *cobra.Command, c *hold.Client) error {
 			if err := confirm(cmd, c, f.yes); err != nil {
 				return err
@@ -188,13 +188,12 @@ func newBreak() *cobra.Command {
 			return status(err)
 		})
 	fl := cmd.Flags()
-	fl.DurationVar(&f.period, "period", 0, "how long the holder keeps the lease, 0s to 60s; default: its remaining time, or 0 for an infinite one")
-	fl.BoolVar(&f.yes, "yes", false, "do not ask for the name")
+	fl.DurationVar(&f.period, "period", 0, "how much longer the holder keeps the lease, 0s to 60s; default: its remaining time, or 0s if it is infinite")
+	fl.BoolVar(&f.yes, "yes", false, "break without asking for confirmation")
 	return cmd
 }
 
-// confirm has the name of the target typed on a terminal, so that nobody's lease is
-// broken by a slip.
+// confirm makes the user of a terminal type the name of the target, so that no lease is broken by a slip.
 func confirm(cmd *cobra.Command, c *hold.Client, yes bool) error {
 	stat, err := os.Stdin.Stat()
 	if yes || err != nil || stat.Mode()&os.ModeCharDevice == 0 {
@@ -202,10 +201,10 @@ func confirm(cmd *cobra.Command, c *hold.Client, yes bool) error {
 	}
 	name := c.Target().String()
 	name = name[strings.LastIndex(name, "/")+1:]
-	fmt.Fprintf(cmd.ErrOrStderr(), "Whoever holds the lease of %s loses it. Type %q to go on: ", c.Target(), name)
+	fmt.Fprintf(cmd.ErrOrStderr(), "The holder of the lease on %s will lose it. Type %q to confirm: ", c.Target(), name)
 	line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if strings.TrimSpace(line) != name {
-		return errors.New("not broken: the name was not the same")
+		return errors.New("not broken: the name does not match")
 	}
 	return nil
 }
@@ -238,7 +237,7 @@ func newShow() *cobra.Command {
 }
 
 func outputFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVarP(to, "output", "o", "text", "form of the output: text, json, env")
+	cmd.Flags().StringVarP(to, "output", "o", "text", "output format: text, json, env")
 }
 
 func printLease(w io.Writer, form string, l *shownLease) error {
@@ -261,7 +260,7 @@ func printLease(w io.Writer, form string, l *shownLease) error {
 	}
 	fmt.Fprintln(w)
 	if l.Holder != nil {
-		fmt.Fprintf(w, "  described by its holder: %s\n", l.Holder)
+		fmt.Fprintf(w, "  described by its holder as: %s\n", l.Holder)
 	}
 	if s := l.Seen; s != nil {
 		fmt.Fprintf(w, "  seen by the server: %s from %s with %s, since %s, renewed %s\n", s.Principal, s.Address, s.Client,

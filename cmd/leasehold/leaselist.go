@@ -21,7 +21,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// liveLease is one entry of the list of live leases.
+// liveLease is an entry in the list of live leases.
 type liveLease struct {
 	Container string `json:"container"`
 	Blob      string `json:"blob,omitempty"`
@@ -55,8 +55,8 @@ func newList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [CONTAINER]",
 		Short: "List the live leases of an account or container",
-		Long: `List the leases that are held or breaking. Leasehold keeps an index of them and tells who holds
-each and since when; elsewhere containers and blobs are listed one by one, and only their states are known.
+		Long: `List the leases that are held or breaking. A Leasehold server keeps an index of them, and says who holds
+each one and since when. On other servers all containers and blobs are listed, which shows only their states.
 
 ` + targetHelp,
 		Example: `  leasehold lease list
@@ -73,8 +73,8 @@ each and since when; elsewhere containers and blobs are listed one by one, and o
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.state, "state", "", "only leases in this state: leased, breaking")
-	fl.StringVar(&f.prefix, "prefix", "", "only names that begin so")
-	fl.DurationVar(&f.olderThan, "older-than", 0, "only leases that have been held for longer")
+	fl.StringVar(&f.prefix, "prefix", "", "only names with this prefix")
+	fl.DurationVar(&f.olderThan, "older-than", 0, "only leases held for longer than this")
 	outputFlag(cmd, &f.output)
 	return cmd
 }
@@ -90,7 +90,7 @@ func (f *listFlags) run(cmd *cobra.Command, prefix string) error {
 	leases, err := p.liveLeases(cmd.Context(), prefix, f.state)
 	if errors.Is(err, errNoIndex) {
 		if f.olderThan > 0 {
-			return &exitError{exitUsage, errors.New("--older-than: this server does not tell since when a lease is held")}
+			return &exitError{exitUsage, errors.New("--older-than: this server does not say since when leases are held")}
 		}
 		leases, err = p.walkLeases(cmd.Context(), prefix, f.state)
 	}
@@ -132,11 +132,10 @@ func (f *listFlags) print(w io.Writer, leases []liveLease) error {
 	return t.Flush()
 }
 
-// errNoIndex says that the server has no list of leases.
+// errNoIndex means that the server has no list of leases.
 var errNoIndex = errors.New("the server has no list of leases")
 
-// askLeases turns a List Containers request into one for the live leases, before it is
-// signed, and keeps the answer.
+// askLeases rewrites a List Containers request into a request for the live leases before it is signed, and keeps the answer.
 type askLeases struct {
 	query url.Values
 	body  []byte
@@ -165,7 +164,7 @@ func (a *askLeases) Do(req *policy.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// liveLeases asks the server for its list.
+// liveLeases returns the server's list of live leases.
 func (p *place) liveLeases(ctx context.Context, prefix, state string) ([]liveLease, error) {
 	ask := &askLeases{query: url.Values{"prefix": {prefix}}}
 	if state != "" {
@@ -199,7 +198,7 @@ func (p *place) liveLeases(ctx context.Context, prefix, state string) ([]liveLea
 	}
 }
 
-// walkLeases looks at every container, and at every blob of those that can match.
+// walkLeases lists all containers, and the blobs of those that can match.
 func (p *place) walkLeases(ctx context.Context, prefix, state string) ([]liveLease, error) {
 	client, err := p.account()
 	if err != nil {
@@ -234,7 +233,7 @@ func (p *place) walkLeases(ctx context.Context, prefix, state string) ([]liveLea
 	return all, nil
 }
 
-// walkBlobs notes the blobs of one container, if any of them can match.
+// walkBlobs notes the blobs of a container unless its name rules out a match.
 func walkBlobs(ctx context.Context, client *service.Client, container, prefix string,
 	note func(container, blob string, s *lease.StateType, d *lease.DurationType)) error {
 	if full := container + "/"; !strings.HasPrefix(full, prefix) && !strings.HasPrefix(prefix, full) {

@@ -12,7 +12,7 @@ import (
 	"github.com/leasehold/leasehold/hold"
 )
 
-// lockFlags are the flags of lock and elect.
+// lockFlags holds the flags of lock and elect.
 type lockFlags struct {
 	duration string
 	wait     time.Duration
@@ -24,13 +24,13 @@ type lockFlags struct {
 
 func (f *lockFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.duration, "duration", "30s", "length of the lease, 15s to 60s: how long others wait if this program is killed")
-	fl.DurationVar(&f.grace, "grace", 0, "time the command gets between SIGTERM and SIGKILL; default: 5s, but at most a sixth of the duration")
-	fl.BoolVar(&f.create, "create", false, "make an empty blob, or the container, if there is none")
-	fl.StringVar(&f.describe, "describe", "", "text for others to read while the lease is held")
+	fl.StringVar(&f.duration, "duration", "30s", "duration of the lease, 15s to 60s; others wait that long if this program is killed")
+	fl.DurationVar(&f.grace, "grace", 0, "time between SIGTERM and SIGKILL; default: 5s, at most a sixth of the duration")
+	fl.BoolVar(&f.create, "create", false, "create the container and an empty blob if they are missing")
+	fl.StringVar(&f.describe, "describe", "", "text that tells others who holds the lease")
 }
 
-// options returns how the lock is taken.
+// options returns the options of the lock.
 func (f *lockFlags) options(cmd *cobra.Command) (*hold.LockOptions, error) {
 	d, err := leaseDuration(f.duration)
 	if err != nil {
@@ -57,19 +57,19 @@ func newLock() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lock TARGET -- COMMAND [ARG...]",
 		Short: "Run a command while holding a lease",
-		Long: `Acquire the lease of a blob or container, run a command while the lease is renewed, and release it.
+		Long: `Acquire the lease of a blob or container, run a command while renewing the lease, then release it.
 
-The command, and everything that it started, is gone before anyone else can hold the lease. If the lease can't be
-renewed in time the command gets SIGTERM, and SIGKILL after --grace. A second process, the guard, sees to that by
-its own clock: also if this program is killed, stopped or without a network. If the lease is lost for certain, as
-when it was broken, the command is killed at once. Signals are passed on to it. When the command ends by itself,
-what it left running is killed.
+The command and everything it started are gone before anyone else can hold the lease. If the lease can't be
+renewed in time, the command gets SIGTERM and, after --grace, SIGKILL. A second process, the guard, enforces
+this by its own clock, even if this program is killed, stopped or cut off from the network. If the lease is
+known to be lost, for example because it was broken, the command is killed at once. Signals are passed on to
+the command. When the command ends by itself, any process it left behind is killed.
 
 ` + remains + `
 
-The command finds LEASE_ID, LEASE_URL and LEASE_EPOCH in its environment. The exit status is its own; else
-75 if the lease was not acquired, 76 if it was lost, 66 if there is no such blob or container, 69 if the
-store can't be reached, 77 if it refuses, 64 for a wrong command line.
+LEASE_ID, LEASE_URL and LEASE_EPOCH are set in the environment of the command. The exit status is that of the
+command; or 75 if the lease was not acquired, 76 if it was lost, 66 if the blob or container does not exist,
+69 if the store can't be reached, 77 if it refuses access, 64 for a mistake in the command line.
 
 ` + targetHelp,
 		Example: `  leasehold lock jobs/nightly --create -- ./nightly.sh
@@ -86,13 +86,13 @@ store can't be reached, 77 if it refuses, 64 for a wrong command line.
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().DurationVar(&f.wait, "wait", 0, "how long to wait for the lease; default: for ever")
-	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "do not wait for the lease")
+	cmd.Flags().DurationVar(&f.wait, "wait", 0, "how long to wait for the lease; default: forever")
+	cmd.Flags().BoolVar(&f.noWait, "no-wait", false, "fail at once if someone else holds the lease")
 	cmd.MarkFlagsMutuallyExclusive("wait", "no-wait")
 	return cmd
 }
 
-// targetAndCommand wants TARGET -- COMMAND [ARG...].
+// targetAndCommand checks the form TARGET -- COMMAND [ARG...].
 func targetAndCommand(cmd *cobra.Command, args []string) error {
 	if cmd.ArgsLenAtDash() != 1 || len(args) < 2 {
 		return errors.New("want a TARGET, then --, then the command to run")
@@ -100,7 +100,7 @@ func targetAndCommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// forever is a wait without end.
+// forever is a wait without a limit.
 const forever = time.Duration(-1)
 
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
@@ -110,7 +110,7 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	return context.WithTimeout(ctx, d)
 }
 
-// acquireLock takes a lock, waiting as long as is wanted.
+// acquireLock takes a lock, waiting for at most wait.
 func acquireLock(ctx context.Context, c *hold.Client, wait time.Duration, o *hold.LockOptions) (*hold.Lock, error) {
 	if wait == 0 {
 		return c.TryLock(ctx, o)
@@ -145,7 +145,7 @@ func (f *lockFlags) runLock(cmd *cobra.Command, name string, wait time.Duration,
 	}
 	err = k.run(l)
 	if e := l.Release(context.WithoutCancel(ctx)); e != nil && err == nil && !errors.Is(e, hold.ErrLost) {
-		fmt.Fprintf(os.Stderr, "leasehold: the lease was not released and ends by itself: %v\n", e)
+		fmt.Fprintf(os.Stderr, "leasehold: could not release the lease, which will expire by itself: %v\n", e)
 	}
 	return err
 }

@@ -1,5 +1,5 @@
-// Command leasehold is a blob store that speaks the Azure Blob Storage protocol,
-// with leases at its centre, and the client of its leases.
+// Command leasehold serves blobs over the Azure Blob Storage protocol, with leases at its centre, and is a client of leases on
+// Leasehold and on Azure.
 package main
 
 import (
@@ -23,10 +23,10 @@ const (
 	exitNotFound     = 66 // no such blob or container
 	exitUnreachable  = 69
 	exitInternal     = 70
-	exitNotAcquired  = 75 // someone else holds the lease, or there is none
+	exitNotAcquired  = 75 // someone else holds the lease, or nothing is leased
 	exitLost         = 76 // the lease was lost
 	exitNotPermitted = 77
-	exitNoCommand    = 127 // the command can't be run
+	exitNoCommand    = 127 // the command can't be started
 	exitInterrupted  = 130
 )
 
@@ -58,8 +58,7 @@ func run(ctx context.Context, args []string) int {
 	return status
 }
 
-// exitError is an error with the exit status that goes with it. Errors of other
-// types are mistakes in the command line.
+// exitError carries the exit status of a failed command. An error of any other type is a mistake in the command line.
 type exitError struct {
 	status int
 	err    error
@@ -71,12 +70,12 @@ func (e *exitError) Unwrap() error { return e.err }
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "leasehold",
-		Short: "A blob store that speaks the Azure Blob Storage protocol, with leases at its centre",
-		Long: `Leasehold is a blob store that speaks the Azure Blob Storage protocol. Unmodified
-Azure SDKs, tools and programs, pointed at it, acquire, renew, change, release
-and break leases, and every other operation respects them as the real service does.
+		Short: "A blob store with leases at its centre, for Azure Blob Storage clients",
+		Long: `Leasehold is a blob store that speaks the Azure Blob Storage protocol. Point an
+unmodified Azure SDK, tool or program at it: it acquires, renews, changes, releases and
+breaks leases, and every other operation respects them, as on the real service.
 
-Every flag can be given in the environment: --log-level as LEASEHOLD_LOG_LEVEL.`,
+Every flag can also be set in the environment: --log-level as LEASEHOLD_LOG_LEVEL.`,
 		Example: `  leasehold serve --dev        # a store for development on 127.0.0.1:10000`,
 
 		SilenceUsage:      true,
@@ -87,8 +86,7 @@ Every flag can be given in the environment: --log-level as LEASEHOLD_LOG_LEVEL.`
 	return root
 }
 
-// flagsFromEnv takes the flags that are not on the command line from the environment:
-// --log-level from LEASEHOLD_LOG_LEVEL, and so on.
+// flagsFromEnv sets flags that the command line leaves out from the environment: --log-level from LEASEHOLD_LOG_LEVEL, and so on.
 func flagsFromEnv(cmd *cobra.Command) (err error) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := "LEASEHOLD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -103,5 +101,5 @@ func flagsFromEnv(cmd *cobra.Command) (err error) {
 	return err
 }
 
-// quiet marks an error that the command of lock or elect has told about itself.
+// quiet marks an error that the command run by lock or elect has already reported.
 type quiet struct{ error }

@@ -14,7 +14,7 @@ import (
 	"github.com/leasehold/leasehold/internal/service"
 )
 
-// healthy returns a check of what keeps the store from taking writes, if anything.
+// healthy returns a check that fails if the store can't be read or can't take bodies.
 func healthy(db kv.DB, segments *reserve.Store) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := db.View(ctx, func(kv.Reader) error { return nil }); err != nil {
@@ -24,7 +24,7 @@ func healthy(db kv.DB, segments *reserve.Store) func(context.Context) error {
 	}
 }
 
-// watchStore adds what is worth watching of the store to the metrics of the server.
+// watchStore registers the metrics of the store.
 func watchStore(r prometheus.Registerer, db kv.DB, segments *reserve.Store) {
 	metrics := func() kv.Metrics { return kv.Metrics{} }
 	if m, ok := db.(kv.Meter); ok {
@@ -34,13 +34,13 @@ func watchStore(r prometheus.Registerer, db kv.DB, segments *reserve.Store) {
 		name, help string
 		value      func() float64
 	}{
-		{"disk_free_bytes", "Bytes left on the disk of the data folder.", func() float64 {
+		{"disk_free_bytes", "Bytes free on the disk of the data folder.", func() float64 {
 			free, _ := segments.Free()
 			return float64(free)
 		}},
-		{"store_disk_bytes", "Size of the key-value store on disk, bodies of more than 8 KiB not counted.", func() float64 { return float64(metrics().DiskBytes) }},
-		{"store_cache_bytes", "Memory of its cache.", func() float64 { return float64(metrics().CacheBytes) }},
-		{"store_debt_bytes", "Bytes it has yet to compact; growing for long means that the disk is too slow.", func() float64 { return float64(metrics().Debt) }},
+		{"store_disk_bytes", "Bytes of the key-value store on disk, without bodies of more than 8 KiB.", func() float64 { return float64(metrics().DiskBytes) }},
+		{"store_cache_bytes", "Bytes of memory used by the cache of the key-value store.", func() float64 { return float64(metrics().CacheBytes) }},
+		{"store_debt_bytes", "Bytes that the key-value store has yet to compact. If it keeps growing, the disk is too slow.", func() float64 { return float64(metrics().Debt) }},
 	} {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leasehold_" + m.name, Help: m.help}, m.value))
 	}
@@ -48,27 +48,26 @@ func watchStore(r prometheus.Registerer, db kv.DB, segments *reserve.Store) {
 		name, help string
 		value      func() float64
 	}{
-		{"store_commits_total", "Transactions that wrote.", func() float64 { return float64(metrics().Commits) }},
-		{"store_syncs_total", "Syncs of its log; each makes a number of transactions durable.", func() float64 { return float64(metrics().Syncs) }},
+		{"store_commits_total", "Transactions that wrote to the key-value store.", func() float64 { return float64(metrics().Commits) }},
+		{"store_syncs_total", "Syncs of the log of the key-value store. One sync makes many transactions durable.", func() float64 { return float64(metrics().Syncs) }},
 	} {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "leasehold_" + m.name, Help: m.help}, m.value))
 	}
 }
 
-// watchWaiting adds the number of requests that wait for a lease to the metrics of the server.
+// watchWaiting registers the number of requests that wait for a lease.
 func watchWaiting(r prometheus.Registerer, svc *service.Service) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "leasehold_lease_waiters", Help: "Requests that wait for a lease.",
+		Name: "leasehold_lease_waiters", Help: "Requests waiting for a lease.",
 	}, func() float64 { return float64(svc.Waiting()) }))
 }
 
-// serveOps answers whoever runs the server, if there is a listener for it. It goes on while
-// the server stops, until ctx ends.
+// serveOps serves metrics and health on l, if there is one, until ctx ends. It outlasts the graceful stop of the server.
 func serveOps(ctx context.Context, srv *server.Server, l net.Listener, log *slog.Logger) {
 	if l == nil {
 		return
 	}
 	if err := srv.ServeOps(ctx, netutil.LimitListener(l, smallConnections)); err != nil {
-		log.Error("metrics and health are no longer served", "error", err)
+		log.Error("the listener for metrics and health failed", "error", err)
 	}
 }

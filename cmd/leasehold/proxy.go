@@ -17,18 +17,18 @@ func newProxy() *cobra.Command {
 	var data, address string
 	cmd := &cobra.Command{
 		Use:   "proxy",
-		Short: "Lead the public names of the Blob service to the running server",
-		Long: `Run a proxy that connects *.blob.core.windows.net, *.web.core.windows.net,
-*.dfs.core.windows.net, and the names of the public authority and the local one, with the
-server that runs on a data folder, and refuses everything else.
-The server of serve --dev runs one itself; this is for a server without.`,
+		Short: "Route the public names of the Blob service to the running server",
+		Long: `Run a proxy that routes *.blob.core.windows.net, *.web.core.windows.net,
+*.dfs.core.windows.net and the names of the public and the local authority to the server
+that runs on a data folder, and refuses everything else.
+serve --dev includes such a proxy; this command is for servers that don't.`,
 		Example: `  leasehold proxy --listen 127.0.0.1:8888`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runProxy(cmd.Context(), data, address, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", "", "data `folder` of the server; that of serve --dev if absent")
+	cmd.Flags().StringVar(&data, "data", "", "data `folder` of the server; default: the folder of serve --dev")
 	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:0", "loopback `address` to listen on")
 	return cmd
 }

@@ -8,22 +8,22 @@ import (
 )
 
 const (
-	// garbageRoom is how much garbage may gather before it is collected, and at most maxGCPercent of what is in use: a server that
-	// has just started uses some 10 MiB, and the usual 100 percent would mean a collection for every few hundred requests.
-	// A full cache adds what it may hold, which must not make five times as much of a large store. A sixth of the CPU time of a
-	// small read is saved so.
+	// garbageRoom is how much garbage may accumulate before a collection, but never more than maxGCPercent of the live heap. A fresh
+	// server uses some 10 MiB; the default of 100 percent would mean a collection every few hundred requests. Full caches make the
+	// live heap large, and the heap of a large store must not grow to five times that. This saves a sixth of the CPU time of a
+	// small read.
 	garbageRoom  = 96 << 20
 	maxGCPercent = 400
-	// minGCPercent is for what should never be in use: without it the server would do little else than collect.
+	// minGCPercent keeps a server with an unexpectedly large live heap from collecting all the time.
 	minGCPercent = 50
 
 	// syncs is how many goroutines wait for the disk nearly all the time under writes: one for the log, one for short bodies.
-	// The runtime counts each as running until it has noticed, which takes tens of microseconds, and up to a tenth of the
-	// puts of 64 KiB on a machine of two processors.
+	// The runtime takes tens of microseconds to notice that each is blocked. On two processors this costs up to a tenth of the
+	// puts of 64 KiB.
 	syncs = 2
 )
 
-// tuneRuntime sets up the Go runtime for a server, as far as GOGC and GOMAXPROCS leave it free to.
+// tuneRuntime tunes the Go runtime for a server, except where GOGC or GOMAXPROCS is set.
 func tuneRuntime() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(maxGCPercent)
@@ -34,10 +34,10 @@ func tuneRuntime() {
 	}
 }
 
-// collected is garbage from the start, so that its cleanup runs after the next collection.
+// collected is never referenced, so its cleanup runs after the next collection.
 type collected struct{ _ *byte }
 
-// afterCollection sets how much garbage may gather before the collection after the next, and so on.
+// afterCollection adjusts the garbage percentage after each collection.
 func afterCollection(c *collected, percent int) {
 	runtime.AddCleanup(c, func(percent int) {
 		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
@@ -50,7 +50,7 @@ func afterCollection(c *collected, percent int) {
 	}, percent)
 }
 
-// gcPercent returns how much garbage may gather where that many bytes are in use, in percent of those.
+// gcPercent returns the garbage percentage for a live heap of the given size.
 func gcPercent(live uint64) int {
 	return int(min(max(garbageRoom*100/max(live, 1), minGCPercent), maxGCPercent))
 }

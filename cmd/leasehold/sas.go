@@ -17,8 +17,7 @@ import (
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
-// sasVersion is the version that signatures are made by: the newest that all clients
-// and servers in use know.
+// sasVersion is the version of the signatures: the newest that all clients and servers in use understand.
 const sasVersion = "2022-11-02"
 
 type sasOptions struct {
@@ -41,9 +40,9 @@ func newSAS() *cobra.Command {
 		Short: "Print a URL with a shared access signature",
 		Long: `Print the URL of an account, a container or a blob with a shared access signature.
 
-The account's key comes from the configuration of the server or from
-LEASEHOLD_ACCOUNTS; with --dev it is the well-known one. With --as the signature is one
-of user delegation: its rights end where the roles of that principal end.`,
+The account key comes from the server's configuration file or from LEASEHOLD_ACCOUNTS;
+with --dev it is the well-known key. With --as, a user delegation key signs: the signature
+then grants nothing beyond the roles of the principal.`,
 		Example: `  leasehold sas --dev --permissions rl locks
   leasehold sas --config leasehold.toml --account acct --permissions rw --expires 15m locks/one
   leasehold sas --config leasehold.toml --account acct --permissions rwl --types co
@@ -57,13 +56,13 @@ of user delegation: its rights end where the roles of that principal end.`,
 	f.StringVar(&o.config, "config", "", "configuration `file` of the server")
 	f.StringVar(&o.data, "data", "", "data `folder` of the server, for --as")
 	f.BoolVar(&o.dev, "dev", false, "sign with the well-known key of devstoreaccount1")
-	f.StringVar(&o.account, "account", "", "`name` of the account; with --dev devstoreaccount1")
-	f.StringVar(&o.endpoint, "endpoint", "", "`URL` of the account; http://127.0.0.1:10000/NAME if absent")
-	f.StringVar(&o.permissions, "permissions", "", "`letters`, such as rl or racwd")
-	f.StringVar(&o.types, "types", "sco", "resource `types` of a signature for an account: s, c, o")
-	f.StringVar(&o.policy, "policy", "", "`ID` of a stored access policy of the container that says the rest")
-	f.StringVar(&o.as, "as", "", "`principal` for whom a user delegation key signs: a name of the configuration, or an object ID")
-	f.DurationVar(&o.expires, "expires", time.Hour, "how long the signature is good")
+	f.StringVar(&o.account, "account", "", "`name` of the account; default with --dev: devstoreaccount1")
+	f.StringVar(&o.endpoint, "endpoint", "", "`URL` of the account; default: http://127.0.0.1:10000/NAME")
+	f.StringVar(&o.permissions, "permissions", "", "permission `letters`, such as rl or racwd")
+	f.StringVar(&o.types, "types", "sco", "resource `types` of an account signature: s, c, o")
+	f.StringVar(&o.policy, "policy", "", "`ID` of a stored access policy of the container, which supplies the remaining fields")
+	f.StringVar(&o.as, "as", "", "sign with a user delegation key of this `principal`: a configured name, or an object ID")
+	f.DurationVar(&o.expires, "expires", time.Hour, "how long the signature is valid")
 	f.StringVar(&o.ip, "ip", "", "IPv4 address or range `A-B` that requests may come from")
 	f.BoolVar(&o.httpsOnly, "https-only", false, "refuse requests over plain HTTP")
 	return cmd
@@ -131,13 +130,13 @@ func (o *sasOptions) sign(account *auth.Account, container, blob string, now tim
 	}
 	switch {
 	case o.permissions == "" && o.policy == "":
-		return "", errors.New("no rights: name them with --permissions, such as --permissions rl")
+		return "", errors.New("no permissions: name them with --permissions, such as --permissions rl")
 	case o.expires <= 0:
-		return "", errors.New("--expires has to be longer than nothing")
+		return "", errors.New("--expires must be positive")
 	case container == "" && (o.policy != "" || o.as != ""):
-		return "", errors.New("--policy and --as are for a container or blob")
+		return "", errors.New("--policy and --as need a container or blob")
 	case o.as != "" && o.policy != "":
-		return "", errors.New("a user delegation signature can't name a policy")
+		return "", errors.New("--as and --policy exclude each other: a user delegation signature can't name a policy")
 	case container == "":
 		s.Resource, s.Services, s.Types = "", "b", o.types
 		return auth.SignAccountSAS(s, account.Name, account.Keys[0]), nil
@@ -147,8 +146,7 @@ func (o *sasOptions) sign(account *auth.Account, container, blob string, now tim
 	return o.delegate(s, account, container, blob, now)
 }
 
-// delegate signs with a user delegation key, derived from the secret in the data folder
-// as the server would.
+// delegate signs with a user delegation key, which it derives from the secret in the data folder as the server does.
 func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob string, now time.Time) (string, error) {
 	data, err := (&serveOptions{data: o.data, dev: o.dev}).dataFolder()
 	if err != nil {
@@ -156,7 +154,7 @@ func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob
 	}
 	text, err := os.ReadFile(filepath.Join(data, datadir.Identity, config.DelegationSecretFile))
 	if err != nil {
-		return "", fmt.Errorf("the secret of user delegation keys is made by the first run of the server: %w", err)
+		return "", fmt.Errorf("no secret for user delegation keys, which the first run of the server makes: %w", err)
 	}
 	secret, err := config.ParseSecret(string(text))
 	if err != nil {
@@ -172,7 +170,7 @@ func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob
 	}
 	expiry := now.Add(o.expires)
 	if o.expires > auth.MaxDelegationKeyAge {
-		return "", fmt.Errorf("a user delegation key is good for %v at most", auth.MaxDelegationKeyAge)
+		return "", fmt.Errorf("--expires: a user delegation key is valid for %v at most", auth.MaxDelegationKeyAge)
 	}
 	key := auth.DelegationKey{
 		ObjectID: who.ID, Issuer: who.Issuer, Tenant: config.TenantID, Start: now.Truncate(time.Second), Expiry: expiry.Truncate(time.Second), Service: "b", Version: sasVersion,

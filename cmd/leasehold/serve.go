@@ -25,13 +25,13 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// defaultListen is where clients expect an emulator.
+// defaultListen is the address where clients expect an emulator.
 const defaultListen = "127.0.0.1:10000"
 
 type serveOptions struct {
 	dev       bool
 	devOwner  bool
-	devSecret string // of the principal of development; made at the start
+	devSecret string // of the development principal; made at each start
 	data      string
 	listen    string
 	config    string
@@ -40,7 +40,7 @@ type serveOptions struct {
 	drain     time.Duration
 	sources   fetch.Options
 
-	hosts                                        []string // that --dev answers under besides its own
+	hosts                                        []string // additional host names that --dev answers under
 	tlsListen, tlsCert, tlsKey                   string
 	selfSigned, http2                            bool
 	identityListen, authorityListen, proxyListen string
@@ -54,16 +54,16 @@ func newServe() *cobra.Command {
 		Short: "Run the server",
 		Long: `Run the server on one data folder.
 
-With --dev it listens on 127.0.0.1:10000 for the account devstoreaccount1 with the
-well-known key of development, and keeps its data between runs. It also speaks TLS,
-hands out tokens to the programs of this machine that know its secrets, and
-runs a proxy, so that after  eval "$(leasehold env)"  programs that use the default
-Azure credential reach it as https://devstoreaccount1.blob.core.windows.net.
-Without --dev there is no well-known key: name the accounts in LEASEHOLD_ACCOUNTS or
-in a file.
+With --dev the server listens on 127.0.0.1:10000, serves the account devstoreaccount1 with
+its well-known key, and keeps its data between runs. It also speaks HTTPS, issues tokens
+to local programs that know its secrets, and runs a proxy, so that after
+eval "$(leasehold env)"  programs that use the default Azure credential reach it as
+https://devstoreaccount1.blob.core.windows.net.
 
-The configuration file, the key files and the certificate are read again when they
-change, and on SIGHUP. A configuration that is wrong is logged and changes nothing.`,
+Without --dev no key is well known: configure accounts in LEASEHOLD_ACCOUNTS or in a file.
+
+The configuration file, the key files and the certificate are reloaded when they change,
+and on SIGHUP. If the new configuration is wrong, it is logged and the old one stays.`,
 		Example: `  leasehold serve --dev
   leasehold serve --dev --data ./store --listen 127.0.0.1:0
   LEASEHOLD_ACCOUNTS="acct:$(head -c 64 /dev/urandom | base64 -w0)" leasehold serve --data /srv/leasehold --listen 0.0.0.0:10000
@@ -81,7 +81,7 @@ A configuration file for --config:
   client-id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0002"
   secret-files = ["/run/secrets/worker"]
 
-  [[principal]]                   # one whose tokens come from elsewhere
+  [[principal]]                   # gets its tokens from another issuer
   name = "guest"
   id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0003"
   issuer = "https://sts.windows.net/<tenant>/"
@@ -98,27 +98,27 @@ A configuration file for --config:
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), o, cmd.OutOrStdout()) },
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.dev, "dev", false, "serve the account of development, devstoreaccount1, with its well-known key")
-	f.StringVar(&o.data, "data", "", "data `folder`; with --dev a folder of the user's, else required")
-	f.StringVar(&o.listen, "listen", defaultListen, "`address` for plain HTTP, or off; port 0 takes any free one")
-	f.StringSliceVar(&o.hosts, "allow-host", nil, "with --dev, answer under this host `name` too, besides those of this machine; * for every name")
+	f.BoolVar(&o.dev, "dev", false, "serve the development account, devstoreaccount1, with its well-known key")
+	f.StringVar(&o.data, "data", "", "data `folder`; required, except with --dev")
+	f.StringVar(&o.listen, "listen", defaultListen, "`address` for plain HTTP, or off; port 0 picks a free port")
+	f.StringSliceVar(&o.hosts, "allow-host", nil, "with --dev, also answer under this host `name`; * for any name")
 	f.StringVar(&o.config, "config", "", "configuration `file` with accounts")
-	f.BoolVar(&o.devOwner, "dev-owner", false, "with --dev, give the principal of development the role Storage Blob Data Owner")
+	f.BoolVar(&o.devOwner, "dev-owner", false, "with --dev, give the development principal the role Storage Blob Data Owner")
 	f.StringVar(&o.tlsListen, "tls-listen", "", "`address` for HTTPS, or off")
 	f.StringVar(&o.tlsCert, "tls-cert", "", "`file` with the certificate chain (PEM)")
 	f.StringVar(&o.tlsKey, "tls-key", "", "`file` with the key of the certificate (PEM)")
-	f.BoolVar(&o.selfSigned, "tls-self-signed", false, "make a local certificate authority in the data folder, and a certificate")
-	f.BoolVar(&o.http2, "http2", false, "offer HTTP/2 over TLS too; unlike the real service, and with metadata names in lower case")
-	f.StringVar(&o.webListen, "web-listen", "", "`address` for the static website of the only account, with --dev of devstoreaccount1, over plain HTTP, or off")
+	f.BoolVar(&o.selfSigned, "tls-self-signed", false, "issue a certificate from a local authority in the data folder")
+	f.BoolVar(&o.http2, "http2", false, "also offer HTTP/2 over TLS, which the real service does not; metadata names become lower case")
+	f.StringVar(&o.webListen, "web-listen", "", "`address` for the static website of devstoreaccount1 (--dev) or the only account, over plain HTTP, or off")
 	f.StringVar(&o.identityListen, "identity-listen", "", "loopback `address` of the managed-identity endpoint, or off")
-	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, or off; it speaks HTTPS")
+	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, which speaks HTTPS, or off")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
 	f.StringVar(&o.opsListen, "ops-listen", "", "`address` for /metrics, /healthz and /debug/pprof/; nobody is asked for a key there")
-	f.DurationVar(&o.drain, "drain", server.DefaultDrain, "how long uploads and downloads may go on after SIGTERM; leases are renewed meanwhile")
+	f.DurationVar(&o.drain, "drain", server.DefaultDrain, "how long uploads and downloads may continue after SIGTERM; leases can be renewed meanwhile")
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
-	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text, json")
+	f.StringVar(&o.logFormat, "log-format", "text", "log format: text, json")
 	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
-		"let copies read sources at addresses that are not of the public internet")
+		"let copies read from private and loopback addresses")
 	return cmd
 }
 
@@ -147,18 +147,18 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	}
 	var fatal fatalError
 	if errors.As(context.Cause(ctx), &fatal) {
-		return &exitError{exitInternal, fmt.Errorf("the store failed and can't go on; mend the cause and start again: %w", fatal.error)}
+		return &exitError{exitInternal, fmt.Errorf("the store failed; fix the cause and restart: %w", fatal.error)}
 	}
 	return nil
 }
 
-// fatalError ends the server.
+// fatalError is the cause for which the server stops itself.
 type fatalError struct{ error }
 
-// checkAccounts fails before anything is opened if there is nothing to serve.
+// checkAccounts fails if no account is configured. It runs before anything is opened.
 func (o *serveOptions) checkAccounts() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
-		return errors.New("--tls-cert and --tls-key belong together")
+		return errors.New("--tls-cert and --tls-key must be given together")
 	}
 	file, err := config.Read(o.config)
 	if err != nil {
@@ -232,7 +232,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	return srv.Serve(ctx, ends.all()...)
 }
 
-// configuration returns what the configuration depends on.
+// configuration returns the options of the configuration.
 func (o *serveOptions) configuration() *config.Options {
 	return &config.Options{
 		File: o.config, Data: o.data, TLSCert: o.tlsCert, TLSKey: o.tlsKey,
@@ -240,7 +240,7 @@ func (o *serveOptions) configuration() *config.Options {
 	}
 }
 
-// announce tells that the server takes requests, and how to reach it.
+// announce prints that the server is ready and how to reach it.
 func announce(out io.Writer, o *serveOptions, e *endpoints) {
 	var urls []string
 	if e.plain != nil {
@@ -264,7 +264,7 @@ func announce(out io.Writer, o *serveOptions, e *endpoints) {
 	}
 }
 
-// devConnection is the connection string of the account of development.
+// devConnection returns the connection string of the development account.
 func devConnection(address string) string {
 	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;",
 		config.DevAccount, config.DevKey, address, config.DevAccount)
@@ -283,7 +283,7 @@ func (o *serveOptions) dataFolder() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for the data: %w; name a folder with --data DIR", err)
+		return "", fmt.Errorf("no default data folder: %w; name one with --data DIR", err)
 	}
 	return filepath.Join(home, ".local", "share", "leasehold", "dev"), nil
 }

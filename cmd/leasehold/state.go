@@ -8,8 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
-// runState tells other commands of the same user how to reach a running server. It holds
-// secrets that end with the server, so only the user can read it.
+// runState is what other commands of the same user need to reach a running server. It contains secrets that are valid until the
+// server stops, so only the user can read its file.
 type runState struct {
 	Dev       bool   `json:"dev,omitempty"`
 	Control   string `json:"control,omitempty"`   // socket for other commands
@@ -20,7 +20,7 @@ type runState struct {
 	Proxy     string `json:"proxy,omitempty"`
 	Website   string `json:"website,omitempty"`
 	Header    string `json:"header,omitempty"` // secret of the managed-identity endpoint
-	Client    string `json:"client,omitempty"` // principal of development
+	Client    string `json:"client,omitempty"` // client ID of the development principal
 	Secret    string `json:"secret,omitempty"`
 	certificate.TrustFiles
 }
@@ -43,7 +43,7 @@ func stateOf(o *serveOptions, e *endpoints) *runState {
 	return s
 }
 
-// readState returns how to reach the server that runs on a data folder now.
+// readState reads the state of the server that is running on a data folder.
 func readState(data string) (*runState, error) {
 	s := &runState{}
 	return s, datadir.ReadState(data, s)

@@ -20,7 +20,7 @@ import (
 	"github.com/leasehold/leasehold/hold"
 )
 
-// The usual variables by which Azure's own tools are pointed at an account.
+// The environment variables by which Azure's own tools find an account.
 const (
 	envConnection = "AZURE_STORAGE_CONNECTION_STRING"
 	envAccount    = "AZURE_STORAGE_ACCOUNT"
@@ -29,23 +29,23 @@ const (
 	envEndpoint   = "AZURE_STORAGE_BLOB_ENDPOINT"
 )
 
-const targetHelp = `TARGET is a URL, which may carry a SAS, or CONTAINER or CONTAINER/BLOB in the account that these
-variables name:
+const targetHelp = `TARGET is a URL, with or without a SAS, or CONTAINER or CONTAINER/BLOB in the account that these
+environment variables name:
 
   AZURE_STORAGE_CONNECTION_STRING
   AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, and
   AZURE_STORAGE_BLOB_ENDPOINT if the account is not at ACCOUNT.blob.core.windows.net
 
-Without a SAS and without a key the default Azure credential chain is used.`
+Without a SAS and a key, the default Azure credential is used.`
 
-// place is an account and how to get into it.
+// place is an account and the credentials for it.
 type place struct {
 	endpoint string // URL of the account, without a slash at the end and without a query
 	sas      string // query without "?"
 	key      *service.SharedKeyCredential
 }
 
-// placeFromEnv returns what the variables name; ok is false if they name nothing.
+// placeFromEnv returns the account that the environment names. ok is false if it names none.
 func placeFromEnv(getenv func(string) string) (p place, ok bool, err error) {
 	account, key := getenv(envAccount), getenv(envKey)
 	p.endpoint, p.sas = getenv(envEndpoint), strings.TrimPrefix(getenv(envSAS), "?")
@@ -70,7 +70,7 @@ func placeFromEnv(getenv func(string) string) (p place, ok bool, err error) {
 	return p, p.endpoint != "", nil
 }
 
-// connectionFields reads "Name=value;…" with names in lower case.
+// connectionFields parses "Name=value;…" and returns the fields by lower-case name.
 func connectionFields(text string) map[string]string {
 	fields := make(map[string]string)
 	for part := range strings.SplitSeq(text, ";") {
@@ -81,7 +81,7 @@ func connectionFields(text string) map[string]string {
 	return fields
 }
 
-// target resolves the TARGET of a command line.
+// target resolves the TARGET argument of a command.
 func target(text string) (hold.Target, error) {
 	p, named, err := placeFromEnv(os.Getenv)
 	if err != nil {
@@ -108,7 +108,7 @@ func target(text string) (hold.Target, error) {
 	return p.open(raw, true)
 }
 
-// open makes a target of a URL, with the account key if the URL is in that account.
+// open returns the target of a URL. It uses the account key if the URL is in the account of that key.
 func (p *place) open(raw string, own bool) (hold.Target, error) {
 	parts, err := blob.ParseURL(raw)
 	if err != nil {
@@ -149,7 +149,7 @@ func (p *place) account(policies ...policy.Policy) (*service.Client, error) {
 	return service.NewClient(p.endpoint+"/", cred, o)
 }
 
-// status returns the exit status that goes with a failure of the client commands.
+// status adds the exit status to an error of a client command.
 func status(err error) error {
 	if err == nil {
 		return nil

@@ -1,6 +1,5 @@
-// Package certificate makes the certificates of a server that has no public one: a
-// private authority, kept in a folder, that may vouch for the local machine and the
-// names of the Blob service only, and server certificates that it issues.
+// Package certificate issues certificates for a server without a public one. Its private authority is kept in a folder and may only
+// vouch for the local machine and the names of the Blob service.
 package certificate
 
 import (
@@ -24,15 +23,14 @@ import (
 	"time"
 )
 
-// Lifetimes of what is made here. What a server shows is renewed while it runs; the
-// authority has to be trusted anew when it ends.
+// Lifetimes of certificates. A server renews its own while it runs; when the authority expires, a new one has to be trusted.
 const (
 	authorityLifetime = 10 * 365 * 24 * time.Hour
 	leafLifetime      = 90 * 24 * time.Hour
 )
 
-// The names and addresses that an authority may vouch for: those under which a server
-// of this machine is reached. Whoever trusts it is in no danger elsewhere.
+// The names and addresses that an authority may vouch for: those of a server on this machine. Trusting the authority therefore
+// endangers connections to no other host.
 var (
 	permittedDomains = []string{"blob.core.windows.net", "web.core.windows.net", "dfs.core.windows.net", "localhost", "leasehold.internal"}
 	permittedRanges  = []*net.IPNet{
@@ -54,8 +52,8 @@ const (
 	authorityKey  = "ca-key.pem"
 )
 
-// OpenAuthority returns the authority that is kept in a folder, after making it with [NewAuthority] if
-// there is none or its time is nearly over. Only the user can read its key.
+// OpenAuthority returns the authority kept in a folder. If it is missing or about to expire, OpenAuthority makes one with
+// [NewAuthority]. Only the user can read its key.
 func OpenAuthority(dir string, now time.Time, more ...string) (*Authority, error) {
 	certPEM, err := os.ReadFile(filepath.Join(dir, authorityCert))
 	if err == nil {
@@ -87,7 +85,7 @@ func parseAuthority(certPEM, keyPEM []byte) (*Authority, error) {
 	}
 	key, ok := pair.PrivateKey.(crypto.Signer)
 	if !ok || !pair.Leaf.IsCA {
-		return nil, errors.New("it is none")
+		return nil, errors.New("the certificate is not that of an authority")
 	}
 	return &Authority{cert: pair.Leaf, key: key}, nil
 }
@@ -109,8 +107,8 @@ func (a *Authority) save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, authorityCert), a.PEM(), 0o644)
 }
 
-// NewAuthority makes an authority that is valid from an hour before now on. It may vouch for more domains than those under which a
-// server of this machine is reached; whoever trusts it for them is in danger if its key gets away.
+// NewAuthority makes an authority that is valid from an hour before now. The domains in more extend the names it may vouch for; if
+// its key leaks, connections to those domains are no longer safe for anyone who trusts the authority.
 func NewAuthority(now time.Time, more ...string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -139,23 +137,20 @@ func NewAuthority(now time.Time, more ...string) (*Authority, error) {
 	return &Authority{cert: cert, key: key}, nil
 }
 
-// PEM returns the authority's certificate in the form that SSL_CERT_FILE,
-// REQUESTS_CA_BUNDLE and NODE_EXTRA_CA_CERTS point to.
+// PEM returns the authority's certificate, in the format of SSL_CERT_FILE, REQUESTS_CA_BUNDLE and NODE_EXTRA_CA_CERTS.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
-// permits tells whether the authority may vouch for a DNS name: one that was made by an
-// older program knows fewer.
+// permits reports whether the authority may vouch for a DNS name. An authority made by an older version permits fewer names.
 func (a *Authority) permits(name string) bool {
 	return slices.ContainsFunc(a.cert.PermittedDNSDomains, func(domain string) bool {
 		return name == domain || strings.HasSuffix(name, "."+domain)
 	})
 }
 
-// Issue makes a server certificate for DNS names, with a wildcard in the first
-// label where wanted, and for IP addresses. Names that the authority may not vouch for
-// are left out: with one of them the certificate would be of no use at all.
+// Issue issues a server certificate for DNS names, which may begin with a wildcard label, and IP addresses. Names that the authority
+// may not vouch for are left out, because clients would reject a certificate with such a name.
 func (a *Authority) Issue(now time.Time, names ...string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -186,7 +181,7 @@ func (a *Authority) Issue(now time.Time, names ...string) (*tls.Certificate, err
 	return &tls.Certificate{Certificate: [][]byte{der, a.cert.Raw}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// certificate returns what all certificates here have in common.
+// certificate returns the template common to all certificates.
 func certificate(now time.Time, lifetime time.Duration) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -199,13 +194,12 @@ func certificate(now time.Time, lifetime time.Duration) (*x509.Certificate, erro
 	}, nil
 }
 
-// Leaf is a server certificate that is issued anew when its names change or its time
-// runs out. It is safe for concurrent use.
+// Leaf is a server certificate that is reissued when its names change or before it expires. It is safe for concurrent use.
 type Leaf struct {
 	Authority *Authority
 	Names     func() []string // in a fixed order
 	Now       func() time.Time
-	// Also, if not nil, tells whether a name that a client asks for is vouched for too.
+	// Also, if not nil, reports whether a name requested by a client is added to the certificate.
 	Also func(serverName string) bool
 
 	mu      sync.Mutex
@@ -213,7 +207,7 @@ type Leaf struct {
 	names   []string
 }
 
-// Get is for the GetCertificate field of a tls.Config.
+// Get returns the certificate for a handshake, as the GetCertificate field of a tls.Config does.
 func (l *Leaf) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	names, now := l.Names(), l.Now()
 	if asked := strings.ToLower(hello.ServerName); l.Also != nil && l.Also(asked) {

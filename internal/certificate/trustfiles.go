@@ -9,21 +9,21 @@ import (
 	"github.com/leasehold/leasehold/internal/durable"
 )
 
-// TrustFiles are the files by which programs trust the local authority, each in a form that some of them take.
+// TrustFiles names the files by which programs trust the local authority. Programs differ in the format they need.
 type TrustFiles struct {
-	CA     string `json:"ca,omitempty"`          // its certificate alone, PEM
-	Bundle string `json:"bundle,omitempty"`      // and those that the system trusts, PEM
-	Java   string `json:"trust-store,omitempty"` // the same, PKCS #12 without a password
+	CA     string `json:"ca,omitempty"`          // the certificate of the authority alone, PEM
+	Bundle string `json:"bundle,omitempty"`      // the same and the system's trusted certificates, PEM
+	Java   string `json:"trust-store,omitempty"` // the bundle as PKCS #12 without a password
 }
 
-// systemRoots are the places where systems keep the certificates that they trust.
+// systemRoots are the files in which systems keep their trusted certificates.
 var systemRoots = []string{
 	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt",
 }
 
-// WriteTrustFiles writes the files beside the certificate of an authority in its folder. A file that programs use in the
-// place of the system's certificates holds the system's certificates too.
+// WriteTrustFiles writes the trust files into the folder of an authority. A file that replaces the system's trusted certificates
+// includes them.
 func WriteTrustFiles(dir string, ca []byte) (t TrustFiles, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return t, err

@@ -12,14 +12,13 @@ import (
 	"github.com/leasehold/leasehold/internal/service"
 )
 
-// The account of development and its key, which are published: every SDK knows them
-// as those of the emulator.
+// The development account and its published key. Every SDK knows both as those of the emulator.
 const (
 	DevAccount = "devstoreaccount1"
 	DevKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-// AccountsVariable names the environment variable with accounts and their keys.
+// AccountsVariable names the environment variable that holds accounts and their keys.
 const AccountsVariable = "LEASEHOLD_ACCOUNTS"
 
 // Account is one [[account]] of the configuration file.
@@ -37,17 +36,16 @@ type Account struct {
 	PageTiers          bool `toml:"page-blob-tiers"`
 }
 
-// features are what the account offers beyond what every account does.
+// features returns the optional features of the account.
 func (c *Account) features() service.Features {
 	return service.Features{Versioning: c.Versioning, ContainerRetention: c.ContainerRetention,
 		Immutability: c.Immutability, Expiry: c.Expiry, PageTiers: c.PageTiers}
 }
 
-// maxKeys is how many keys an account may have at a time: two, so that one can be
-// replaced while the other is used.
+// maxKeys is how many keys an account may have. With two, one can be rotated while the other is in use.
 const maxKeys = 2
 
-// All collects the accounts of the configuration file, the environment and --dev.
+// All returns the accounts of the configuration file, the environment and --dev.
 func (c *File) All(dev bool) (map[string]*auth.Account, error) {
 	fromEnv, err := parseAccounts(os.Getenv(AccountsVariable))
 	if err != nil {
@@ -69,7 +67,7 @@ func (c *File) All(dev bool) (map[string]*auth.Account, error) {
 	return accounts, nil
 }
 
-// parseAccounts reads "name:key[:key2];name:key…". The error never quotes a key.
+// parseAccounts parses "name:key[:key2];name:key…". Errors never quote a key.
 func parseAccounts(text string) ([]Account, error) {
 	var all []Account
 	for i, entry := range strings.Split(text, ";") {
@@ -102,7 +100,7 @@ func (c *Account) account() (*auth.Account, error) {
 		keys = append(keys, strings.TrimSpace(string(raw)))
 	}
 	if len(keys) == 0 || len(keys) > maxKeys {
-		return nil, fmt.Errorf("account %s: %d keys, an account has one or two", c.Name, len(keys))
+		return nil, fmt.Errorf("account %s has %d keys; one or two are allowed", c.Name, len(keys))
 	}
 	a := &auth.Account{Name: c.Name, AllowPublicAccess: c.PublicAccess, RequireHTTPS: c.RequireHTTPS}
 	for i, text := range keys {
@@ -115,18 +113,18 @@ func (c *Account) account() (*auth.Account, error) {
 	return a, nil
 }
 
-// CheckAccountName returns an error if a name is none that an account can have.
+// CheckAccountName returns an error unless name is a legal account name.
 func CheckAccountName(name string) error {
 	ok := len(name) >= 3 && len(name) <= 24
 	for _, r := range name {
 		ok = ok && ('a' <= r && r <= 'z' || '0' <= r && r <= '9')
 	}
 	if !ok {
-		return fmt.Errorf("account name %q: 3 to 24 lower-case letters and digits are needed", name)
+		return fmt.Errorf("account name %q: must have 3 to 24 lower-case letters and digits", name)
 	}
 	return nil
 }
 
-// ErrNoAccounts says that nothing is configured that could be served.
-var ErrNoAccounts = errors.New(`no accounts: set ` + AccountsVariable + `="name:base64key", or name them in a file given by --config,
-or use --dev for development on this machine. A key can be made with: head -c 64 /dev/urandom | base64 -w0`)
+// ErrNoAccounts means that no account is configured.
+var ErrNoAccounts = errors.New(`no accounts: set ` + AccountsVariable + `="name:base64key", configure them in a file with --config,
+or use --dev for development on this machine. To make a key: head -c 64 /dev/urandom | base64 -w0`)

@@ -1,5 +1,5 @@
-// Package config reads the configuration of a server: accounts with their keys, principals, roles, and the issuers whose
-// tokens are taken. It reads them again when a file has changed.
+// Package config loads the configuration of a server (accounts with their keys, principals, roles, and trusted token issuers) and
+// reloads it when a file changes.
 package config
 
 import (
@@ -30,17 +30,17 @@ import (
 	"github.com/leasehold/leasehold/internal/service"
 )
 
-// File is a configuration file.
+// File is a parsed configuration file.
 type File struct {
 	Accounts   []Account         `toml:"account"`
 	Principals []principalConfig `toml:"principal"`
 	Groups     []groupConfig     `toml:"group"`
 	Roles      []roleConfig      `toml:"role-assignment"`
 	Issuers    []issuerConfig    `toml:"issuer"`
-	Audiences  []string          `toml:"audiences"` // URLs that tokens may be meant for, besides those of the real service
+	Audiences  []string          `toml:"audiences"` // accepted audiences of tokens, besides those of the real service
 }
 
-// Read reads a configuration file; "" is an empty one.
+// Read parses a configuration file. The name "" stands for an empty file.
 func Read(file string) (*File, error) {
 	c := &File{}
 	if file == "" {
@@ -56,32 +56,32 @@ func Read(file string) (*File, error) {
 	return c, nil
 }
 
-// Options says where the configuration comes from. Every field but Data is optional.
+// Options names the sources of the configuration. Every field but Data is optional.
 type Options struct {
 	File            string // configuration file
-	Data            string // data folder, which has the secrets that are made here
+	Data            string // data folder, which holds generated secrets
 	TLSCert, TLSKey string // files of the certificate and its key
 
-	Dev       bool   // with the account and the principal of development
-	DevOwner  bool   // the principal of development is the owner of the data
-	DevSecret string // its secret
-	Issues    bool   // tokens are issued here
+	Dev       bool   // adds the development account and principal
+	DevOwner  bool   // makes the development principal owner of the data
+	DevSecret string // secret of the development principal
+	Issues    bool   // this server issues tokens
 }
 
-// settings is what the configuration says at one time. It is not changed, but replaced.
+// settings is an immutable snapshot of the configuration.
 type settings struct {
 	accounts   map[string]*auth.Account
 	features   map[string]service.Features
 	principals []identity.Principal
 	trust      *service.Trust
 	outside    *identity.Outside
-	files      []string // that all this was read from
+	files      []string // every file that was read
 }
 
 // Live holds the current settings and reloads them.
 type Live struct {
-	Issuer      *identity.Issuer    // nil unless tokens are issued here
-	Certificate *server.Certificate // nil unless there is one in files
+	Issuer      *identity.Issuer    // nil unless this server issues tokens
+	Certificate *server.Certificate // nil unless certificate files are configured
 
 	o    *Options
 	log  *slog.Logger
@@ -89,7 +89,7 @@ type Live struct {
 	seen map[string]time.Time // modification times of files when they were last read
 }
 
-// New reads the settings for the first time.
+// New loads the settings.
 func New(o *Options, log *slog.Logger) (*Live, error) {
 	c := &Live{o: o, log: log}
 	if o.Issues {
@@ -118,16 +118,15 @@ func New(o *Options, log *slog.Logger) (*Live, error) {
 	return c, nil
 }
 
-// outsideNow finds the keys of the issuers that are configured now.
+// outsideNow finds the keys of the currently configured issuers.
 type outsideNow struct{ *Live }
 
-// KeySet asks the current settings.
+// KeySet returns the keys that the current settings find for an issuer.
 func (o outsideNow) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	return o.now.Load().outside.KeySet(issuer, kid)
 }
 
-// Site returns the account whose website is served where the host names none: that of
-// development, or the only one.
+// Site returns the account whose website is served under a host that names no account: the development account, or the only one.
 func (c *Live) Site() string {
 	all := c.now.Load().accounts
 	switch {
@@ -141,20 +140,20 @@ func (c *Live) Site() string {
 	return ""
 }
 
-// Account returns the account of a name, nil if there is none.
+// Account returns an account by name, or nil.
 func (c *Live) Account(name string) *auth.Account { return c.now.Load().accounts[name] }
 
-// Features returns what an account offers beyond what every account does.
+// Features returns the optional features of an account.
 func (c *Live) Features(name string) service.Features { return c.now.Load().features[name] }
 
-// Trust returns whose tokens are taken, and what their subjects may do.
+// Trust returns the trusted issuers and the role assignments.
 func (c *Live) Trust() *service.Trust { return c.now.Load().trust }
 
 // Accounts returns the names of all accounts.
 func (c *Live) Accounts() []string { return slices.Collect(maps.Keys(c.now.Load().accounts)) }
 
-// DefaultClient is the client ID of the principal that programs get the tokens of if
-// they name none: that of development, or the only one.
+// DefaultClient returns the client ID of the principal for token requests that name none: the development principal, or the only
+// one.
 func (c *Live) DefaultClient() string {
 	all := c.now.Load().principals
 	switch {
@@ -166,7 +165,7 @@ func (c *Live) DefaultClient() string {
 	return ""
 }
 
-// load reads everything anew.
+// load reads every file and returns new settings.
 func (c *Live) load() (*settings, error) {
 	file, err := Read(c.o.File)
 	if err != nil {
@@ -203,7 +202,7 @@ func (c *Live) load() (*settings, error) {
 	return s, c.trustIssuers(file, s)
 }
 
-// trustIssuers sets whose tokens are taken: ours, and those of the issuers configured.
+// trustIssuers trusts the configured issuers, and this server if it issues tokens.
 func (c *Live) trustIssuers(file *File, s *settings) error {
 	keys := map[string]string{}
 	for _, i := range file.Issuers {
@@ -230,11 +229,11 @@ func (c *Live) trustIssuers(file *File, s *settings) error {
 	return nil
 }
 
-// watchEvery is how often the files are looked at.
+// watchEvery is the interval at which Watch checks files for changes.
 const watchEvery = time.Second
 
-// Watch reads the settings again on SIGHUP and when one of the files has changed, until
-// ctx ends. Settings that are wrong are logged, and those before them stay.
+// Watch reloads the settings on SIGHUP and after a file has changed, until ctx ends. If the new settings are wrong it logs the
+// error and keeps the old ones.
 func (c *Live) Watch(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -264,7 +263,7 @@ func (c *Live) reload() {
 	c.seen = modified(old.files)
 	if c.Certificate != nil {
 		if err := c.Certificate.Reload(); err != nil {
-			c.log.Error("the certificate can't be read again; the one before it stays", "error", err)
+			c.log.Error("could not reload the certificate; the old one stays in use", "error", err)
 		}
 	}
 	s, err := c.load()
@@ -272,15 +271,15 @@ func (c *Live) reload() {
 		err = ErrNoAccounts
 	}
 	if err != nil {
-		c.log.Error("the configuration is wrong; the one before it stays", "error", err)
+		c.log.Error("the new configuration is wrong; the old one stays in use", "error", err)
 		return
 	}
 	c.adopt(s, c.seen)
-	c.log.Info("the configuration was read again", "accounts", len(s.accounts), "principals", len(s.principals))
+	c.log.Info("reloaded the configuration", "accounts", len(s.accounts), "principals", len(s.principals))
 }
 
-// adopt puts settings in the place of those before. A file that changed since before was made, while the
-// settings were read, will be found to have changed.
+// adopt replaces the settings. The modification times in before were taken before the files were read, so a file that changed during
+// the read is found to have changed at the next check.
 func (c *Live) adopt(s *settings, before map[string]time.Time) {
 	c.now.Store(s)
 	c.seen = modified(s.files)
@@ -291,7 +290,7 @@ func (c *Live) adopt(s *settings, before map[string]time.Time) {
 	}
 }
 
-// modified returns when files were changed, the zero time for those that are missing.
+// modified returns the modification time of each file, or the zero time if it is missing.
 func modified(files []string) map[string]time.Time {
 	out := map[string]time.Time{}
 	for _, f := range files {
@@ -317,13 +316,12 @@ func equalTimes(a, b map[string]time.Time) bool {
 }
 
 const (
-	// DelegationSecretFile is the name of the file, in the data folder's datadir.Identity, with the secret of user delegation
-	// keys.
+	// DelegationSecretFile is the file with the secret of user delegation keys, in the folder datadir.Identity of the data folder.
 	DelegationSecretFile = "delegation-secret"
 	secretBytes          = 32
 )
 
-// openSecret returns the secret in a file, after making it if there is none.
+// openSecret returns the secret in a file. It makes the file if it is missing.
 func openSecret(file string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
@@ -346,7 +344,7 @@ func openSecret(file string) ([]byte, error) {
 	return secret, nil
 }
 
-// ParseSecret reads the text of a file with a secret.
+// ParseSecret parses the content of a secret file.
 func ParseSecret(text string) ([]byte, error) {
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(secret) < secretBytes {

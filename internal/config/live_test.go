@@ -142,7 +142,7 @@ func TestRolesAreRead(t *testing.T) {
 		"[[role-assignment]]\nprincipal = \"nobody\"\nrole = \"Storage Blob Data Reader\"\nscope = \"acct\"\n":                                                                    "neither configured nor a GUID",
 		"[[role-assignment]]\nprincipal = \"worker\"\nrole = \"Reader\"\nscope = \"acct\"\n":                                                                                      "no role",
 		"[[role-assignment]]\nprincipal = \"worker\"\nrole = \"Storage Blob Data Reader\"\n":                                                                                      "scope",
-		"[[role-assignment]]\nrole = \"Storage Blob Data Reader\"\nscope = \"acct\"\n":                                                                                            "principal and group",
+		"[[role-assignment]]\nrole = \"Storage Blob Data Reader\"\nscope = \"acct\"\n":                                                                                            "either a principal or a group",
 		"[[issuer]]\nname = \"http://issuer.example\"\n":                                                                                                                          "https",
 	} {
 		c, _, _ := configured(t, "")
@@ -179,8 +179,8 @@ func TestPrincipalsNameTheirIssuer(t *testing.T) {
 		both + assigned("worker", ""):                                                                             LocalIssuer,
 		both + guest("") + assigned("guest", ""):                                                                  "error: several issuers",
 		both + assigned(id, ""):                                                                                   "error: several issuers",
-		both + guest("issuer = \""+one+"\"\n") + assigned("guest", "issuer = \""+two+"\"\n"):                      "error: not of",
-		guest("issuer = \"https://unknown.test/\"\n"):                                                             "error: no issuer that is configured",
+		both + guest("issuer = \""+one+"\"\n") + assigned("guest", "issuer = \""+two+"\"\n"):                      "error: not to",
+		guest("issuer = \"https://unknown.test/\"\n"):                                                             "error: not a configured issuer",
 		issuers + guest("client-id = \""+id+"\"\nissuer = \""+one+"\"\n"):                                         "error: from this server",
 		both + "[[group]]\nname = \"g\"\nid = \"" + id + "\"\nmembers = [\"worker\"]\n":                           "error: several issuers",
 		both + "[[group]]\nname = \"g\"\nid = \"" + id + "\"\nissuer = \"" + one + "\"\nmembers = [\"worker\"]\n": "",

@@ -22,23 +22,23 @@ const (
 	TenantID      = "1ea5e401-d000-4000-8000-000000000000"
 )
 
-// PublicAuthorities are the host names of the public authority. Programs ask it whatever they are told, or because they know
-// no other; the proxy leads them to the local one.
+// PublicAuthorities are the host names of the public authority. Some programs use them whatever they are configured to use; the
+// proxy leads such requests to the local authority.
 var PublicAuthorities = []string{"login.microsoftonline.com", "login.microsoft.com", "login.windows.net"}
 
-// The principal of development. Its secrets are made anew at each start.
+// The development principal. Each start makes a new secret for it.
 const (
 	DevPrincipal = "developer"
 	DevObjectID  = "1ea5e401-d000-4000-8000-000000000001"
 	DevClientID  = "1ea5e401-d000-4000-8000-000000000002"
 )
 
-// principalConfig is one [[principal]]: a program that gets tokens here, or, without a
-// client ID, somebody whose tokens come from elsewhere.
+// principalConfig is one [[principal]]: a program that gets tokens from this server or, without a client ID, the subject of tokens
+// from another issuer.
 type principalConfig struct {
 	Name        string            `toml:"name"`
 	ID          string            `toml:"id"`     // object ID
-	Issuer      string            `toml:"issuer"` // whose tokens it sends; this server's with a client ID, else the only one that is configured
+	Issuer      string            `toml:"issuer"` // issuer of its tokens; default: this server with a client ID, else the only configured issuer
 	ClientID    string            `toml:"client-id"`
 	SecretFiles []string          `toml:"secret-files"`
 	KeyFiles    []string          `toml:"certificate-files"` // PEM: certificates or public keys of client assertions
@@ -55,7 +55,7 @@ type federatedConfig struct {
 type groupConfig struct {
 	Name    string   `toml:"name"`
 	ID      string   `toml:"id"`
-	Issuer  string   `toml:"issuer"`  // whose tokens list it; the only one that is configured if absent
+	Issuer  string   `toml:"issuer"`  // issuer whose tokens list the group; default: the only configured issuer
 	Members []string `toml:"members"` // names or object IDs of principals
 }
 
@@ -63,29 +63,29 @@ type groupConfig struct {
 type roleConfig struct {
 	Principal string `toml:"principal"` // name or object ID
 	Group     string `toml:"group"`     // name or object ID
-	Issuer    string `toml:"issuer"`    // whose object it is, if it is none of the principals and groups
+	Issuer    string `toml:"issuer"`    // issuer of the object, if it is no configured principal or group
 	Role      string `toml:"role"`
 	Scope     string `toml:"scope"` // account, account/container, or "*" for all accounts
 }
 
-// issuerConfig is one [[issuer]] whose tokens are taken.
+// issuerConfig is one [[issuer]]: a trusted issuer of tokens.
 type issuerConfig struct {
 	Name             string `toml:"name"`              // "iss" of its tokens
-	Keys             string `toml:"keys"`              // URL of its keys; found by discovery if absent
-	AuthorizationURI string `toml:"authorization-uri"` // where clients without a token are sent
+	Keys             string `toml:"keys"`              // URL of its keys; default: found by discovery
+	AuthorizationURI string `toml:"authorization-uri"` // where clients without a token are told to get one
 }
 
 var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// defaultAudience is what the tokens of workload identity are meant for.
+// defaultAudience is the audience of workload identity tokens.
 const defaultAudience = "api://AzureADTokenExchange"
 
-// principals reads the [[principal]] entries, and notes the files that they name.
+// principals reads the [[principal]] entries and adds the files they name to files.
 func (c *File) principals(files *[]string) ([]identity.Principal, error) {
 	var all []identity.Principal
 	for _, p := range c.Principals {
 		if p.Name == "" || !guid.MatchString(p.ID) || p.ClientID != "" && !guid.MatchString(p.ClientID) {
-			return nil, fmt.Errorf("principal %q: a name, and a GUID for id and client-id, are needed", p.Name)
+			return nil, fmt.Errorf("principal %q: needs a name, and GUIDs as id and client-id", p.Name)
 		}
 		out := identity.Principal{Name: p.Name, ObjectID: p.ID, ClientID: p.ClientID}
 		for _, f := range p.SecretFiles {
@@ -118,7 +118,7 @@ func (c *File) principals(files *[]string) ([]identity.Principal, error) {
 	return all, nil
 }
 
-// minSecret is the least length of a client secret, in characters.
+// minSecret is the minimum length of a client secret, in characters.
 const minSecret = 16
 
 func readPublicKey(file string) (any, error) {
@@ -151,15 +151,15 @@ func readPublicKey(file string) (any, error) {
 	return nil, errors.New("it holds neither a certificate nor a public key")
 }
 
-// developer is the principal of --dev.
+// developer returns the development principal.
 func (o *Options) developer() identity.Principal {
 	return identity.Principal{Name: DevPrincipal, ObjectID: DevObjectID, ClientID: DevClientID, Secrets: []string{o.DevSecret}}
 }
 
-// LocalIssuer is the name of the issuer of this server.
+// LocalIssuer is the name of this server's own issuer.
 const LocalIssuer = "https://" + AuthorityHost + "/" + identity.ADFS
 
-// issuers are the names of all issuers whose tokens may be taken.
+// issuers returns the names of all trusted issuers.
 func (c *File) issuers() []string {
 	all := []string{LocalIssuer}
 	for _, i := range c.Issuers {
@@ -168,22 +168,22 @@ func (c *File) issuers() []string {
 	return all
 }
 
-// issuerOf returns the issuer that an object belongs to, which is named if there could be several.
+// issuerOf returns the issuer of an object. If several issuers are configured, it has to be named.
 func (c *File) issuerOf(what, named string) (string, error) {
 	switch {
 	case named != "" && !slices.Contains(c.issuers(), named):
-		return "", fmt.Errorf("%s: %q is no issuer that is configured", what, named)
+		return "", fmt.Errorf("%s: %q is not a configured issuer", what, named)
 	case named != "":
 		return named, nil
 	case len(c.Issuers) > 1:
-		return "", fmt.Errorf("%s: several issuers are configured, and each may give an ID to somebody else: name one with issuer", what)
+		return "", fmt.Errorf("%s: several issuers are configured, and the same ID may mean different objects: name one with issuer", what)
 	case len(c.Issuers) == 1:
 		return c.Issuers[0].Name, nil
 	}
 	return LocalIssuer, nil
 }
 
-// object returns whose object a principal is. With a client ID it gets its tokens here.
+// object returns the issuer and the ID of a principal. With a client ID the issuer is this server.
 func (p *principalConfig) object(c *File) (auth.Object, error) {
 	what := "principal " + p.Name
 	if p.ClientID == "" {
@@ -218,7 +218,7 @@ func (c *File) Principal(nameOrID string) (auth.Object, error) {
 	return c.find("principal", nameOrID, "", known)
 }
 
-// access reads the role assignments.
+// access returns the groups and the role assignments.
 func (c *File) access(o *Options) (*auth.Access, error) {
 	known, err := c.objects()
 	if err != nil {
@@ -263,7 +263,7 @@ func (c *File) access(o *Options) (*auth.Access, error) {
 
 func (r *roleConfig) assignment(c *File, principals, groups map[string]auth.Object) (a auth.Assignment, err error) {
 	if (r.Principal == "") == (r.Group == "") {
-		return a, fmt.Errorf("role assignment of %q: one of principal and group is needed", r.Role)
+		return a, fmt.Errorf("role assignment of %q: needs either a principal or a group", r.Role)
 	}
 	what, name, known := "principal", r.Principal, principals
 	if r.Group != "" {
@@ -289,12 +289,12 @@ func (r *roleConfig) assignment(c *File, principals, groups map[string]auth.Obje
 	return a, nil
 }
 
-// find returns the object that a name or GUID stands for. A GUID is that of a configured object if it has just one and no other
-// issuer is named.
+// find returns the object with a name or GUID. Without an issuer, a GUID refers to the configured object with that ID; it is an error
+// if there are several.
 func (c *File) find(what, nameOrID, issuer string, known map[string]auth.Object) (auth.Object, error) {
 	if o, ok := known[nameOrID]; ok {
 		if issuer != "" && issuer != o.Issuer {
-			return o, fmt.Errorf("%s %s is one of %s, not of %s", what, nameOrID, o.Issuer, issuer)
+			return o, fmt.Errorf("%s %s belongs to issuer %s, not to %s", what, nameOrID, o.Issuer, issuer)
 		}
 		return o, nil
 	}

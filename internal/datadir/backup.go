@@ -19,7 +19,7 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// Backup has the server of a data folder copy it or, if none runs, does so itself.
+// Backup copies a data folder to a new or empty folder. If a server is running on it, that server makes the copy.
 func Backup(ctx context.Context, data, to string, e *Engines) error {
 	to, err := filepath.Abs(to) // a server has another working folder
 	if err != nil {
@@ -45,12 +45,11 @@ func Backup(ctx context.Context, data, to string, e *Engines) error {
 	return errors.Join(s.Backup(ctx, to), s.Close())
 }
 
-// Backup copies the store as it is now to a folder that is not there yet or empty.
+// Backup copies the store, as of one moment, to a new or empty folder.
 //
-// The order is what makes the copy whole. First the key-value store is copied, at one
-// moment; then every segment that is known after it, among which are all that were
-// referenced at that moment: nothing but the sweeper removes one, and it stands still.
-// The mark that makes it a data folder comes last.
+// The order makes the copy consistent. First the key-value store is copied at one moment, then every segment known afterwards. These
+// include all segments referenced at that moment, because only the sweeper removes segments and it is stopped. The mark of the new
+// data folder is written last.
 func (s *Store) Backup(ctx context.Context, to string) (err error) {
 	if err := makeEmpty(to); err != nil {
 		return err
@@ -64,7 +63,7 @@ func (s *Store) Backup(ctx context.Context, to string) (err error) {
 	db, ok := s.DB.(kv.Checkpointer)
 	segments, also := s.Segments.(segment.Backuper)
 	if !ok || !also {
-		return errors.New("the engines of this folder make no copies")
+		return errors.New("the engines of this folder can't be backed up")
 	}
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
@@ -94,7 +93,7 @@ func (s *Store) Backup(ctx context.Context, to string) (err error) {
 	return errors.Join(durable.SyncFolder(to), durable.SyncFolder(filepath.Dir(to)))
 }
 
-// makeEmpty makes a folder, or takes an empty one.
+// makeEmpty creates a folder, or accepts an empty one.
 func makeEmpty(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return fmt.Errorf("backup: %w", err)
@@ -112,7 +111,7 @@ func makeEmpty(path string) error {
 	return nil
 }
 
-// empty removes what is in a folder.
+// empty removes the contents of a folder.
 func empty(path string) error {
 	entries, err := os.ReadDir(path)
 	for _, e := range entries {
@@ -121,8 +120,7 @@ func empty(path string) error {
 	return err
 }
 
-// copySecrets copies the files of a folder, if it is there, so that only the user can
-// read them.
+// copySecrets copies the files of a folder, if it exists, so that only the user can read the copies.
 func copySecrets(from, to string) error {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, os.ErrNotExist) {
@@ -151,11 +149,11 @@ func copySecrets(from, to string) error {
 
 const (
 	controlName = "control.sock"
-	// maxSocketPath is the longest path that every system lets a socket have.
+	// maxSocketPath is the longest socket path that every system allows.
 	maxSocketPath = 100
 )
 
-// Control answers other commands of the same user, on a socket that only the user can reach.
+// Control serves other commands of the same user on a socket that only the user can reach.
 type Control struct {
 	Path   string // of the socket
 	remove string // what to remove with it
@@ -204,13 +202,13 @@ func (s *Store) ServeControl() (*Control, error) {
 	return c, nil
 }
 
-// Close ends what is asked for and takes the socket away.
+// Close aborts running requests and removes the socket.
 func (c *Control) Close() {
 	c.server.Close()
 	os.RemoveAll(c.remove)
 }
 
-// askBackup has the server at a control socket make a backup.
+// askBackup asks the server behind a control socket to make a backup.
 func askBackup(ctx context.Context, socket, to string) error {
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -224,7 +222,7 @@ func askBackup(ctx context.Context, socket, to string) error {
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("the server of the data folder does not answer: %w", err)
+		return fmt.Errorf("the server on the data folder does not answer: %w", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)

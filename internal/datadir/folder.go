@@ -1,16 +1,16 @@
-// Package datadir is the folder in which a server keeps everything: its lock, its mark, the stores in it, the sweeper, and
-// backups.
+// Package datadir manages the data folder, in which a server keeps everything: the lock and the mark of the folder, its stores, the
+// sweeper, and backups.
 //
 // A data folder holds:
 //
-//	LEASEHOLD   one line that says what the folder is, so that no other is ever taken for it
-//	lock        locked by the process that uses the folder, with its process ID
+//	LEASEHOLD   the mark, one line, so that no other folder is ever mistaken for a data folder
+//	lock        locked by the process that uses the folder; holds its process ID
 //	kv/         the key-value store
 //	segments/   the segment files, and the packs of short segments
-//	tls/        the local certificate authority, if one was needed
+//	tls/        the local certificate authority, once needed
 //	identity/   the key of the local token issuer, and the secret of user delegation keys
-//	run.json    where the running server listens, see WriteState
-//	control.sock  where it answers other commands, see Store.ServeControl
+//	run.json    how to reach the running server, see WriteState
+//	control.sock  the socket for other commands, see Store.ServeControl
 package datadir
 
 import (
@@ -30,27 +30,27 @@ import (
 const (
 	markName    = "LEASEHOLD"
 	markText    = "Leasehold data folder, layout 2\n"
-	oldMarkText = "Leasehold data folder, layout 1\n" // before there were packs; all else is the same
-	newMarkName = markName + ".new"                   // of a mark that is being written
+	oldMarkText = "Leasehold data folder, layout 1\n" // the same, but without packs
+	newMarkName = markName + ".new"                   // a mark being written
 	lockName    = "lock"
 	kvName      = "kv"
 	segmentName = "segments"
 )
 
-// The folders of secrets, which are made when they are needed.
+// The folders for secrets. They are made when first needed.
 const (
 	TLS      = "tls"
 	Identity = "identity"
 )
 
-// Folder is a data folder that this process has to itself.
+// Folder is a data folder locked by this process.
 type Folder struct {
 	path string
 	lock *os.File
 	mark folderMark
 }
 
-// folderMark is what the mark of a data folder says.
+// folderMark is the kind of mark found in a folder.
 type folderMark int
 
 const (
@@ -65,11 +65,11 @@ func (f *Folder) KV() string { return filepath.Join(f.path, kvName) }
 // Segments returns the folder of the segments.
 func (f *Folder) Segments() string { return filepath.Join(f.path, segmentName) }
 
-// Close gives the folder up.
+// Close unlocks the folder.
 func (f *Folder) Close() error { return f.lock.Close() }
 
-// openFolder takes a data folder, or makes one of an empty or missing folder. A folder
-// that is in use, or is something else, is refused and left as it is.
+// openFolder locks a data folder. An empty or missing folder becomes one. A folder that is in use or holds anything else is refused
+// and left unchanged.
 func openFolder(path string) (*Folder, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -89,7 +89,7 @@ func openFolder(path string) (*Folder, error) {
 	return &Folder{path: path, lock: lock, mark: mark}, nil
 }
 
-// Take takes a data folder that is there; it makes none.
+// Take locks an existing data folder.
 func Take(path string) (*Folder, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
@@ -102,9 +102,8 @@ func Take(path string) (*Folder, error) {
 	return openFolder(path)
 }
 
-// keep makes the folder a data folder of this version for good, once its stores have been
-// made: a folder with the mark and without them has lost them. Earlier versions refuse it
-// from then on, as they would not find what is in packs.
+// keep writes the mark of this version once the stores exist, so that a folder with a mark but without stores is known to have lost
+// them. Earlier versions then refuse the folder, since they can't read packs.
 func (f *Folder) keep() error {
 	if f.mark == markCurrent {
 		return nil
@@ -124,7 +123,7 @@ func (f *Folder) keep() error {
 	return nil
 }
 
-// checkWhole refuses a data folder that has lost its records.
+// checkWhole returns an error if a data folder has lost its records.
 func (f *Folder) checkWhole() error {
 	if f.mark == markMissing {
 		return nil
@@ -135,7 +134,7 @@ func (f *Folder) checkWhole() error {
 	return nil
 }
 
-// inspectFolder reads the mark of a data folder. One that is something else is an error.
+// inspectFolder reads the mark of a folder. It returns an error if the folder holds anything but a data folder.
 func inspectFolder(path string) (folderMark, error) {
 	mark, err := os.ReadFile(filepath.Join(path, markName))
 	switch {
@@ -144,9 +143,9 @@ func inspectFolder(path string) (folderMark, error) {
 	case err == nil && string(mark) == oldMarkText:
 		return markOld, nil
 	case err == nil && len(mark) == 0:
-		return markMissing, nil // its maker ended before it was written
+		return markMissing, nil // the process ended before writing it
 	case err == nil && strings.HasPrefix(string(mark), "Leasehold data folder"):
-		return markMissing, fmt.Errorf("data folder %s says %q, which this version of leasehold does not know; use a newer one",
+		return markMissing, fmt.Errorf("data folder %s has the mark %q, which this version of leasehold does not know; use a newer version",
 			path, strings.TrimSpace(string(mark)))
 	case err == nil:
 		return markMissing, fmt.Errorf("data folder %s is damaged: its file %s is not what leasehold wrote; restore the folder from a backup",
@@ -167,17 +166,16 @@ func inspectFolder(path string) (folderMark, error) {
 	return markMissing, nil
 }
 
-// How often, and after which pause, a lock is tried again.
+// How often, and after which pause, locking is retried.
 const (
 	lockTries = 10
 	lockPause = 20 * time.Millisecond
 )
 
-// errLocked says that another process has a lock.
+// errLocked means that another process holds a lock.
 var errLocked = errors.New("the file is locked by another process")
 
-// lockFolder locks a folder for this process. The lock goes with the process, however
-// it ends.
+// lockFolder locks a folder for this process. The system releases the lock when the process ends, however it ends.
 func lockFolder(path string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

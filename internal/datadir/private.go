@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// makePrivate has the folders in a data folder, which hold what is stored and secrets, be readable for their owner only, whatever
-// the umask is and was. It makes those of the stores. The data folder itself may be one that others have a use for.
+// makePrivate creates the folders of the stores, and makes them and the folders of secrets accessible to their owner only, whatever
+// the umask. The data folder itself keeps its mode, because others may need it.
 func (f *Folder) makePrivate() error {
 	for _, name := range []string{kvName, segmentName} {
 		if err := os.Mkdir(filepath.Join(f.path, name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -18,13 +18,13 @@ func (f *Folder) makePrivate() error {
 	}
 	for _, name := range []string{kvName, segmentName, TLS, Identity} {
 		if err := ownerOnly(filepath.Join(f.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("data folder: others can read what is stored: %w", err)
+			return fmt.Errorf("data folder: could not make it private: %w", err)
 		}
 	}
 	return nil
 }
 
-// ownerOnly takes the rights of others to a folder away.
+// ownerOnly removes all access to a folder by others.
 func ownerOnly(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() == 0o700 {

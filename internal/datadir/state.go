@@ -12,8 +12,8 @@ import (
 
 const stateName = "run.json"
 
-// WriteState stores how other commands of the same user reach the server of a data folder, as JSON that only the user can
-// read. A socket for ServeControl is in the field "control".
+// WriteState stores, as JSON that only the user can read, how other commands of the same user reach the server of a data folder. The
+// field "control" names the socket of ServeControl.
 func WriteState(data string, state any) error {
 	text, err := json.MarshalIndent(state, "", "  ")
 	if err != nil {
@@ -22,10 +22,10 @@ func WriteState(data string, state any) error {
 	return durable.Replace(filepath.Join(data, stateName), string(text)+"\n")
 }
 
-// RemoveState removes what WriteState has stored.
+// RemoveState removes the file of WriteState.
 func RemoveState(data string) { os.Remove(filepath.Join(data, stateName)) }
 
-// ReadState reads how to reach the server that runs on a data folder now into state.
+// ReadState decodes the file of WriteState into state. It fails if no server is running on the data folder.
 func ReadState(data string, state any) error {
 	none := fmt.Errorf("no server runs on the data folder %s; start one with: leasehold serve, or name another folder with --data", data)
 	lock, err := os.Open(filepath.Join(data, lockName))
@@ -37,7 +37,7 @@ func ReadState(data string, state any) error {
 	}
 	defer lock.Close()
 	if lockFile(lock, false) == nil {
-		return none // what it left behind is no longer true
+		return none // the file is left over from an earlier server
 	}
 	text, err := os.ReadFile(filepath.Join(data, stateName))
 	if err != nil {

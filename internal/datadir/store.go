@@ -14,21 +14,21 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// Engines opens the stores in a data folder. No other code knows which engines they are.
+// Engines opens the stores of a data folder. No other code depends on particular engines.
 type Engines struct {
-	// OpenKV opens the key-value store in a folder, or makes it.
+	// OpenKV opens the key-value store in a folder, creating it if it is missing.
 	OpenKV func(dir string, o KVOptions) (kv.DB, error)
-	// MissingKV names a file without which OpenKV would make a new store, "" if none is missing.
+	// MissingKV names a missing file in whose absence OpenKV would create a new store, or returns "".
 	MissingKV func(dir string) (string, error)
-	// OpenSegments opens the segments in a folder, or makes them.
+	// OpenSegments opens the segment store in a folder, creating it if it is missing.
 	OpenSegments func(dir string) (segment.Store, error)
 }
 
 // KVOptions are the options of a key-value store. Every field is optional.
 type KVOptions struct {
 	Log     *slog.Logger
-	OnFatal func(error) // called once if the store fails and can't go on
-	Serving bool        // the store is opened to be served: with the clock of the system
+	OnFatal func(error) // called once, if the store fails for good
+	Serving bool        // the store will be served, and uses the system clock
 }
 
 // Store is an open data folder.
@@ -37,10 +37,10 @@ type Store struct {
 	Segments segment.Store
 
 	folder   *Folder
-	sweeping sync.Mutex // held by whoever removes segments, or needs them to stay
+	sweeping sync.Mutex // held while segments are removed, or must not be
 }
 
-// Open opens a data folder, or makes it.
+// Open opens a data folder, creating it if it is missing or empty.
 func Open(ctx context.Context, path string, e *Engines, o KVOptions) (_ *Store, err error) {
 	s := &Store{}
 	if s.folder, err = openFolder(path); err != nil {
@@ -73,7 +73,7 @@ func Open(ctx context.Context, path string, e *Engines, o KVOptions) (_ *Store, 
 // Path returns the path of the folder.
 func (s *Store) Path() string { return s.folder.path }
 
-// Close gives up what was opened, in order.
+// Close closes the stores, then unlocks the folder.
 func (s *Store) Close() error {
 	var errs []error
 	if s.Segments != nil {
@@ -88,12 +88,12 @@ func (s *Store) Close() error {
 // Times of the sweeper.
 const (
 	sweepEvery  = 5 * time.Second
-	sweepGrace  = time.Minute // for readers of what was overwritten or deleted
+	sweepGrace  = time.Minute // time for readers of overwritten or deleted bytes to finish
 	orphanGrace = 2 * meta.CommitWithin
 	orphanEvery = time.Hour
 )
 
-// Sweep removes what is no longer referred to, until ctx ends.
+// Sweep removes unreferenced data, until ctx ends.
 func (s *Store) Sweep(ctx context.Context, log *slog.Logger) {
 	w := &catalog.Sweeper{DB: s.DB, Segments: s.Segments, Grace: sweepGrace, OrphanGrace: orphanGrace}
 	tick := time.NewTicker(sweepEvery)
@@ -108,13 +108,13 @@ func (s *Store) Sweep(ctx context.Context, log *slog.Logger) {
 		err := sweepOnce(ctx, w)
 		s.sweeping.Unlock()
 		if err != nil && ctx.Err() == nil && !errors.Is(err, kv.ErrReadOnly) {
-			log.Warn("sweeping failed; it is tried again", "error", err)
+			log.Warn("sweeping failed and will be retried", "error", err)
 		}
 	}
 }
 
-// sweepOnce sweeps what is due. When it last looked for orphans is stored, so that a machine that
-// runs for less than orphanEvery a day removes them too.
+// sweepOnce sweeps all that is due. The time of the latest search for orphans is stored, so that they are also removed on a machine
+// that never runs for orphanEvery at a stretch.
 func sweepOnce(ctx context.Context, w *catalog.Sweeper) error {
 	if err := w.Run(ctx); err != nil {
 		return err

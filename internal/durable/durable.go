@@ -1,4 +1,4 @@
-// Package durable writes small files that are there, and whole, after a power loss. Only their owner can read them.
+// Package durable writes small files that survive a power loss intact. Only their owner can read them.
 package durable
 
 import (
@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Write writes a file, and returns when its content is on the disk. The file's folder is not synced.
+// Write writes a file and syncs its content to the disk. It does not sync the folder.
 func Write(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -19,7 +19,7 @@ func Write(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// Replace puts a file in the place of another, so that whoever reads it gets the one or the other.
+// Replace replaces a file atomically: a reader gets either the old or the new content.
 func Replace(path, text string) error {
 	next := path + ".new"
 	if err := Write(next, text); err != nil {

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// SyncFolder returns when the names in a folder are on the disk.
+// SyncFolder syncs the names in a folder to the disk.
 func SyncFolder(path string) error {
 	d, err := os.Open(path)
 	if err != nil {

@@ -25,11 +25,11 @@ import (
 	"time"
 )
 
-// Name is the first argument of a process that shall be a guard: a program calls Main when it finds it there.
+// Name is the first argument of a guard process. A program that finds it there calls Main.
 const Name = "guard"
 
-// Moment is a time on the clock of the machine that does not stand still while the machine sleeps. All processes of a
-// machine share it; it begins anew when the machine starts.
+// Moment is a time on the machine's clock that keeps running while the machine sleeps. All processes of a machine share this clock;
+// it starts at zero when the machine boots.
 type Moment time.Duration
 
 // Add returns the moment d later.
@@ -45,10 +45,10 @@ type Options struct {
 	Grace   time.Duration // between the request to end and the kill
 }
 
-// Guard is a running guard with its command. Its methods may be called from several goroutines.
+// Guard is a running guard with its command. Its methods are safe for concurrent use.
 type Guard struct {
 	process  *exec.Cmd
-	giveBack func() // the terminal
+	giveBack func() // takes the terminal back
 
 	mu     sync.Mutex
 	orders *json.Encoder
@@ -59,7 +59,7 @@ type Guard struct {
 	command int // process ID of the command, 0 before it has started
 }
 
-// setup is the first message to a guard.
+// setup is the first message to a guard process.
 type setup struct {
 	Until      Moment        `json:"until"`
 	Grace      time.Duration `json:"grace"`
@@ -79,27 +79,27 @@ type report struct {
 	Started int    `json:"started,omitempty"` // process ID of the command
 	Failed  string `json:"failed,omitempty"`  // why the command could not be started
 	Ended   bool   `json:"ended,omitempty"`   // the command and all its descendants are gone
-	Code    int    `json:"code,omitempty"`    // exit status of the command, as a shell tells it
+	Code    int    `json:"code,omitempty"`    // exit status of the command, as a shell reports it
 	Asked   bool   `json:"asked,omitempty"`   // the guard had asked the command to end, or killed it
 }
 
-// Outcome is how a command ended.
+// Outcome describes how a command ended.
 type Outcome struct {
-	Code int // exit status, as a shell tells it
-	// Asked reports whether the guard ended the command: for the deadline, or because it was told to.
+	Code int // exit status, as a shell reports it
+	// Asked reports whether the guard ended the command, because of the deadline or an order.
 	Asked bool
 }
 
-// StartError says that the command could not be started.
+// StartError means that the command could not be started.
 type StartError struct{ Reason string }
 
 func (e *StartError) Error() string { return e.Reason }
 
-// ErrKilled says that the guard ended before its command did, and that the command was killed for it.
+// ErrKilled means that the guard ended before its command, so the command was killed.
 var ErrKilled = errors.New("the guard of the command was killed, and the command with it")
 
-// Start starts a guard, which starts the command with the standard files of this process. It returns when the command
-// runs; the error is a *StartError if it can't be run.
+// Start starts a guard, which starts the command with the standard files of this process. It returns once the command is running. If
+// the command can't be started the error is a *StartError.
 func Start(o *Options) (*Guard, error) {
 	program, err := self()
 	if err != nil {
@@ -133,7 +133,7 @@ func Start(o *Options) (*Guard, error) {
 	return g, g.begin(setup{Until: o.Until, Grace: o.Grace, Foreground: lent})
 }
 
-// begin gives the guard its first message, and waits until it has started the command.
+// begin sends the first message to the guard and waits until the command has started.
 func (g *Guard) begin(s setup) error {
 	err := g.orders.Encode(s)
 	var r report
@@ -153,7 +153,7 @@ func (g *Guard) begin(s setup) error {
 	return fmt.Errorf("guard: it ended before it had started the command: %w", err)
 }
 
-// Extend moves the deadline. It is without effect once the command was asked to end.
+// Extend moves the deadline. It has no effect once the command has been asked to end.
 func (g *Guard) Extend(until Moment) {
 	g.tell(order{Until: until})
 	g.mu.Lock()
@@ -161,21 +161,21 @@ func (g *Guard) Extend(until Moment) {
 	g.until = until
 }
 
-// End asks the command to end, and kills it after the grace, at the deadline at the latest.
+// End asks the command to end, and kills it after the grace or at the deadline, whichever is sooner.
 func (g *Guard) End() { g.tell(order{End: true}) }
 
 // Kill asks the command to end and kills it, without a grace.
 func (g *Guard) Kill() { g.tell(order{Kill: true}) }
 
-// tell sends an order. A guard that is gone needs none.
+// tell sends an order. Errors are ignored: they mean that the guard is gone.
 func (g *Guard) tell(o order) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	_ = g.orders.Encode(o)
 }
 
-// Wait returns when the command and all its descendants have ended. Without a guard that could say so the descendants
-// are killed from here; the error is then ErrKilled, unless that happened because the deadline had passed.
+// Wait returns when the command and all its descendants have ended. If the guard is gone, Wait kills the descendants itself and
+// returns ErrKilled, unless the deadline has passed.
 func (g *Guard) Wait() (Outcome, error) {
 	var last report
 	err := g.reports.Decode(&last)

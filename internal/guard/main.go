@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// tick is how long a timer is trusted: timers stand still while the machine sleeps.
+	// tick bounds how long a timer is relied on, because timers stop while the machine sleeps.
 	tick = 50 * time.Millisecond
-	// killEvery is the pause between two kills, for descendants that were born meanwhile.
+	// killEvery is the pause between two rounds of kills, which catch descendants started meanwhile.
 	killEvery = 5 * time.Millisecond
 	// backstopAfter is how long after the deadline a guard that can't act is killed by the kernel.
 	backstopAfter = 200 * time.Millisecond
-	// exitUsage is the exit status for arguments that no program of ours gives.
+	// exitUsage is the exit status for arguments that Start never passes.
 	exitUsage = 64
 )
 
@@ -33,7 +33,7 @@ type warden struct {
 	code    int
 }
 
-// Main is the program of a guard. It returns the exit status of the process.
+// Main runs the guard process. It returns its exit status.
 func Main(args []string) int {
 	runtime.LockOSThread() // the system ends the command with the thread that made it
 	if len(args) < 4 || args[2] != "--" {
@@ -70,7 +70,7 @@ func Main(args []string) int {
 	return w.code
 }
 
-// report sends a message. If the program is gone nobody needs it.
+// report sends a message. Errors are ignored: they mean that the program is gone.
 func (w *warden) report(r report) { _ = w.reports.Encode(r) }
 
 // receive passes orders on until the pipe is closed, which the system does when the program ends.
@@ -191,7 +191,7 @@ func handOver(cmd *exec.Cmd, d direction) (own *os.File, done func(), err error)
 	return own, done, nil
 }
 
-// received returns the pipe that an argument stands for, and keeps it from the command.
+// received returns the pipe named by an argument, and keeps the command from inheriting it.
 func received(arg, name string) (*os.File, error) {
 	handle, err := strconv.ParseUint(arg, 10, 64)
 	if err != nil {

@@ -10,7 +10,7 @@ type timetable struct {
 	kill  Moment // when it is killed; valid once it was asked to end
 }
 
-// step is what is due.
+// step is the action that is due.
 type step int
 
 const (
@@ -19,14 +19,14 @@ const (
 	kill         // the command and its descendants are to be killed
 )
 
-// extend moves the deadline, unless the command was asked to end.
+// extend moves the deadline, unless the command has been asked to end.
 func (t *timetable) extend(until Moment) {
 	if !t.asked {
 		t.until = until
 	}
 }
 
-// end ends the command from now on: it has the grace, but not beyond the deadline.
+// end schedules the end of the command: after the grace, or at the deadline if that is sooner.
 func (t *timetable) end(now Moment, grace time.Duration) {
 	at := min(now.Add(grace), t.until)
 	if t.asked {
@@ -35,7 +35,7 @@ func (t *timetable) end(now Moment, grace time.Duration) {
 	t.asked, t.kill = true, at
 }
 
-// due returns what is to be done now.
+// due returns the action that is due now.
 func (t *timetable) due(now Moment) step {
 	switch {
 	case t.asked && now >= t.kill:
@@ -52,7 +52,7 @@ func (t *timetable) due(now Moment) step {
 	return nothing
 }
 
-// next returns when something is due next, if no order comes before.
+// next returns when the next action is due, unless an order arrives first.
 func (t *timetable) next() Moment {
 	if t.asked {
 		return t.kill

@@ -15,9 +15,8 @@ import (
 // maxForm is the longest body of a token request in bytes.
 const maxForm = 64 << 10
 
-// Handler returns the OAuth authority: discovery, keys and the token endpoint, for the
-// tenant ADFS and the one of the issuer; and what programs ask of the management endpoint
-// of a cloud. It is to be served over TLS.
+// Handler returns the OAuth authority, to be served over TLS: discovery, keys and the token endpoint, for the tenant ADFS and the
+// issuer's own; and the parts of a cloud's management endpoint that programs ask for.
 func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/{tenant}/.well-known/openid-configuration", "/{tenant}/v2.0/.well-known/openid-configuration"} {
@@ -47,7 +46,7 @@ func (i *Issuer) Handler() http.Handler {
 	return mux
 }
 
-// ofTenant refuses the requests for other tenants.
+// ofTenant refuses requests for other tenants.
 func (i *Issuer) ofTenant(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if t := r.PathValue("tenant"); t != ADFS && !strings.EqualFold(t, i.Tenant) {
@@ -79,7 +78,7 @@ func (i *Issuer) discovery(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// endpoints are the URLs that client assertions may be meant for.
+// endpoints returns the accepted audiences of client assertions.
 func (i *Issuer) endpoints() (all []string) {
 	roots := []string{i.Base}
 	for _, host := range i.Aliases {
@@ -94,7 +93,7 @@ func (i *Issuer) endpoints() (all []string) {
 	return all
 }
 
-// oauthError is a refusal as clients of OAuth read it.
+// oauthError is an error response of OAuth.
 type oauthError struct {
 	status int
 	code   string
@@ -115,15 +114,14 @@ func (i *Issuer) refuse(w http.ResponseWriter, e *oauthError) {
 	})
 }
 
-// tokenRequest is the form that asks for a token.
+// tokenRequest is the form of a token request.
 type tokenRequest struct {
 	grant, clientID, secret, assertionType, assertion, scope, resource string
 }
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// parseTokenRequest reads a form. A parameter that is given twice is refused, as
-// RFC 6749 demands.
+// parseTokenRequest parses the form of a token request. It refuses repeated parameters, as RFC 6749 requires.
 func parseTokenRequest(body string) (*tokenRequest, error) {
 	form, err := url.ParseQuery(body)
 	if err != nil {
@@ -153,7 +151,7 @@ func parseTokenRequest(body string) (*tokenRequest, error) {
 	return t, nil
 }
 
-// maxName is how much of a name a refusal repeats.
+// maxName is how many bytes of a name an error message repeats.
 const maxName = 40
 
 func printable(s string) string {
@@ -165,8 +163,7 @@ func printable(s string) string {
 	}, s[:min(len(s), maxName)])
 }
 
-// audience returns the resource that is asked for. Scopes about the user mean nothing to
-// a program and are passed over.
+// audience returns the requested resource. It ignores scopes about the user, which mean nothing for a program.
 func (i *Issuer) audience(t *tokenRequest) (string, error) {
 	wanted := strings.Fields(t.scope)
 	if t.resource != "" {
@@ -239,7 +236,7 @@ func (i *Issuer) grant(w http.ResponseWriter, r *http.Request) (string, time.Tim
 	return i.Token(p, resource, how)
 }
 
-// answer sends a document that nobody may keep.
+// answer sends a JSON document that must not be cached.
 func answer(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {

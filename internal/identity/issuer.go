@@ -15,25 +15,24 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// tokenLifetime is how long tokens are good. Clients get new ones some minutes before.
+// tokenLifetime is how long tokens are valid. Clients renew them some minutes before.
 const tokenLifetime = time.Hour
 
-// ADFS is the tenant for which clients take an authority as it is, without asking the
-// public cloud about it.
+// ADFS is the tenant for which clients accept an authority without asking the public cloud about it.
 const ADFS = "adfs"
 
-// Principal is a program that can get tokens.
+// Principal is a program to which tokens are issued.
 type Principal struct {
 	Name      string
-	ObjectID  string // GUID: what roles are given to
-	ClientID  string // GUID: what it calls itself
+	ObjectID  string // GUID to which roles are assigned
+	ClientID  string // GUID by which the program identifies itself
 	Secrets   []string
 	Keys      []any        // public keys of its client assertions
-	Federated []Federation // outside tokens that stand for it
+	Federated []Federation // outside tokens accepted as its assertions
 	Groups    []string     // object IDs
 }
 
-// Federation names the tokens of an outside issuer that stand for a principal.
+// Federation describes tokens of an outside issuer that are accepted as assertions of a principal.
 type Federation struct{ Issuer, Subject, Audience string }
 
 // KeySource finds the public keys of issuers, as auth.Tokens does.
@@ -44,20 +43,20 @@ type KeySource interface {
 // Issuer issues tokens. All fields are required but Aliases and Outside.
 type Issuer struct {
 	Base string // URL of the authority, https, without a slash at its end
-	// Aliases are other host names under which the authority is asked, such as those of the public one.
+	// Aliases are further host names of the authority, such as those of the public one.
 	Aliases    []string
 	Tenant     string // GUID
 	Key        *SigningKey
-	Principals func() []Principal // those who get tokens now
+	Principals func() []Principal // current principals
 	Outside    KeySource          // of the issuers of federated tokens; nil for none
 	Now        func() time.Time
 }
 
-// Name is what tokens say who issued them.
+// Name returns the issuer name in tokens.
 func (i *Issuer) Name() string { return i.Base + "/" + ADFS }
 
-// baseFor returns the URL of the authority under the host name that a request has asked: clients refuse a configuration that
-// names another.
+// baseFor returns the URL of the authority under the host name of a request. Clients refuse a configuration that names another
+// host.
 func (i *Issuer) baseFor(r *http.Request) string {
 	host := strings.ToLower(strings.TrimSuffix(r.Host, ":443"))
 	if slices.Contains(i.Aliases, host) {
@@ -66,10 +65,10 @@ func (i *Issuer) baseFor(r *http.Request) string {
 	return i.Base
 }
 
-// AuthorizationURI is where a client without a token is sent.
+// AuthorizationURI returns the URL in the challenge for clients without a token.
 func (i *Issuer) AuthorizationURI() string { return i.Name() + "/oauth2/authorize" }
 
-// KeySet returns the public keys if the issuer named is this one, else nil.
+// KeySet returns the public keys if issuer is this one, else nil.
 func (i *Issuer) KeySet(issuer, _ string) (*jose.JSONWebKeySet, error) {
 	if issuer != i.Name() {
 		return nil, nil
@@ -77,7 +76,7 @@ func (i *Issuer) KeySet(issuer, _ string) (*jose.JSONWebKeySet, error) {
 	return &i.Key.public, nil
 }
 
-// appIDACR says how a program proved who it is.
+// appIDACR is the token claim that says how a program authenticated.
 type appIDACR string
 
 const (
@@ -85,7 +84,7 @@ const (
 	byAssertion appIDACR = "2"
 )
 
-// Token issues a token for a principal and a resource, and tells when it ends.
+// Token issues a token for a principal and a resource, and returns it with its expiry.
 func (i *Issuer) Token(p *Principal, resource string, how appIDACR) (string, time.Time, error) {
 	now := i.Now()
 	end := now.Add(tokenLifetime)
@@ -97,8 +96,8 @@ func (i *Issuer) Token(p *Principal, resource string, how appIDACR) (string, tim
 	return text, end, err
 }
 
-// resourceOf returns the resource that a scope or resource parameter names; false
-// unless it is one of storage, or the management endpoint, which is this authority.
+// resourceOf returns the resource named by a scope or resource parameter. It returns false unless the resource is storage or the
+// management endpoint, which is this authority.
 func (i *Issuer) resourceOf(text string) (string, bool) {
 	resource, _ := strings.CutSuffix(text, "/.default")
 	u, err := url.Parse(resource)
@@ -123,8 +122,7 @@ func (i *Issuer) find(clientID string) *Principal {
 	return nil
 }
 
-// hasSecret reports whether a secret is one of the principal's, in a time that does not
-// tell how nearly it is.
+// hasSecret reports whether a secret belongs to the principal. It compares in constant time.
 func (p *Principal) hasSecret(secret string) bool {
 	ok := 0
 	for _, own := range p.Secrets {

@@ -1,10 +1,9 @@
-// Package identity issues and checks the bearer tokens of a server that has no cloud
-// around it: an OAuth authority for service principals, the managed-identity endpoint
-// that clients ask without any configuration but two environment variables, and the
-// public keys of outside issuers, fetched when they are needed.
+// Package identity issues and verifies bearer tokens for a server without a cloud around it. It provides an OAuth authority for
+// service principals, a managed-identity endpoint, for which clients need only two environment variables, and the public keys of
+// outside issuers, fetched on demand.
 //
-// It hands out tokens to those who show a secret, an assertion or the header of the
-// endpoint; what the tokens allow is decided elsewhere, by roles.
+// A token is issued to anyone who presents a secret, an assertion or the header of the endpoint. Roles, which are evaluated
+// elsewhere, decide what the token allows.
 package identity
 
 import (
@@ -31,8 +30,8 @@ type SigningKey struct {
 	public jose.JSONWebKeySet
 }
 
-// OpenKey returns the key that is kept in a file, after making it if there is none.
-// Only the user can read the file. Removing it makes all tokens worthless.
+// OpenKey returns the key in a file, which it makes if it is missing. Only the user can read the file. Removing it invalidates all
+// tokens.
 func OpenKey(file string) (*SigningKey, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
@@ -43,7 +42,7 @@ func OpenKey(file string) (*SigningKey, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, fmt.Errorf("key of the token issuer: %s holds none; remove it to make a new one", file)
+		return nil, fmt.Errorf("key of the token issuer: %s holds no key; remove it to make a new one", file)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	key, ok := parsed.(*rsa.PrivateKey)
@@ -71,7 +70,7 @@ func makeKey(file string) (*SigningKey, error) {
 	return NewKey(key)
 }
 
-// NewKey returns a signing key made of an RSA key. Its ID follows from the key.
+// NewKey returns a signing key for an RSA key. Its ID is the thumbprint of the key.
 func NewKey(key *rsa.PrivateKey) (*SigningKey, error) {
 	public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.RS256), Use: "sig"}
 	thumb, err := public.Thumbprint(crypto.SHA256)

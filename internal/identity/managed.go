@@ -9,12 +9,11 @@ import (
 // ManagedPath is the path of the managed-identity endpoint.
 const ManagedPath = "/msi/token"
 
-// managedVersion is the only version of the protocol of the endpoint.
+// managedVersion is the only supported version of the endpoint's protocol.
 const managedVersion = "2019-08-01"
 
-// Managed is the managed-identity endpoint in the form of App Service: programs that
-// know its header get the token of a principal. It speaks plain HTTP, so it belongs on
-// a loopback address.
+// Managed is a managed-identity endpoint in the style of App Service: it issues a principal's token to programs that know its header.
+// It speaks plain HTTP, so it belongs on a loopback address.
 type Managed struct {
 	Issuer  *Issuer
 	Header  string // secret that requests carry in X-IDENTITY-HEADER
@@ -29,11 +28,11 @@ func (m *Managed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path != ManagedPath:
 		m.refuse(w, 404, "There is nothing here.")
 	case r.Method != http.MethodGet:
-		m.refuse(w, 405, "The method is to be GET.")
+		m.refuse(w, 405, "The method must be GET.")
 	case m.Header == "" || len(sent) != 1 || equal(sent[0], m.Header) != 1:
 		m.refuse(w, 401, "The header X-IDENTITY-HEADER is missing or wrong.")
 	case query.Get("api-version") != managedVersion:
-		m.refuse(w, 400, "The api-version is to be "+managedVersion+".")
+		m.refuse(w, 400, "The api-version must be "+managedVersion+".")
 	case repeated(query):
 		m.refuse(w, 400, "A parameter is given more than once.")
 	default:
@@ -50,8 +49,7 @@ func repeated(query map[string][]string) bool {
 	return false
 }
 
-// token answers with a token of the principal that is named by client or object ID, or
-// the default one.
+// token answers with a token of the principal named by its client or object ID, or of the default one.
 func (m *Managed) token(w http.ResponseWriter, asked, clientID, objectID string) {
 	resource, ok := m.Issuer.resourceOf(asked)
 	if !ok {

@@ -9,17 +9,17 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// storageSuffix is what the names of storage services end with.
+// storageSuffix is the DNS suffix of storage services.
 const storageSuffix = "core.windows.net"
 
-// manage adds what programs ask of the management endpoint of a cloud before they turn to
-// storage: the description of the cloud, and the subscriptions, of which there are none.
+// manage adds the parts of a cloud's management endpoint that programs ask for before they use storage: the description of the cloud
+// and the list of subscriptions, which is empty.
 func (i *Issuer) manage(mux *http.ServeMux) {
 	mux.HandleFunc("GET /metadata/endpoints", i.describe)
 	mux.HandleFunc("GET /subscriptions", i.subscriptions)
 }
 
-// The versions at which the description of the cloud took another form: a list of clouds, then the one that was asked.
+// The versions at which the description of the cloud changed its form: to a list of clouds, then to a single cloud.
 const (
 	describesAll = "2019-05-01"
 	describesOne = "2022-09-01"
@@ -67,8 +67,7 @@ func (i *Issuer) subscriptions(w http.ResponseWriter, r *http.Request) {
 	answer(w, 200, map[string]any{"value": []any{}})
 }
 
-// issued reports whether a token comes from this issuer, is meant for a resource, and is
-// good now.
+// issued reports whether a token was issued here for a resource and is valid now.
 func (i *Issuer) issued(text, resource string) bool {
 	token, err := jwt.ParseSigned(text, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {

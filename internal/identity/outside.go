@@ -16,26 +16,25 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Times and sizes of fetching the keys of outside issuers.
+// Limits for fetching the keys of outside issuers.
 const (
 	fetchTimeout = 5 * time.Second
 	freshFor     = time.Hour        // keys are fetched again after it
 	usableFor    = 24 * time.Hour   // keys are used if fetching again fails
-	retryAfter   = 30 * time.Second // between attempts, whoever asks for whatever key
+	retryAfter   = 30 * time.Second // minimum time between two attempts, for any key
 	maxDocument  = 1 << 20          // bytes
 )
 
-// Outside finds the keys of issuers that are not ours, by OpenID Connect discovery. It
-// fetches when it is first asked, keeps what it got, and is safe for concurrent use.
+// Outside finds the keys of other issuers by OpenID Connect discovery. It fetches keys on first use, caches them, and is safe for
+// concurrent use.
 type Outside struct {
 	issuers map[string]*outsider
 	client  *http.Client
 	now     func() time.Time
 }
 
-// NewOutside trusts the issuers given by their exact names, each with the URL of its
-// keys, or "" for one that discovery tells. Names and URLs have to be https. A nil
-// client stands for one with a timeout.
+// NewOutside trusts the issuers that are the keys of the map, by their exact names. The values are the URLs of their keys, or "" to
+// use discovery. Names and URLs must be https. If client is nil, a client with a timeout is used.
 func NewOutside(keys map[string]string, client *http.Client, now func() time.Time) (*Outside, error) {
 	if client == nil {
 		client = &http.Client{Timeout: fetchTimeout, CheckRedirect: sameScheme}
@@ -55,7 +54,7 @@ func NewOutside(keys map[string]string, client *http.Client, now func() time.Tim
 	return o, nil
 }
 
-// maxRedirects bounds how far a fetch is sent on.
+// maxRedirects is how many redirects a fetch follows.
 const maxRedirects = 3
 
 func sameScheme(r *http.Request, via []*http.Request) error {
@@ -65,8 +64,7 @@ func sameScheme(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// secure checks that nobody on the way can change what is fetched: https, or this
-// machine.
+// secure returns an error unless nobody on the network path can change the response: the URL must be https, or on this machine.
 func secure(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
@@ -79,8 +77,7 @@ func secure(text string) error {
 	return nil
 }
 
-// outsider is one issuer. Its lock is held while its keys are fetched, so that all who
-// wait for them share one fetch.
+// outsider is one issuer. Its lock is held during a fetch, so that concurrent callers share it.
 type outsider struct {
 	name, keysURL string
 
@@ -91,8 +88,8 @@ type outsider struct {
 	failure error
 }
 
-// KeySet returns the keys of a trusted issuer; nil for others. A key that is not known
-// has them fetched again, at most once in retryAfter.
+// KeySet returns the keys of a trusted issuer, or nil for any other. If kid is unknown the keys are fetched again, at most once per
+// retryAfter.
 func (o *Outside) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	i := o.issuers[issuer]
 	if i == nil {
@@ -132,7 +129,7 @@ func (o *Outside) fetch(i *outsider) (*jose.JSONWebKeySet, error) {
 			return nil, err
 		}
 		if d.Issuer != i.name {
-			return nil, fmt.Errorf("its configuration is that of %q", d.Issuer)
+			return nil, fmt.Errorf("its discovery document names the issuer %q", d.Issuer)
 		}
 		if err := secure(d.Keys); err != nil {
 			return nil, fmt.Errorf("jwks_uri: %w", err)
@@ -172,10 +169,10 @@ func (o *Outside) get(ctx context.Context, address string, into any) error {
 	return json.Unmarshal(body, into)
 }
 
-// Sources asks several sources in turn.
+// Sources combines several key sources.
 type Sources []KeySource
 
-// KeySet returns the answer of the first source that knows the issuer.
+// KeySet returns the keys from the first source that knows the issuer.
 func (s Sources) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	for _, one := range s {
 		if set, err := one.KeySet(issuer, kid); set != nil || err != nil {

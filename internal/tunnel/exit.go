@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Exit is a listener of the connections that come through a tunnel of the same process. They take one descriptor each in place
-// of three, and end when the server ends them.
+// Exit is a listener for connections that arrive through a tunnel in the same process. Each takes one descriptor instead of three,
+// and ends when the server closes it.
 type Exit struct {
 	addr   net.Addr
 	conns  chan net.Conn
@@ -15,7 +15,7 @@ type Exit struct {
 	once   sync.Once
 }
 
-// NewExit returns a listener that calls itself addr.
+// NewExit returns a listener whose address is reported as addr.
 func NewExit(addr net.Addr) *Exit {
 	return &Exit{addr: addr, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
@@ -30,16 +30,16 @@ func (e *Exit) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept, and connections that come later.
+// Close makes Accept fail and closes connections that arrive later.
 func (e *Exit) Close() error {
 	e.once.Do(func() { close(e.closed) })
 	return nil
 }
 
-// Addr returns the address that the listener calls itself.
+// Addr returns the reported address.
 func (e *Exit) Addr() net.Addr { return e.addr }
 
-// hand gives a connection, of which in may have read something, to whoever accepts.
+// hand passes a connection to Accept. The reader in may have buffered its first bytes.
 func (e *Exit) hand(c net.Conn, in *bufio.Reader) {
 	if in.Buffered() > 0 {
 		c = &begun{c, in}
@@ -51,16 +51,16 @@ func (e *Exit) hand(c net.Conn, in *bufio.Reader) {
 	}
 }
 
-// begun is a connection of which something has been read.
+// begun is a connection whose first bytes are in a buffer.
 type begun struct {
 	net.Conn
 	in *bufio.Reader
 }
 
-// Read reads what the peer sends.
+// Read reads from the buffer, then from the peer.
 func (b *begun) Read(p []byte) (int, error) { return b.in.Read(p) }
 
-// CloseWrite ends the direction to the peer, or the connection if its directions can't end apart.
+// CloseWrite closes the direction to the peer, or the whole connection if its directions can't be closed separately.
 func (b *begun) CloseWrite() error {
 	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// maxStart bounds how much of a connection is looked at to tell what it is: a method, a scheme and a host name.
+// maxStart bounds how many bytes are read to classify a connection: a method, a scheme and a host name.
 const maxStart = 512
 
-// Front returns a listener of the connections that a Tunnel is to serve. Those that ask it for a plain http:// URL do not get so
-// far: they are led to the plain HTTP of the route of their host, byte for byte, so that nothing that a client has signed or spelled is
-// changed; without one they are refused.
+// Front returns a listener that yields the connections for an HTTP server with the Tunnel as its handler. Connections that begin with a
+// request for an http:// URL are not among them: they are forwarded to the plain HTTP address of their host's route, byte for byte, so
+// that signatures and spellings stay intact, or refused if there is none.
 func (t *Tunnel) Front(l net.Listener) net.Listener {
 	f := &front{Listener: l, tunnel: t, rest: NewExit(l.Addr()), failed: make(chan error)}
 	go f.run()
 	return f
 }
 
-// front tells the connections of a listener apart.
+// front classifies the connections of a listener.
 type front struct {
 	net.Listener
 	tunnel *Tunnel
@@ -28,7 +28,7 @@ type front struct {
 	failed chan error // of the listener
 }
 
-// Accept waits for the next connection for the tunnel. After a failure of the listener none is taken until it is called again.
+// Accept waits for the next connection for the tunnel. After a failure the listener accepts nothing until Accept is called again.
 func (f *front) Accept() (net.Conn, error) {
 	select {
 	case c := <-f.rest.conns:
@@ -62,7 +62,7 @@ func (f *front) run() {
 	}
 }
 
-// sort looks at the start of a connection and leads it on.
+// sort classifies a connection by its first bytes and passes it on.
 func (f *front) sort(c net.Conn) {
 	c.SetReadDeadline(time.Now().Add(HeaderTimeout))
 	in := bufio.NewReaderSize(c, maxStart)
@@ -90,7 +90,7 @@ func (f *front) sort(c net.Conn) {
 	}
 }
 
-// startOf reports whether a connection begins with a request for an http:// URL, and for which host. Nothing is taken from it.
+// startOf reports whether a connection begins with a request for an http:// URL, and returns its host. It consumes nothing.
 func startOf(in *bufio.Reader) (host string, plain bool) {
 	for {
 		start, _ := in.Peek(in.Buffered())
@@ -104,8 +104,8 @@ func startOf(in *bufio.Reader) (host string, plain bool) {
 	}
 }
 
-// plainHost reads the host out of the start of a request for an http:// URL. enough tells that more of it would not change the
-// answer.
+// plainHost parses the host at the start of a request for an http:// URL. enough reports whether further bytes can't change the
+// result.
 func plainHost(start string) (host string, plain, enough bool) {
 	const scheme = "http://"
 	_, target, ok := strings.Cut(start, " ")
