@@ -11,16 +11,14 @@ import (
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/server"
-	"github.com/leasehold/leasehold/internal/service"
 )
 
-// healthy returns a check that fails if the store can't be read or can't take bodies.
-func healthy(db kv.DB, segments *reserve.Store) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if err := db.View(ctx, func(kv.Reader) error { return nil }); err != nil {
-			return err
-		}
-		return segments.Full()
+// checksOf returns the conditions of the server's health. Without space for bodies, reads, leases
+// and short blobs still work, so that a restart would only do harm.
+func checksOf(db kv.DB, segments *reserve.Store) []server.Check {
+	return []server.Check{
+		{Name: "store", Vital: true, Run: func(ctx context.Context) error { return db.View(ctx, func(kv.Reader) error { return nil }) }},
+		{Name: "disk", Run: func(context.Context) error { return segments.Full() }},
 	}
 }
 
@@ -55,14 +53,8 @@ func watchStore(r prometheus.Registerer, db kv.DB, segments *reserve.Store) {
 	}
 }
 
-// watchWaiting registers the number of requests that wait for a lease.
-func watchWaiting(r prometheus.Registerer, svc *service.Service) {
-	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "leasehold_lease_waiters", Help: "Requests waiting for a lease.",
-	}, func() float64 { return float64(svc.Waiting()) }))
-}
-
-// serveOps serves metrics and health on l, if there is one, until ctx ends. It outlasts the graceful stop of the server.
+// serveOps serves metrics and health on l, if there is one, until ctx ends. It outlasts the graceful
+// stop of the server.
 func serveOps(ctx context.Context, srv *server.Server, l net.Listener, log *slog.Logger) {
 	if l == nil {
 		return

@@ -34,6 +34,9 @@ func TestOps(t *testing.T) {
 	for path, want := range map[string]string{
 		"/metrics":                       "leasehold_store_commits_total ",
 		"/healthz":                       "ok",
+		"/livez":                         "ok",
+		"/readyz":                        "ok",
+		"/healthz?verbose":               `"name":"disk"`,
 		"/debug/pprof/goroutine?debug=1": "ServeOps",
 	} {
 		resp, err := http.Get(base + path)

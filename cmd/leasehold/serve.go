@@ -180,6 +180,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	segments := reserve.New(s.Segments, reserve.OnDisk(s.Path()))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.Account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
+	watch := newWatch()
 	svc := service.New(service.Options{
 		DB:       s.DB,
 		Segments: segments,
@@ -192,6 +193,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 		Addressing: addressing,
 		Listening:  func() []netip.AddrPort { return listening },
 		Sources:    o.sources,
+		WaitEnded:  watch.waitEnded,
 	})
 	addressing.DefaultVersion = svc.DefaultVersion
 	if o.dev {
@@ -199,11 +201,11 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	}
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.Site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
-		Addressing: addressing, Websites: websites, Log: log, Healthy: healthy(s.DB, segments), MaxConnections: maxConnections(),
+		Addressing: addressing, Websites: websites, Log: log, Checks: checksOf(s.DB, segments), MaxConnections: maxConnections(),
 		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting,
 	})
 	watchStore(srv.Registerer(), s.DB, segments)
-	watchWaiting(srv.Registerer(), svc)
+	watch.register(srv.Registerer(), svc, segments, s.Path())
 	ends, err := open(o, conf, log)
 	if err != nil {
 		return err

@@ -14,23 +14,50 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// log writes the one record of a request. It holds no query and no header but the client's ID of
-// the request, so that no signature and no key can get into it.
+// log writes the one record of a request, to the log and to the access log.
 func (s *Server) log(r *wire.Request, took time.Duration) {
-	level := levelOf(r)
-	if !s.o.Log.Enabled(context.Background(), level) {
+	level, ctx := levelOf(r), context.Background()
+	logged := s.o.Log.Enabled(ctx, level)
+	if !logged && s.o.AccessLog == nil {
 		return
 	}
-	attributes := make([]slog.Attr, 0, 12)
+	attributes := attributesOf(r, took)
+	if logged {
+		s.o.Log.LogAttrs(ctx, level, "request", attributes...)
+	}
+	if s.o.AccessLog != nil {
+		s.o.AccessLog.LogAttrs(ctx, max(level, slog.LevelInfo), "request", attributes...)
+	}
+}
+
+// shownLease is how many characters of a lease ID the log shows: enough to recognize a lease, too
+// few to use it.
+const shownLease = 8
+
+// attributesOf returns the attributes of the record of a request. They hold no query, and of the
+// headers only the client's ID of the request and the beginning of a lease ID, so that no signature
+// and no key can get into the log.
+func attributesOf(r *wire.Request, took time.Duration) []slog.Attr {
+	status, code := outcomeOf(r)
+	attributes := make([]slog.Attr, 0, 20)
 	attributes = append(attributes,
 		slog.String("operation", r.Operation),
 		slog.String("method", r.Method),
-		slog.Int("status", r.Status),
+		slog.Int("status", status),
 		slog.Duration("duration", took.Round(time.Microsecond)),
 		slog.String("account", r.Account),
 		slog.String("container", r.Container),
+		slog.String("blob", r.Blob),
+		slog.String("principal", r.Principal),
+		slog.String("address", r.RemoteAddr),
 		slog.String("request_id", r.ID),
 	)
+	if r.Waited > 0 {
+		attributes = append(attributes, slog.Duration("waited", r.Waited.Round(time.Microsecond)))
+	}
+	if id := r.Header.Get("X-Ms-Lease-Id"); id != "" {
+		attributes = append(attributes, slog.String("lease", id[:min(len(id), shownLease)]))
+	}
 	if r.PartOf != nil {
 		attributes = append(attributes, slog.String("batch", r.PartOf.ID))
 	}
@@ -39,12 +66,12 @@ func (s *Server) log(r *wire.Request, took time.Duration) {
 	}
 	attributes = append(attributes, slog.Int64("received", r.BodyRead()), slog.Int64("sent", r.Sent))
 	if f := r.Failure; f != nil {
-		attributes = append(attributes, slog.String("code", string(f.Code)))
+		attributes = append(attributes, slog.String("code", string(code)))
 		if cause(f) != nil {
 			attributes = append(attributes, slog.String("cause", withoutQueries(f.Cause.Error())))
 		}
 	}
-	s.o.Log.LogAttrs(context.Background(), level, "request", attributes...)
+	return attributes
 }
 
 // withoutQueries cuts the queries out of the URLs in a text, because a query may hold a signature.
@@ -62,10 +89,8 @@ func levelOf(r *wire.Request) slog.Level {
 	switch {
 	case f == nil || f.Status < http.StatusInternalServerError:
 		return slog.LevelDebug
-	case cause(f) == nil && f.Code != fault.InternalError:
-		return slog.LevelDebug // a deliberate refusal, such as ServerBusy
-	case clientsDoing(r):
-		return slog.LevelDebug
+	case deliberate(f), clientGone(r), errors.Is(f.Cause, os.ErrDeadlineExceeded):
+		return slog.LevelDebug // a stalled client is no failure of the server either
 	}
 	return slog.LevelError
 }
@@ -78,9 +103,16 @@ func cause(f *fault.Error) error {
 	return f.Cause
 }
 
-// clientsDoing reports whether a request failed because the client went away or stalled.
-func clientsDoing(r *wire.Request) bool {
-	if r.Context().Err() != nil || errors.Is(r.Failure.Cause, os.ErrDeadlineExceeded) {
+// deliberate reports whether a failure is a refusal that the server has decided on, such as
+// ServerBusy, and not an error that it has met.
+func deliberate(f *fault.Error) bool { return cause(f) == nil && f.Code != fault.InternalError }
+
+// clientGone reports whether a request failed because its client hung up.
+func clientGone(r *wire.Request) bool {
+	if r.Failure.Status < http.StatusInternalServerError || deliberate(r.Failure) {
+		return false
+	}
+	if r.Context().Err() != nil {
 		return true
 	}
 	var op *net.OpError

@@ -2,120 +2,53 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"strconv"
-	"sync"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/leasehold/leasehold/internal/fault"
-	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// metrics holds the metrics of the server. Labels are bounded: operations and codes come from
-// tables, never from a client.
-type metrics struct {
-	registry    *prometheus.Registry
-	requests    *prometheus.CounterVec
-	seconds     *prometheus.HistogramVec
-	received    prometheus.Counter
-	sent        prometheus.Counter
-	connections prometheus.Gauge
-
-	mu       sync.RWMutex
-	prepared map[outcome]counted // looking labels up by name costs more than counting
+// Check is one condition of the server's health.
+type Check struct {
+	Name string
+	Run  func(context.Context) error
+	// Vital checks fail /livez and /readyz too: without them nothing can be served. A check that
+	// is not vital, such as of free disk space, fails /healthz only.
+	Vital bool
 }
 
-// outcome is a combination of labels.
-type outcome struct {
-	operation string
-	status    int
-	code      fault.Code
-	part      bool // of a batch
+// result is the outcome of a check, as /healthz?verbose shows it.
+type result struct {
+	Name  string `json:"name"`
+	OK    bool   `json:"ok"`
+	Vital bool   `json:"vital"`
+	Error string `json:"error,omitempty"`
 }
 
-// counted holds the metrics of the requests with one outcome.
-type counted struct {
-	total   prometheus.Counter
-	seconds prometheus.Observer
-}
-
-// newMetrics registers the metrics. active returns how many requests are being served.
-func newMetrics(active func() float64) *metrics {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "leasehold_requests_total", Help: "Requests by operation, HTTP status, error code of the protocol, and whether they came within a batch.",
-		}, []string{"operation", "status", "code", "batch"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "leasehold_request_seconds", Help: "Time from the head of a request to the end of its answer.",
-			Buckets: prometheus.ExponentialBuckets(0.00025, 2.5, 13), // 0.25 ms to 15 s
-		}, []string{"operation", "batch"}),
-		received: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "leasehold_received_bytes_total", Help: "Bytes of request bodies that were read.",
-		}),
-		sent: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "leasehold_sent_bytes_total", Help: "Bytes of response bodies that were written.",
-		}),
-		connections: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "leasehold_connections", Help: "Open connections.",
-		}),
-		prepared: map[outcome]counted{},
-	}
-	m.registry.MustRegister(m.requests, m.seconds, m.received, m.sent, m.connections,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leasehold_requests_active", Help: "Requests being served."}, active),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
-}
-
-// count counts a request that took some time.
-func (m *metrics) count(r *wire.Request, took time.Duration) {
-	o := outcome{operation: r.Operation, status: r.Status, part: r.PartOf != nil}
-	if r.Failure != nil {
-		o.code = r.Failure.Code
-	}
-	m.mu.RLock()
-	c, ok := m.prepared[o]
-	m.mu.RUnlock()
-	if !ok {
-		part := strconv.FormatBool(o.part)
-		c = counted{m.requests.WithLabelValues(o.operation, strconv.Itoa(o.status), string(o.code), part), m.seconds.WithLabelValues(o.operation, part)}
-		m.mu.Lock()
-		m.prepared[o] = c
-		m.mu.Unlock()
-	}
-	c.total.Inc()
-	c.seconds.Observe(took.Seconds())
-	if o.part {
-		return // its bytes are those of the batch
-	}
-	m.received.Add(float64(r.BodyRead()))
-	m.sent.Add(float64(r.Sent))
-}
-
-// Registerer registers metrics of others beside the metrics of the server.
-func (s *Server) Registerer() prometheus.Registerer { return s.metrics.registry }
-
-// OpsHandler answers the questions of whoever runs the server, on a listener of its own because any
-// path of the protocol's may be a blob: GET /metrics in the form of Prometheus; GET /healthz, which
-// is 200 as long as requests are served, and 503 with the reason while the server stops or
-// Options.Healthy says no; and below /debug/pprof/ the profiles of package runtime/pprof, which
-// tell nothing of what is stored.
+// OpsHandler answers the people and programs that run the server. It needs a listener of its own,
+// because any path of the protocol may be a blob. GET /metrics has the metrics in the form of
+// Prometheus, and /debug/pprof/ the profiles of package runtime/pprof, which show nothing of what
+// is stored. Health has three paths, each 200 or 503:
+//
+//   - /livez: the process answers and the vital checks pass. If not, a restart may help.
+//   - /readyz: also, the listeners are up and the server is not stopping: send traffic.
+//   - /healthz: all of these and every other check; 503 has the reason. With ?verbose it lists
+//     the checks as JSON.
 func (s *Server) OpsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { answerHealth(w, s.health(r.Context(), vital)) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answerHealth(w, s.health(r.Context(), vital, serving)) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		if err := s.health(r.Context()); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		all := s.health(r.Context(), vital, serving, others)
+		if r.URL.Query().Has("verbose") {
+			listHealth(w, all)
 			return
 		}
-		w.Write([]byte("ok\n"))
+		answerHealth(w, all)
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -123,20 +56,82 @@ func (s *Server) OpsHandler() http.Handler {
 	return mux
 }
 
-// errStopping is the health of a server whose context has ended and that still serves.
-var errStopping = errors.New("stopping")
+// checks is a group of checks.
+type checks int
 
-// health returns the reason why the server can't serve; nil if it can.
-func (s *Server) health(ctx context.Context) error {
-	if s.stopping.Load() {
-		return errStopping
-	}
-	if s.o.Healthy == nil {
-		return nil
-	}
+const (
+	vital   checks = iota // Options.Checks that are vital
+	serving               // that the server takes requests
+	others                // Options.Checks that are not vital
+)
+
+// The health of a server that does not take requests.
+var (
+	errStarting = errors.New("starting")
+	errStopping = errors.New("stopping")
+)
+
+// health runs groups of checks.
+func (s *Server) health(ctx context.Context, groups ...checks) (all []result) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	return s.o.Healthy(ctx)
+	add := func(c Check, err error) {
+		r := result{Name: c.Name, OK: err == nil, Vital: c.Vital}
+		if err != nil {
+			r.Error = err.Error()
+		}
+		all = append(all, r)
+	}
+	for _, g := range groups {
+		if g == serving {
+			add(Check{Name: "serving"}, s.takesRequests())
+			continue
+		}
+		for _, c := range s.o.Checks {
+			if c.Vital == (g == vital) {
+				add(c, c.Run(ctx))
+			}
+		}
+	}
+	return all
+}
+
+// takesRequests returns the reason why the server does not take requests; nil if it does.
+func (s *Server) takesRequests() error {
+	switch {
+	case s.stopping.Load():
+		return errStopping
+	case !s.serving.Load():
+		return errStarting
+	}
+	return nil
+}
+
+// answerHealth answers with the first check that failed, else with "ok".
+func answerHealth(w http.ResponseWriter, all []result) {
+	for _, r := range all {
+		if !r.OK {
+			http.Error(w, r.Name+": "+r.Error, http.StatusServiceUnavailable)
+			return
+		}
+	}
+	w.Write([]byte("ok\n"))
+}
+
+// listHealth answers with all checks as JSON.
+func listHealth(w http.ResponseWriter, all []result) {
+	status := http.StatusOK
+	for _, r := range all {
+		if !r.OK {
+			status = http.StatusServiceUnavailable
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(struct {
+		OK     bool     `json:"ok"`
+		Checks []result `json:"checks"`
+	}{status == http.StatusOK, all})
 }
 
 // ServeOps serves OpsHandler on a listener until ctx ends. The context may end later than the one

@@ -38,9 +38,10 @@ type Options struct {
 	// Stopping, if not nil, is called when the context of Serve has ended. It must end the requests
 	// that wait in the handler.
 	Stopping func()
-	// Healthy, if not nil, returns the reason why the server can't do its work, such as a full
-	// disk. /healthz calls it.
-	Healthy func(context.Context) error
+	// Checks are further conditions of the server's health.
+	Checks []Check
+	// AccessLog, if not nil, gets a record for each request, whatever the level of Log.
+	AccessLog *slog.Logger
 	// Now is the clock that requests are stamped with; nil stands for time.Now.
 	Now func() time.Time
 }
@@ -53,6 +54,7 @@ type Server struct {
 	active   atomic.Int64
 	early    atomic.Int64  // active requests that began before the server was told to stop
 	drained  chan struct{} // gets a value when the last early request has ended
+	serving  atomic.Bool   // the listeners are up
 	stopping atomic.Bool
 	refused  refusals
 	limiter  connLimiter
@@ -120,6 +122,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 			done <- struct{}{}
 		}()
 	}
+	s.serving.Store(true)
 	<-ctx.Done()
 	failure := context.Cause(ctx)
 	if told.Err() != nil {

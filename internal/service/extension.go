@@ -120,7 +120,16 @@ func (c *call) acquireInTurn(ctx context.Context, fn func(*txn) error) error {
 		return err
 	}
 	by := waiting.Requester{Account: c.req.Account, Principal: c.holder().Principal}
+	var spent time.Duration // by attempts, of which one runs at a time
+	if wait > 0 {
+		began := c.Now()
+		defer func() { c.req.Waited = c.Now().Sub(began) - spent }()
+	}
 	return c.queues.Acquire(ctx, c.resourceName(), by, wait, func() (left time.Duration, err error) {
+		if wait > 0 {
+			began := c.Now()
+			defer func() { spent += c.Now().Sub(began) }()
+		}
 		err = c.change(ctx, func(s *txn) error {
 			err := fn(s)
 			if err != nil {

@@ -7,6 +7,7 @@
 package service
 
 import (
+	"cmp"
 	"encoding/binary"
 	"io"
 	"log/slog"
@@ -52,6 +53,9 @@ type Options struct {
 	// MaxSource bounds the size of such a source that is copied as a blob, in bytes; 0 stands for
 	// 5000 MiB.
 	MaxSource int64
+	// WaitEnded, if not nil, is called with the outcome of each request that waited for a lease,
+	// and how long it waited.
+	WaitEnded func(waiting.Outcome, time.Duration)
 }
 
 // Features holds the settings of an account that the real service takes from its management
@@ -104,7 +108,9 @@ func New(o Options) *Service {
 	for i := range rows {
 		rows[i].unread = rows[i].unreadConditions()
 	}
-	return &Service{Options: o, outside: fetch.New(o.Sources), table: wire.NewTable(rows, func(op *Operation) wire.Selector { return op.On })}
+	s := &Service{Options: o, outside: fetch.New(o.Sources), table: wire.NewTable(rows, func(op *Operation) wire.Selector { return op.On })}
+	s.queues.Ended = o.WaitEnded
+	return s
 }
 
 // Waiting returns how many requests wait for a lease.
@@ -142,6 +148,7 @@ func (c *call) serve() (err error) {
 		return err
 	}
 	c.req.Known = c.grant.Principal.Kind != auth.KindAnonymous
+	c.req.Principal = cmp.Or(c.grant.Principal.ObjectID, c.grant.Principal.Kind.String())
 	if err := c.grant.Allow(c.op.Needs, c.resource()); err != nil {
 		return err
 	}

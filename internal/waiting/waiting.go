@@ -39,7 +39,27 @@ type Queues struct {
 	byName  map[string]*queue
 	places  map[Requester]int // taken by each requester and, under an empty principal, by each account
 	stopped bool              // nobody waits any more
+
+	// Ended, if not nil, is called with the outcome of each request that asked to wait and found
+	// the lease held, and how long the request waited.
+	Ended func(Outcome, time.Duration)
 }
+
+// Outcome is how a request ended that found the lease held and asked to wait.
+type Outcome string
+
+// The outcomes.
+const (
+	Granted  Outcome = "granted"
+	TimedOut Outcome = "timed_out"    // the time of the request was over
+	Gone     Outcome = "gone"         // the client hung up
+	Full     Outcome = "refused_full" // there was no place to wait
+	Stopped  Outcome = "stopped"      // the server stops
+	Failed   Outcome = "failed"       // the attempt failed for another reason than the lease
+)
+
+// Outcomes lists all outcomes.
+var Outcomes = []Outcome{Granted, TimedOut, Gone, Full, Stopped, Failed}
 
 // queue holds the requests that wait for the lease of one resource.
 type queue struct {
@@ -77,23 +97,57 @@ func (q *Queues) Acquire(ctx context.Context, name string, by Requester, wait ti
 	}
 	w := &waiter{ctx: ctx, try: try, done: make(chan struct{})}
 	own, joinErr := q.join(name, by, w)
-	if joinErr != nil {
+	switch {
+	case joinErr != nil:
+		q.ended(Stopped, 0)
 		return joinErr
-	}
-	if own == nil {
+	case own == nil:
+		q.ended(Full, 0)
 		return err
 	}
 	defer q.leave(name, by, own)
+	began := time.Now()
+	err, over := own.wait(w, wait)
+	q.ended(outcomeOf(err, over), time.Since(began))
+	return err
+}
+
+// ended reports the outcome of a request.
+func (q *Queues) ended(o Outcome, waited time.Duration) {
+	if q.Ended != nil {
+		q.Ended(o, waited)
+	}
+}
+
+// outcomeOf returns the outcome of a request that has waited; over is its outcome if it was not
+// served.
+func outcomeOf(err error, over Outcome) Outcome {
+	switch {
+	case err == nil:
+		return Granted
+	case errors.Is(err, errStopped):
+		return Stopped
+	case over == "":
+		return Failed
+	}
+	return over
+}
+
+// wait waits until the request is served, its time is over or its client is gone. over is the
+// reason why it was not served, "" if it was.
+func (own *queue) wait(w *waiter, wait time.Duration) (err error, over Outcome) {
 	own.serve() // the present lease may have ended before the request joined
 	timer := time.NewTimer(min(wait, Longest))
 	defer timer.Stop()
 	select {
 	case <-w.done:
-		return w.err
-	case <-ctx.Done():
+		return w.err, ""
+	case <-w.ctx.Done():
+		over = Gone
 	case <-timer.C:
+		over = TimedOut
 	}
-	return own.giveUp(w)
+	return own.giveUp(w), over
 }
 
 // Len returns how many requests wait in all queues.

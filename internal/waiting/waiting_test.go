@@ -197,3 +197,46 @@ func TestStopSendsWaitersAway(t *testing.T) {
 		}
 	})
 }
+
+// TestOutcomes: each way to end a wait is reported once, with the time that it took.
+func TestOutcomes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type ended struct {
+			outcome Outcome
+			waited  time.Duration
+		}
+		var got []ended
+		q := Queues{Ended: func(o Outcome, d time.Duration) { got = append(got, ended{o, d}) }}
+		free := time.Now().Add(10 * time.Second)
+		try := func() (time.Duration, error) {
+			if left := time.Until(free); left > 0 {
+				return left, fault.LeaseAlreadyPresent
+			}
+			return 0, nil
+		}
+		broken := func() (time.Duration, error) {
+			if time.Until(free) > 0 {
+				return time.Until(free), fault.LeaseAlreadyPresent
+			}
+			return 0, fault.LeaseIDMismatchWithLeaseOperation
+		}
+		hangsUp, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		q.Acquire(t.Context(), "a", someone, time.Second, try)
+		q.Acquire(hangsUp, "a", someone, Longest, try)
+		q.Acquire(t.Context(), "a", someone, Longest, try)
+		free = time.Now().Add(10 * time.Second)
+		q.Acquire(t.Context(), "a", someone, Longest, broken)
+		free = time.Now().Add(10 * time.Second)
+		q.places = map[Requester]int{someone: maxWaitersPrincipal}
+		q.Acquire(t.Context(), "a", someone, Longest, try)
+		q.places = nil
+		q.Stop()
+		q.Acquire(t.Context(), "a", someone, Longest, try)
+		want := []ended{{TimedOut, time.Second}, {Gone, time.Second}, {Granted, 8*time.Second + time.Millisecond},
+			{Failed, 10*time.Second + time.Millisecond}, {Full, 0}, {Stopped, 0}}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}

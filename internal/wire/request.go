@@ -43,6 +43,11 @@ type Request struct {
 	Status    int          // 0 as long as nothing has been written
 	Failure   *fault.Error // the failure that was answered or, after a success, that cut the answer short; nil if all went well
 	Sent      int64        // bytes of the body of the answer
+	// Waited is how long the request has waited for a lease that another holder had.
+	Waited time.Duration
+	// Principal names the authenticated sender: the object ID behind a token, else the kind of
+	// the credential. It is "" if the request was refused before.
+	Principal string
 
 	// NotePart, if not nil, is called with each part of this request that was served, and how long
 	// it took.

@@ -38,6 +38,12 @@ func OnDisk(dir string) func() (uint64, error) {
 	}
 }
 
+// Size returns the size in bytes of the disk of a folder; 0 if it is unknown.
+func Size(dir string) uint64 {
+	u, _ := vfs.Default.GetDiskUsage(dir)
+	return u.TotalBytes
+}
+
 // Write implements segment.Store.
 func (s *Store) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
 	return s.Store.Write(ctx, &reader{r: r, store: s})
