@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/spf13/cobra"
 
 	"github.com/leasehold/leasehold/hold"
@@ -169,6 +171,7 @@ func newRelease() *cobra.Command {
 
 func newBreak() *cobra.Command {
 	f := &leaseFlags{}
+	var epoch uint64
 	cmd := leaseCommand("break", "Break a lease, whoever holds it, and print how long it still lasts", `  leasehold lease break jobs/nightly --period 0s --yes`,
 		func(cmd *cobra.Command, c *hold.Client) error {
 			if err := confirm(cmd, c, f.yes); err != nil {
@@ -178,7 +181,11 @@ func newBreak() *cobra.Command {
 			if cmd.Flags().Changed("period") {
 				o.Period = &f.period
 			}
-			left, err := c.Break(cmd.Context(), o)
+			ctx := cmd.Context()
+			if cmd.Flags().Changed("epoch") {
+				ctx = policy.WithHTTPHeader(ctx, http.Header{"Leasehold-If-Epoch": {strconv.FormatUint(epoch, 10)}})
+			}
+			left, err := c.Break(ctx, o)
 			if err == nil {
 				fmt.Fprintln(cmd.OutOrStdout(), left)
 			}
@@ -189,6 +196,7 @@ func newBreak() *cobra.Command {
 		})
 	fl := cmd.Flags()
 	fl.DurationVar(&f.period, "period", 0, "how much longer the holder keeps the lease, 0s to 60s; default: its remaining time, or 0s if it is infinite")
+	fl.Uint64Var(&epoch, "epoch", 0, "break only the lease with this epoch, as show and list print it; Leasehold only")
 	fl.BoolVar(&f.yes, "yes", false, "break without asking for confirmation")
 	return cmd
 }

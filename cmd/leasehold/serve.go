@@ -225,6 +225,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	defer datadir.RemoveState(o.data)
 	go s.Sweep(ctx, log)
 	go conf.Watch(ctx)
+	go svc.KeepJournal(ctx, conf.Accounts())
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	var ops sync.WaitGroup
 	ops.Go(func() { serveOps(opsCtx, srv, ends.ops, log) })

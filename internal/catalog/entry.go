@@ -50,7 +50,8 @@ type Entry struct {
 	Current *blob.Blob
 
 	r          kv.Reader
-	tx         kv.Tx // nil in a transaction that only reads
+	tx         kv.Tx   // nil in a transaction that only reads
+	opened     indexed // what was stored when the transaction began
 	stored     indexed
 	revision   blob.Revision // that was loaded last
 	tags       blob.Tags     // of the stored record of that revision
@@ -68,6 +69,9 @@ type indexed struct {
 func indexOf(b *blob.Blob) indexed { return indexed{b.Tags, b.Ends(), b.Lease} }
 
 func (i *indexed) leased() bool { return i.lease.Kind != lease.None }
+
+// locked reports whether the index of leases must have the entry.
+func (i *indexed) locked(now time.Time) bool { return i.lease.State(now).Locked() }
 
 // blocks returns for how long the lease keeps others out, if nobody touches the blob.
 func (i *indexed) blocks(now time.Time) time.Duration {
@@ -89,13 +93,14 @@ func Open(r kv.Reader, tx kv.Tx, name Name, rules Rules) (*Entry, error) {
 	}
 	e.Current = current
 	e.stored = indexOf(current)
+	e.opened = e.stored
 	if current.Expired(e.Now) {
 		return e, e.expire()
 	}
 	return e, nil
 }
 
-// Leased reports whether the index of leases has the entry.
+// Leased reports whether the stored state has a lease, which may have ended.
 func (e *Entry) Leased() bool { return e.stored.leased() }
 
 // Blocks returns for how long the stored lease keeps others out, if nobody touches the blob.
@@ -104,6 +109,12 @@ func (e *Entry) Blocks() time.Duration { return e.stored.blocks(e.r.Now()) }
 // Freed reports whether the transaction lets the lease end sooner than before, so that requests
 // that wait for it have to try again.
 func (e *Entry) Freed() bool { return e.freed }
+
+// Leases returns the lease that the transaction found and the one that it leaves, and when the blob
+// expires; 0 for never.
+func (e *Entry) Leases() (was, is lease.Lease, expires blob.Time) {
+	return e.opened.lease, e.stored.lease, e.stored.ends
+}
 
 // Put stores b as the current state.
 func (e *Entry) Put(b *blob.Blob) error {
@@ -134,10 +145,14 @@ func (e *Entry) index(next indexed) error {
 	if err := meta.IndexExpiry(e.tx, was.ends, next.ends, e.Key(), e.deadline()); err != nil {
 		return err
 	}
-	if was.leased() == next.leased() {
-		return nil
+	// A lease that ended by time may have been taken out of the index already, see RetireLeases.
+	switch is := next.locked(now); {
+	case is && !was.locked(now):
+		return meta.IndexLease(e.tx, e.Account, e.Container, e.Generation, e.Blob, true)
+	case !is && was.leased():
+		return meta.IndexLease(e.tx, e.Account, e.Container, e.Generation, e.Blob, false)
 	}
-	return meta.IndexLease(e.tx, e.Account, e.Container, e.Generation, e.Blob, next.leased())
+	return nil
 }
 
 // Schedule has the sweeper retire, at the given time, the states of the entry that are due then.

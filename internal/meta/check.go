@@ -9,7 +9,6 @@ import (
 
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/kv"
-	"github.com/leasehold/leasehold/internal/lease"
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
@@ -233,7 +232,7 @@ func (k *checking) allContainers() {
 		}
 		k.sum.Containers++
 		k.addContainer(c.Generation, &checkedContainer{account: string(parts[0]), name: string(parts[1])})
-		if c.Lease.Kind != lease.None && c.Deleted == 0 {
+		if c.Lease.State(k.r.Now()).Locked() && c.Deleted == 0 {
 			k.wantLease(c.Generation, "")
 		}
 	})
@@ -372,7 +371,7 @@ func (k *checking) record(b *checkedBlob, past blob.Revision, record *blob.Blob)
 	if b.gone {
 		return
 	}
-	if past.IsZero() && record.Lease.Kind != lease.None {
+	if past.IsZero() && record.Lease.State(k.r.Now()).Locked() {
 		k.wantLease(b.gen, b.name)
 	}
 	if past.IsZero() || past.Kind == blob.PreviousVersion {

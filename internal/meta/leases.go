@@ -27,6 +27,12 @@ func IndexLease(tx kv.Tx, account, container string, gen uint64, name string, le
 	return tx.Delete(key)
 }
 
+// LeasePosition returns where a walk starts that goes on with the first blob of a container whose
+// name is not before the given one.
+func LeasePosition(container string, gen uint64, name string) string {
+	return string(appendGen(append([]byte(container), 0), gen)) + name
+}
+
 // WalkLeases visits the entries of an account in the order of containers and, within
 // one, blobs, beginning with a position.
 func WalkLeases(r kv.Reader, account, position string, visit func(LeaseEntry) (Step, error)) error {

@@ -62,6 +62,7 @@ func (c *call) changeOnce(ctx context.Context, fn func(*txn) error, also []kv.Ke
 	}
 	if err == nil || errors.Is(err, kv.ErrUnknown) {
 		s.wake()
+		s.observe()
 	}
 	return err
 }

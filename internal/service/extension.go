@@ -18,7 +18,7 @@ import (
 // The extensions of docs/extensions.md: off the wire unless a request asks for them.
 
 // offered lists the names of the extensions.
-const offered = "wait, epoch, holder, list"
+const offered = "wait, epoch, holder, list, if-epoch"
 
 // extensionHeader is a header by which a request asks for an extension, under either of
 // its names. Both are in canonical form, since every request is searched for them.
@@ -28,6 +28,7 @@ var (
 	askHeader    = extensionHeader{"Leasehold", "X-Ms-Leasehold"}
 	waitHeader   = extensionHeader{"Leasehold-Wait", "X-Ms-Leasehold-Wait"}
 	holderHeader = extensionHeader{"Leasehold-Holder", "X-Ms-Leasehold-Holder"}
+	epochHeader  = extensionHeader{"Leasehold-If-Epoch", "X-Ms-Leasehold-If-Epoch"}
 )
 
 // in returns the value of the header in a request; "" for none.
@@ -77,6 +78,22 @@ func (s *txn) extended(l lease.Lease) extended {
 		return extended{}
 	}
 	return extended{offered, l.Epoch}
+}
+
+// checkEpoch judges the condition that the lease is still the one that was seen.
+func (s *txn) checkEpoch() error {
+	text := epochHeader.in(s.req.Header)
+	if text == "" {
+		return nil
+	}
+	epoch, err := strconv.ParseUint(text, 10, 64)
+	switch {
+	case err != nil:
+		return fault.InvalidHeader(strings.ToLower(epochHeader.name), text)
+	case epoch != s.held().Epoch:
+		return fault.ConditionNotMet
+	}
+	return nil
 }
 
 // shown holds the headers about the holder of a lease, for requests that may break it.
@@ -150,8 +167,10 @@ func (s *txn) blocks() time.Duration {
 }
 
 // resourceName returns the name of the resource of the request in the queues of waiting requests.
-func (c *call) resourceName() string {
-	return c.req.Account + "\x00" + c.req.Container + "\x00" + c.req.Blob
+func (c *call) resourceName() string { return queueName(c.req.Account, c.req.Container, c.req.Blob) }
+
+func queueName(account, container, blob string) string {
+	return account + "\x00" + container + "\x00" + blob
 }
 
 // held returns the lease of the resource.
@@ -167,13 +186,7 @@ func (s *txn) held() lease.Lease {
 
 // holder describes the sender of the request, to be shown as the holder of a lease.
 func (c *call) holder() lease.Holder {
-	h := lease.Holder{Principal: "sas", Client: c.req.UserAgent()}
-	switch p := c.grant.Principal; p.Kind {
-	case auth.KindKey:
-		h.Principal = "key"
-	case auth.KindBearer:
-		h.Principal = p.ObjectID
-	}
+	h := lease.Holder{Principal: c.principal(), Client: c.req.UserAgent()}
 	if len(h.Client) > maxHolderClient {
 		h.Client = h.Client[:maxHolderClient]
 	}
@@ -181,6 +194,18 @@ func (c *call) holder() lease.Holder {
 		h.Address = a.String()
 	}
 	return h
+}
+
+// principal returns how the sender of the request was authorized: "key", "sas", or the object ID of
+// an identity.
+func (c *call) principal() string {
+	switch p := c.grant.Principal; p.Kind {
+	case auth.KindKey:
+		return "key"
+	case auth.KindBearer:
+		return p.ObjectID
+	}
+	return "sas"
 }
 
 // maxHolderClient bounds how much of the client's description of itself is kept, in bytes: it is

@@ -150,6 +150,9 @@ func doBreak[A any, P interface {
 	*A
 	leaseAction
 }](s *txn, a *A) (*breakAnswer, error) {
+	if err := s.checkEpoch(); err != nil {
+		return nil, err
+	}
 	out, v, err := act(s, P(a))
 	return &breakAnswer{v, extended{Offered: s.extended(s.held()).Offered}, out.Seconds}, err
 }

@@ -23,8 +23,8 @@ func leaseListOperations() []Operation {
 	}
 }
 
-// maxLeasesVisited bounds the entries that one page visits: the index also has leases that ended
-// without being released.
+// maxLeasesVisited bounds the entries that one page visits: the index may have leases that ended
+// and have not been taken out of it yet.
 const maxLeasesVisited = 20_000
 
 type listLeases struct {
@@ -107,7 +107,13 @@ func doListLeases(s *txn, a *listLeases) (*leaseListing, error) {
 	}
 	l := &leaseLister{txn: s, listLeases: a, limit: limit}
 	l.out = leaseListXML{Endpoint: s.endpoint(), Prefix: a.Prefix, Leases: []leaseEntry{}}
-	if err := meta.WalkLeases(s.r, s.req.Account, string(a.Marker), l.visit); err != nil {
+	from := string(a.Marker)
+	if from == "" {
+		if from, err = l.begin(); err != nil {
+			return nil, err
+		}
+	}
+	if err := meta.WalkLeases(s.r, s.req.Account, from, l.visit); err != nil {
 		return nil, err
 	}
 	if strings.Contains(s.req.Header.Get("Accept"), "application/json") {
@@ -136,6 +142,9 @@ func (l *leaseLister) visit(e meta.LeaseEntry) (meta.Step, error) {
 		full += "/" + e.Blob
 	}
 	matches := strings.HasPrefix(full, l.Prefix)
+	if l.past(e) {
+		return meta.Stop, nil
+	}
 	if l.visited++; matches && len(l.out.Leases) == l.limit || l.visited > maxLeasesVisited {
 		l.out.Next = marker(e.Position).String()
 		return meta.Stop, nil
@@ -143,7 +152,7 @@ func (l *leaseLister) visit(e meta.LeaseEntry) (meta.Step, error) {
 	if !matches {
 		return meta.Next, nil
 	}
-	held, err := l.lookUp(e)
+	held, _, err := l.lookUp(e)
 	if err != nil || !held.State(l.r.Now()).Locked() {
 		return meta.Next, err
 	}
@@ -158,6 +167,28 @@ func (l *leaseLister) visit(e meta.LeaseEntry) (meta.Step, error) {
 	return meta.Next, nil
 }
 
+// begin returns the position in the index of the first name that can have the prefix.
+func (l *leaseLister) begin() (string, error) {
+	container, name, below := strings.Cut(l.Prefix, "/")
+	if !below {
+		return container, nil
+	}
+	c, err := meta.Container(l.r, l.req.Account, container)
+	if c == nil || err != nil {
+		return container, err
+	}
+	return meta.LeasePosition(container, c.Generation, name), nil
+}
+
+// past reports whether no entry from here on has the prefix.
+func (l *leaseLister) past(e meta.LeaseEntry) bool {
+	container, name, below := strings.Cut(l.Prefix, "/")
+	if !below {
+		return e.Container > container && !strings.HasPrefix(e.Container, container)
+	}
+	return e.Container > container || e.Container == container && e.Blob > name && !strings.HasPrefix(e.Blob, name)
+}
+
 // mayBreak reports whether the request may break a lease, and so may see who holds it.
 func (l *leaseLister) mayBreak(e meta.LeaseEntry) bool {
 	need := auth.PermBreakLease
@@ -167,24 +198,25 @@ func (l *leaseLister) mayBreak(e meta.LeaseEntry) bool {
 	return l.grant.Allow(need, auth.Resource{Container: e.Container, Blob: e.Blob}) == nil
 }
 
-// lookUp returns the lease to which an entry of the index refers, if it still exists.
-func (l *leaseLister) lookUp(e meta.LeaseEntry) (lease.Lease, error) {
+// lookUp returns the lease to which an entry of the index refers, if it still exists, and when its
+// blob expires; 0 for never.
+func (l *leaseLister) lookUp(e meta.LeaseEntry) (lease.Lease, blob.Time, error) {
 	if l.name != e.Container {
 		c, err := meta.Container(l.r, l.req.Account, e.Container)
 		if err != nil {
-			return lease.Lease{}, err
+			return lease.Lease{}, 0, err
 		}
 		l.name, l.container = e.Container, c
 	}
 	if l.container == nil || l.container.Generation != e.Generation {
-		return lease.Lease{}, nil
+		return lease.Lease{}, 0, nil
 	}
 	if e.Blob == "" {
-		return l.container.Lease, nil
+		return l.container.Lease, 0, nil
 	}
 	b, err := meta.Blob(l.r, e.Generation, e.Blob)
 	if b == nil || err != nil || b.Expired(l.now) {
-		return lease.Lease{}, err
+		return lease.Lease{}, 0, err
 	}
-	return b.Lease, nil
+	return b.Lease, b.Ends(), nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/leasehold/leasehold/internal/blob"
 	"github.com/leasehold/leasehold/internal/fault"
 	"github.com/leasehold/leasehold/internal/fetch"
+	"github.com/leasehold/leasehold/internal/journal"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/segment"
 	"github.com/leasehold/leasehold/internal/waiting"
@@ -44,6 +45,8 @@ type Options struct {
 	Log *slog.Logger
 	// Addressing says which hosts belong to this server, to recognize sources of copies.
 	Addressing *wire.Addressing
+	// Journal is told what happens to leases; nil for one of its own.
+	Journal *journal.Journal
 	// Listening, if not nil, returns the addresses at which the server listens for requests; an
 	// unspecified address stands for all of the machine. Without it, only the local address of each
 	// request is known.
@@ -104,6 +107,9 @@ func New(o Options) *Service {
 	if o.MaxSource <= 0 {
 		o.MaxSource = maxPutBlob
 	}
+	if o.Journal == nil {
+		o.Journal = journal.New(o.Now())
+	}
 	rows := Operations()
 	for i := range rows {
 		rows[i].unread = rows[i].unreadConditions()
@@ -121,7 +127,10 @@ func (s *Service) Waiting() int { return s.queues.Len() }
 func (s *Service) StopWaiting() { s.queues.Stop() }
 
 // Serve answers one request.
-func (s *Service) Serve(r *wire.Request) {
+func (s *Service) Serve(r *wire.Request) { s.serve(r, nil) }
+
+// serve answers one request, whose sender has the grant unless it is nil.
+func (s *Service) serve(r *wire.Request, grant *auth.Grant) {
 	op, err := &readWebsite, error(nil)
 	if !r.Website {
 		s.shareCrossOrigin(r)
@@ -129,8 +138,8 @@ func (s *Service) Serve(r *wire.Request) {
 	}
 	if err == nil {
 		r.Operation = op.Name
-		err = (&call{Service: s, req: r, op: op}).serve()
-	} else if _, denied := s.authenticate(r); denied != nil {
+		err = (&call{Service: s, req: r, op: op}).serve(grant)
+	} else if _, denied := s.authenticate(r); denied != nil && grant == nil {
 		// A client that is not authenticated learns nothing, not even that its request is
 		// malformed.
 		err = denied
@@ -140,13 +149,18 @@ func (s *Service) Serve(r *wire.Request) {
 	}
 }
 
-func (c *call) serve() (err error) {
+// serve runs the operation of a request, whose sender has the grant unless it is nil.
+func (c *call) serve(grant *auth.Grant) (err error) {
 	if c.op.Needs.Open {
 		return c.op.serve(c)
 	}
-	if c.grant, err = c.authenticate(c.req); err != nil {
+	if grant != nil {
+		c.grant = *grant
+	} else if c.grant, err = c.authenticate(c.req); err != nil {
 		return err
 	}
+	c.Journal.See(c.principal(), remoteAddr(c.req.Request), c.req.Received)
+	defer func() { c.noteRefusal(err) }()
 	c.req.Known = c.grant.Principal.Kind != auth.KindAnonymous
 	c.req.Principal = cmp.Or(c.grant.Principal.ObjectID, c.grant.Principal.Kind.String())
 	if err := c.grant.Allow(c.op.Needs, c.resource()); err != nil {

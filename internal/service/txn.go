@@ -26,6 +26,7 @@ type txn struct {
 	revision  blob.Revision   // the state of the blob; zero for the current one
 	entry     *catalog.Entry  // all that is stored under the name of the blob; nil above the level of blobs
 	lease     lease.Lease     // of the stored record of the container
+	found     lease.Lease     // of the container, when the transaction began
 	freed     bool            // the lease of the container ends sooner than before
 	deleted   bool            // the container is deleted
 	key       *encryption.Key // of the blob's bytes, for reading; nil if they are not encrypted
@@ -150,7 +151,7 @@ func (s *txn) enterContainer() error {
 		}
 		return fault.ContainerNotFound
 	}
-	s.lease = s.container.Lease
+	s.lease, s.found = s.container.Lease, s.container.Lease
 	if err := s.checkLease(&s.container.Lease); err != nil {
 		return fault.ForContainer(err)
 	}
@@ -237,8 +238,9 @@ func (s *txn) putContainer(c *blob.Container) error {
 func (s *txn) indexLease(l lease.Lease) error {
 	now := s.r.Now()
 	s.freed = s.freed || l.Left(now) < s.lease.Left(now)
-	was, is := present(s.lease), present(l)
-	if s.lease = l; was == is {
+	was, is := s.lease, l.State(now).Locked()
+	s.lease = l
+	if is == was.State(now).Locked() && (is || !present(was)) {
 		return nil
 	}
 	gen := uint64(0)

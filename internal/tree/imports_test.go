@@ -42,6 +42,7 @@ var layers = []layer{
 		internal: []string{"internal/fault", "internal/query", "internal/httpdate"},
 		external: []string{"github.com/go-jose/go-jose/"}, // signatures of bearer tokens
 	},
+	{dir: "internal/journal", internal: []string{"internal/fault", "internal/lease"}},
 	{dir: "internal/waiting", internal: []string{"internal/fault"}},
 	{dir: "internal/wire", internal: []string{"internal/fault", "internal/query", "internal/httpdate"}},
 	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire", "internal/encryption"}},
@@ -51,7 +52,7 @@ var layers = []layer{
 		dir: "internal/service",
 		internal: []string{
 			"internal/fault", "internal/lease", "internal/blob", "internal/meta", "internal/catalog",
-			"internal/kv", "internal/segment", "internal/auth", "internal/waiting", "internal/wire", "internal/fetch",
+			"internal/kv", "internal/segment", "internal/auth", "internal/journal", "internal/waiting", "internal/wire", "internal/fetch",
 			"internal/encryption", "internal/structured", "internal/query",
 		},
 		external: []string{"github.com/minio/crc64nvme"},

@@ -77,10 +77,12 @@ type Attempt func() (left time.Duration, err error)
 
 // waiter is one request in a queue.
 type waiter struct {
-	ctx  context.Context
-	try  Attempt
-	err  error         // the outcome, when done is closed
-	done chan struct{} // closed when the request was served, or sent away
+	by    Requester
+	since time.Time
+	ctx   context.Context
+	try   Attempt
+	err   error         // the outcome, when done is closed
+	done  chan struct{} // closed when the request was served, or sent away
 }
 
 // Acquire makes one attempt and, if the lease of the named resource is held, waits for its turn: at
@@ -95,7 +97,7 @@ func (q *Queues) Acquire(ctx context.Context, name string, by Requester, wait ti
 	if wait <= 0 || !errors.Is(err, fault.LeaseAlreadyPresent) {
 		return err
 	}
-	w := &waiter{ctx: ctx, try: try, done: make(chan struct{})}
+	w := &waiter{by: by, since: time.Now(), ctx: ctx, try: try, done: make(chan struct{})}
 	own, joinErr := q.join(name, by, w)
 	switch {
 	case joinErr != nil:
@@ -152,6 +154,44 @@ func (own *queue) wait(w *waiter, wait time.Duration) (err error, over Outcome) 
 
 // Len returns how many requests wait in all queues.
 func (q *Queues) Len() int { return int(q.waiting.Load()) }
+
+// Waiter is a request that waits.
+type Waiter struct {
+	Requester
+	Since time.Time
+}
+
+// Waiters returns who waits for the lease of a resource, in the order of their turns.
+func (q *Queues) Waiters(name string) (all []Waiter) {
+	own := q.find(name)
+	if own == nil {
+		return nil
+	}
+	own.mu.Lock()
+	defer own.mu.Unlock()
+	for _, w := range own.waiters {
+		all = append(all, Waiter{w.by, w.since})
+	}
+	return all
+}
+
+// Counts returns how many requests wait for each resource that is waited for.
+func (q *Queues) Counts() map[string]int {
+	if q.waiting.Load() == 0 {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	counts := make(map[string]int, len(q.byName))
+	for name, own := range q.byName {
+		own.mu.Lock()
+		if n := len(own.waiters); n > 0 {
+			counts[name] = n
+		}
+		own.mu.Unlock()
+	}
+	return counts
+}
 
 // find returns the queue of a resource, nil when nobody waits for it.
 func (q *Queues) find(name string) *queue {

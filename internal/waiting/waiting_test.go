@@ -240,3 +240,32 @@ func TestOutcomes(t *testing.T) {
 		}
 	})
 }
+
+// TestWaitersAreListed: who waits is listed in the order of turns, and not any more when it was served.
+func TestWaitersAreListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q Queues
+		held := true
+		try := func() (time.Duration, error) {
+			if held {
+				return time.Hour, fault.LeaseAlreadyPresent
+			}
+			return 0, nil
+		}
+		for _, who := range []string{"a", "b"} {
+			go q.Acquire(t.Context(), "lock", Requester{Account: "acct", Principal: who}, time.Minute, try)
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		all := q.Waiters("lock")
+		if len(all) != 2 || all[0].Principal != "a" || all[1].Since.Sub(all[0].Since) != time.Second || q.Counts()["lock"] != 2 {
+			t.Errorf("waiters %+v, counts %v", all, q.Counts())
+		}
+		held = false
+		q.Changed("lock")
+		synctest.Wait()
+		if len(q.Waiters("lock")) != 0 || len(q.Counts()) != 0 {
+			t.Errorf("after all were served: %v, %v", q.Waiters("lock"), q.Counts())
+		}
+	})
+}
