@@ -150,7 +150,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ready := filepath.Join(t.TempDir(), "ready")
-			text := tc.text
+			var text string
 			if before, loop, ok := strings.Cut(tc.text, "; while"); ok {
 				text = before + "; touch " + ready + "; while" + loop
 			} else {
