@@ -109,7 +109,7 @@ func (q *Queues) Acquire(ctx context.Context, name string, by Requester, wait ti
 	}
 	defer q.leave(name, by, own)
 	began := time.Now()
-	err, over := own.wait(w, wait)
+	over, err := own.wait(w, wait)
 	q.ended(outcomeOf(err, over), time.Since(began))
 	return err
 }
@@ -137,19 +137,19 @@ func outcomeOf(err error, over Outcome) Outcome {
 
 // wait waits until the request is served, its time is over or its client is gone. over is the
 // reason why it was not served, "" if it was.
-func (own *queue) wait(w *waiter, wait time.Duration) (err error, over Outcome) {
+func (own *queue) wait(w *waiter, wait time.Duration) (over Outcome, err error) {
 	own.serve() // the present lease may have ended before the request joined
 	timer := time.NewTimer(min(wait, Longest))
 	defer timer.Stop()
 	select {
 	case <-w.done:
-		return w.err, ""
+		return "", w.err
 	case <-w.ctx.Done():
 		over = Gone
 	case <-timer.C:
 		over = TimedOut
 	}
-	return own.giveUp(w), over
+	return over, own.giveUp(w)
 }
 
 // Len returns how many requests wait in all queues.
