@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/spf13/cobra"
 
 	"github.com/leasehold/leasehold/hold"
@@ -43,6 +44,15 @@ func (f *lockFlags) runElection(cmd *cobra.Command, name string, command []strin
 	if err != nil {
 		return err
 	}
+	if k.client, err = hold.New(t, &hold.Options{Extensions: true}); err != nil {
+		return err
+	}
+	k.notices = notices(cmd)
+	if f.create {
+		if _, err := k.client.Inspect(cmd.Context()); bloberror.HasCode(err, bloberror.ContainerNotFound) {
+			_ = makeContainer(cmd.Context(), name) // if it failed the election says that the container is missing
+		}
+	}
 	var outcome error
 	over := errors.New("the command ended")
 	err = e.Run(cmd.Context(), func(_ context.Context, term hold.Term) error {
@@ -54,6 +64,9 @@ func (f *lockFlags) runElection(cmd *cobra.Command, name string, command []strin
 	})
 	if errors.Is(err, over) {
 		return outcome
+	}
+	if cmd.Context().Err() != nil {
+		return &exitError{exitInterrupted, errors.New("interrupted while campaigning")}
 	}
 	return status(err)
 }

@@ -4,12 +4,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -99,7 +101,7 @@ func listen(flag, address, fallback string) (net.Listener, error) {
 	if address != "" {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
-			return nil, fmt.Errorf("%w; choose another address with --%s", err, flag)
+			return nil, listenError(flag, address, err)
 		}
 		return l, nil
 	}
@@ -109,13 +111,37 @@ func listen(flag, address, fallback string) (net.Listener, error) {
 	return net.Listen("tcp", "127.0.0.1:0")
 }
 
+// listenError says why an address can't be listened on, and what to do about it.
+func listenError(flag, address string, err error) error {
+	host, port, e := net.SplitHostPort(address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint := ""
+		if port == "10000" {
+			hint = "if that is Azurite, stop it; or "
+		}
+		return &exitError{exitUnreachable, fmt.Errorf("another process listens on %s; %schoose another address, such as --%s %s",
+			address, hint, flag, net.JoinHostPort(host, "0"))}
+	case errors.Is(err, fs.ErrPermission):
+		return &exitError{exitNotPermitted, fmt.Errorf("%w; choose a port from 1024 on with --%s", err, flag)}
+	case e != nil:
+		return &exitError{exitUsage, fmt.Errorf("--%s: %q is not of the form HOST:PORT; choose another address with --%[1]s", flag, address)}
+	}
+	return &exitError{exitUsage, fmt.Errorf("%w; choose another address with --%s", err, flag)}
+}
+
+// usageError is a mistake in the command line.
+func usageError(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
 // onLoopback refuses a listener that other machines can reach.
 func onLoopback(flag string, l net.Listener) error {
 	if l == nil {
 		return nil
 	}
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
-		return fmt.Errorf("--%s %v: other machines could reach this plain HTTP listener; use a loopback address", flag, l.Addr())
+		return usageError("--%s %v: other machines could reach this plain HTTP listener; use a loopback address", flag, l.Addr())
 	}
 	return nil
 }
@@ -169,7 +195,7 @@ func open(o *serveOptions, c *config.Live, log *slog.Logger) (_ *endpoints, err 
 		}
 	}
 	if len(e.blob()) == 0 {
-		return nil, errors.New("nothing to listen on: --listen is off, and there is no --tls-listen")
+		return nil, usageError("nothing to listen on: --listen is off, and there is no --tls-listen")
 	}
 	if err = e.secureAll(o, c); err != nil {
 		return nil, err
@@ -182,7 +208,7 @@ func open(o *serveOptions, c *config.Live, log *slog.Logger) (_ *endpoints, err 
 // secureAll adds TLS to the listeners that need it.
 func (e *endpoints) secureAll(o *serveOptions, c *config.Live) error {
 	if e.secure == nil && (o.http2 || o.selfSigned || o.tlsCert != "") {
-		return errors.New("--http2, --tls-self-signed and --tls-cert are for HTTPS: name an address with --tls-listen")
+		return usageError("--http2, --tls-self-signed and --tls-cert are for HTTPS: name an address with --tls-listen")
 	}
 	if e.secure == nil && e.authority == nil {
 		return nil
@@ -216,7 +242,7 @@ func (e *endpoints) secureAll(o *serveOptions, c *config.Live) error {
 	case local != nil:
 		tlsConfig.GetCertificate = local.Get
 	default:
-		return errors.New("--tls-listen needs a certificate: name one with --tls-cert and --tls-key, or make one with --tls-self-signed")
+		return usageError("--tls-listen needs a certificate: name one with --tls-cert and --tls-key, or make one with --tls-self-signed")
 	}
 	secure := server.TLS
 	if o.http2 {

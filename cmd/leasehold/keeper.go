@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/leasehold/leasehold/hold"
 	"github.com/leasehold/leasehold/internal/guard"
@@ -24,13 +27,51 @@ type keeper struct {
 	lock    *hold.Lock // nil while no command runs
 	guard   *guard.Guard
 	failure error // of the last renewal; nil after a success
+
+	client  *hold.Client
+	notices io.Writer   // nil unless someone is watching
+	waiting *time.Timer // until the wait is announced
+}
+
+// noticeAfter is how long a wait lasts before it is announced.
+const noticeAfter = time.Second
+
+// notices returns where waits are announced: standard error if it is a terminal, else nowhere.
+func notices(cmd *cobra.Command) io.Writer {
+	if w := cmd.ErrOrStderr(); isTerminal(w) {
+		return w
+	}
+	return nil
+}
+
+// announceWait prints what is being waited for, unless the wait ends before noticeAfter. k.mu is held.
+func (k *keeper) announceWait() {
+	if k.notices == nil || k.client == nil {
+		return
+	}
+	k.waiting = time.AfterFunc(noticeAfter, k.notice)
+}
+
+// notice prints what is being waited for.
+func (k *keeper) notice() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if i, err := k.client.Inspect(ctx); err == nil && i.State.Locked() {
+		fmt.Fprintf(k.notices, "leasehold: waiting for %s, %s; Ctrl-C gives up\n", k.target, heldBy(&i))
+	}
 }
 
 // event moves the deadline of the guard after each renewal.
 func (k *keeper) event(e hold.Event) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.waiting != nil {
+		k.waiting.Stop()
+		k.waiting = nil
+	}
 	switch e.Kind {
+	case hold.EventWaiting:
+		k.announceWait()
 	case hold.EventRenewed, hold.EventAcquired:
 		k.failure = nil
 		if k.guard != nil {

@@ -94,15 +94,16 @@ func newAcquire() *cobra.Command {
 			}
 			if f.wait == 0 && !f.create {
 				g, err := c.Acquire(cmd.Context(), d, &hold.AcquireOptions{ProposedID: hold.ID(f.proposed)})
-				if err == nil {
-					fmt.Fprintln(cmd.OutOrStdout(), g.ID)
+				if err != nil {
+					return status(explainHeld(cmd.Context(), cmd, c, err))
 				}
-				return status(err)
+				return printGrant(cmd.OutOrStdout(), f.output, c, g.ID, g.Epoch)
 			}
-			l, err := acquireLock(cmd.Context(), c, f.wait, &hold.LockOptions{Duration: d, CreateIfMissing: f.create})
+			l, err := acquireLock(cmd, c, f.wait, &hold.LockOptions{Duration: d, CreateIfMissing: f.create})
 			if err != nil {
 				return status(err)
 			}
+			epoch, _ := l.Epoch()
 			id := l.HandOff()
 			if f.proposed != "" {
 				if _, err := c.Change(cmd.Context(), id, hold.ID(f.proposed), nil); err != nil {
@@ -110,15 +111,33 @@ func newAcquire() *cobra.Command {
 				}
 				id = hold.ID(f.proposed)
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), id)
-			return nil
+			return printGrant(cmd.OutOrStdout(), f.output, c, id, epoch)
 		})
+	outputFlag(cmd, &f.output, "text", "json", "env")
 	fl := cmd.Flags()
 	fl.StringVar(&f.duration, "duration", "30s", "duration of the lease: 15s to 60s, or infinite")
 	fl.StringVar(&f.proposed, "proposed-id", "", "ID for the lease (a GUID)")
 	fl.DurationVar(&f.wait, "wait", 0, "how long to wait while someone else holds the lease; 0: not at all")
 	fl.BoolVar(&f.create, "create", false, "create the container and an empty blob if they are missing")
 	return cmd
+}
+
+// printGrant prints the ID of a lease.
+func printGrant(w io.Writer, form string, c *hold.Client, id hold.ID, epoch uint64) error {
+	var err error
+	switch form {
+	case "json":
+		return printJSON(w, struct {
+			URL   string  `json:"url"`
+			ID    hold.ID `json:"id"`
+			Epoch uint64  `json:"epoch,omitempty"`
+		}{c.Target().String(), id, epoch})
+	case "env":
+		_, err = fmt.Fprintf(w, "LEASE_URL=%s\nLEASE_ID=%s\nLEASE_EPOCH=%d\n", quote(c.Target().String()), id, epoch)
+	default:
+		_, err = fmt.Fprintln(w, id)
+	}
+	return err
 }
 
 func newRenew() *cobra.Command {
@@ -148,12 +167,13 @@ func newChange() *cobra.Command {
 	cmd := leaseCommand("change", "Change the ID of a lease", `  leasehold lease change jobs/nightly --id "$ID" --to "$(uuidgen)"`,
 		func(cmd *cobra.Command, c *hold.Client) error {
 			g, err := c.Change(cmd.Context(), hold.ID(f.id), hold.ID(f.to), nil)
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), g.ID)
+			if err != nil {
+				return status(err)
 			}
-			return status(err)
+			return printGrant(cmd.OutOrStdout(), f.output, c, g.ID, g.Epoch)
 		})
 	requireID(cmd, f)
+	outputFlag(cmd, &f.output, "text", "json", "env")
 	cmd.Flags().StringVar(&f.to, "to", "", "new ID of the lease (a GUID)")
 	cmd.MarkFlagRequired("to")
 	return cmd
@@ -186,19 +206,37 @@ func newBreak() *cobra.Command {
 				ctx = policy.WithHTTPHeader(ctx, http.Header{"Leasehold-If-Epoch": {strconv.FormatUint(epoch, 10)}})
 			}
 			left, err := c.Break(ctx, o)
-			if err == nil {
-				fmt.Fprintln(cmd.OutOrStdout(), left)
-			}
 			if errors.Is(err, hold.ErrNotLeased) {
 				return &exitError{exitNotAcquired, err}
 			}
-			return status(err)
+			if err != nil {
+				return status(err)
+			}
+			return printBroken(cmd.OutOrStdout(), f.output, c, left)
 		})
+	outputFlag(cmd, &f.output, "text", "json", "env")
 	fl := cmd.Flags()
 	fl.DurationVar(&f.period, "period", 0, "how much longer the holder keeps the lease, 0s to 60s; default: its remaining time, or 0s if it is infinite")
 	fl.Uint64Var(&epoch, "epoch", 0, "break only the lease with this epoch, as show and list print it; Leasehold only")
 	fl.BoolVar(&f.yes, "yes", false, "break without asking for confirmation")
 	return cmd
+}
+
+// printBroken prints how long a broken lease still lasts.
+func printBroken(w io.Writer, form string, c *hold.Client, left time.Duration) error {
+	var err error
+	switch form {
+	case "json":
+		return printJSON(w, struct {
+			URL       string `json:"url"`
+			Remaining int64  `json:"remaining"` // seconds
+		}{c.Target().String(), int64(left / time.Second)})
+	case "env":
+		_, err = fmt.Fprintf(w, "LEASE_URL=%s\nLEASE_REMAINING=%d\n", quote(c.Target().String()), int64(left/time.Second))
+	default:
+		_, err = fmt.Fprintln(w, left)
+	}
+	return err
 }
 
 // confirm makes the user of a terminal type the name of the target, so that no lease is broken by a slip.
@@ -219,13 +257,32 @@ func confirm(cmd *cobra.Command, c *hold.Client, yes bool) error {
 
 // shownLease is what show and wait print.
 type shownLease struct {
-	URL      string         `json:"url"`
-	State    string         `json:"state"`
-	Infinite bool           `json:"infinite"`
-	ETag     string         `json:"etag"`
-	Epoch    uint64         `json:"epoch,omitempty"`
-	Holder   *hold.Holder   `json:"holder,omitempty"`
-	Seen     *hold.Observed `json:"seen,omitempty"`
+	URL      string       `json:"url"`
+	State    string       `json:"state"`
+	Infinite bool         `json:"infinite"`
+	ETag     string       `json:"etag"`
+	Epoch    uint64       `json:"epoch,omitempty"`
+	Holder   *shownHolder `json:"holder,omitempty"`
+	Text     *hold.Holder `json:"description,omitempty"`
+}
+
+// shownHolder is the holder of a lease as the server sees it.
+type shownHolder struct {
+	Principal string    `json:"principal,omitempty"`
+	Address   string    `json:"address,omitempty"`
+	Client    string    `json:"client,omitempty"`
+	Since     time.Time `json:"since,omitzero"`
+	Renewed   time.Time `json:"renewed,omitzero"`
+}
+
+// shown returns the state of a lease in the form that commands print.
+func shown(c *hold.Client, i *hold.Info) *shownLease {
+	l := &shownLease{c.Target().String(), string(i.State), i.Infinite, string(i.ETag), i.Epoch, nil, i.Holder}
+	if i.Observed != nil {
+		h := shownHolder(*i.Observed)
+		l.Holder = &h
+	}
+	return l
 }
 
 func newShow() *cobra.Command {
@@ -237,15 +294,10 @@ func newShow() *cobra.Command {
 			if err != nil {
 				return status(err)
 			}
-			return printLease(cmd.OutOrStdout(), f.output, &shownLease{c.Target().String(), string(info.State), info.Infinite,
-				string(info.ETag), info.Epoch, info.Holder, info.Observed})
+			return printLease(cmd.OutOrStdout(), f.output, shown(c, &info))
 		})
-	outputFlag(cmd, &f.output)
+	outputFlag(cmd, &f.output, "text", "json", "env")
 	return cmd
-}
-
-func outputFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVarP(to, "output", "o", "text", "output format: text, json, env")
 }
 
 func printLease(w io.Writer, form string, l *shownLease) error {
@@ -253,11 +305,8 @@ func printLease(w io.Writer, form string, l *shownLease) error {
 	case "json":
 		return printJSON(w, l)
 	case "env":
-		_, err := fmt.Fprintf(w, "LEASE_URL=%s\nLEASE_STATE=%s\nLEASE_EPOCH=%d\n", shellQuoted(l.URL), l.State, l.Epoch)
+		_, err := fmt.Fprintf(w, "LEASE_URL=%s\nLEASE_STATE=%s\nLEASE_EPOCH=%d\n", quote(l.URL), l.State, l.Epoch)
 		return err
-	case "text":
-	default:
-		return fmt.Errorf("--output: %q is none of text, json, env", form)
 	}
 	fmt.Fprintf(w, "%s: %s", l.URL, l.State)
 	if l.Infinite {
@@ -267,10 +316,10 @@ func printLease(w io.Writer, form string, l *shownLease) error {
 		fmt.Fprintf(w, ", epoch %d", l.Epoch)
 	}
 	fmt.Fprintln(w)
-	if l.Holder != nil {
-		fmt.Fprintf(w, "  described by its holder as: %s\n", l.Holder)
+	if l.Text != nil {
+		fmt.Fprintf(w, "  described by its holder as: %s\n", l.Text)
 	}
-	if s := l.Seen; s != nil {
+	if s := l.Holder; s != nil {
 		fmt.Fprintf(w, "  seen by the server: %s from %s with %s, since %s, renewed %s\n", s.Principal, s.Address, s.Client,
 			s.Since.Format(time.RFC3339), s.Renewed.Format(time.RFC3339))
 	}
@@ -282,9 +331,6 @@ func printJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
-
-// shellQuoted returns text as one word of a POSIX shell.
-func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func newWait() *cobra.Command {
 	f := &leaseFlags{}

@@ -23,19 +23,13 @@ import (
 
 // liveLease is an entry in the list of live leases.
 type liveLease struct {
-	Container string `json:"container"`
-	Blob      string `json:"blob,omitempty"`
-	State     string `json:"state"`
-	Duration  int64  `json:"duration,omitempty"`  // seconds, -1: infinite
-	Remaining *int64 `json:"remaining,omitempty"` // seconds
-	Epoch     uint64 `json:"epoch,omitempty"`
-	Holder    struct {
-		Principal string    `json:"principal,omitempty"`
-		Address   string    `json:"address,omitempty"`
-		Client    string    `json:"client,omitempty"`
-		Since     time.Time `json:"since,omitzero"`
-		Renewed   time.Time `json:"renewed,omitzero"`
-	} `json:"holder,omitzero"`
+	Container string      `json:"container"`
+	Blob      string      `json:"blob,omitempty"`
+	State     string      `json:"state"`
+	Duration  int64       `json:"duration,omitempty"`  // seconds, -1: infinite
+	Remaining *int64      `json:"remaining,omitempty"` // seconds
+	Epoch     uint64      `json:"epoch,omitempty"`
+	Holder    shownHolder `json:"holder,omitzero"`
 }
 
 func (l *liveLease) name() string {
@@ -75,7 +69,7 @@ each one and since when. On other servers all containers and blobs are listed, w
 	fl.StringVar(&f.state, "state", "", "only leases in this state: leased, breaking")
 	fl.StringVar(&f.prefix, "prefix", "", "only names with this prefix")
 	fl.DurationVar(&f.olderThan, "older-than", 0, "only leases held for longer than this")
-	outputFlag(cmd, &f.output)
+	outputFlag(cmd, &f.output, "text", "json")
 	return cmd
 }
 
@@ -107,12 +101,8 @@ func (f *listFlags) print(w io.Writer, leases []liveLease) error {
 			kept = append(kept, l)
 		}
 	}
-	switch f.output {
-	case "json":
+	if f.output == "json" {
 		return printJSON(w, kept)
-	case "text", "env":
-	default:
-		return fmt.Errorf("--output: %q is none of text, json", f.output)
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "NAME\tSTATE\tLEFT\tPRINCIPAL\tADDRESS\tSINCE")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/spf13/cobra"
 
 	"github.com/leasehold/leasehold/hold"
@@ -110,18 +111,30 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	return context.WithTimeout(ctx, d)
 }
 
-// acquireLock takes a lock, waiting for at most wait.
-func acquireLock(ctx context.Context, c *hold.Client, wait time.Duration, o *hold.LockOptions) (*hold.Lock, error) {
-	if wait == 0 {
-		return c.TryLock(ctx, o)
+// acquireLock takes a lock, waiting for at most wait. With CreateIfMissing it makes the container, too.
+func acquireLock(cmd *cobra.Command, c *hold.Client, wait time.Duration, o *hold.LockOptions) (*hold.Lock, error) {
+	ctx := cmd.Context()
+	take := func(ctx context.Context) (*hold.Lock, error) {
+		if wait == 0 {
+			return c.TryLock(ctx, o)
+		}
+		return c.Lock(ctx, o)
 	}
 	limited, cancel := withTimeout(ctx, wait)
 	defer cancel()
-	l, err := c.Lock(limited, o)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("waited %v: %w", wait, hold.ErrHeld)
+	l, err := take(limited)
+	if o.CreateIfMissing && bloberror.HasCode(err, bloberror.ContainerNotFound) && makeContainer(limited, cmd.Flags().Arg(0)) == nil {
+		l, err = take(limited)
 	}
-	return l, err
+	switch {
+	case err == nil:
+		return l, nil
+	case ctx.Err() != nil:
+		return nil, &exitError{exitInterrupted, errors.New("interrupted while waiting for the lease")}
+	case limited.Err() != nil:
+		err = fmt.Errorf("waited %v: %w", wait, hold.ErrHeld)
+	}
+	return nil, explainHeld(ctx, cmd, c, err)
 }
 
 func (f *lockFlags) runLock(cmd *cobra.Command, name string, wait time.Duration, command []string) error {
@@ -139,7 +152,8 @@ func (f *lockFlags) runLock(cmd *cobra.Command, name string, wait time.Duration,
 	if err != nil {
 		return err
 	}
-	l, err := acquireLock(ctx, c, wait, o)
+	k.client, k.notices = c, notices(cmd)
+	l, err := acquireLock(cmd, c, wait, o)
 	if err != nil {
 		return status(err)
 	}

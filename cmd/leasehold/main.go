@@ -23,6 +23,7 @@ const (
 	exitNotFound     = 66 // no such blob or container
 	exitUnreachable  = 69
 	exitInternal     = 70
+	exitNoFolder     = 73 // the data folder can't be used
 	exitNotAcquired  = 75 // someone else holds the lease, or nothing is leased
 	exitLost         = 76 // the lease was lost
 	exitNotPermitted = 77
@@ -43,7 +44,7 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string) int {
 		status = e.status
 	}
 	if !errors.As(err, &quiet{}) {
-		fmt.Fprintf(os.Stderr, "leasehold: %v\n", err)
+		report(os.Stderr, cmd, err)
 	}
 	return status
 }
@@ -83,6 +84,9 @@ Every flag can also be set in the environment: --log-level as LEASEHOLD_LOG_LEVE
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnv(cmd) },
 	}
 	root.AddCommand(newServe(), newLease(), newLock(), newElect(), newEnv(), newProxy(), newCheck(), newBackup(), newSAS(), newAccount())
+	root.PersistentFlags().Bool("verbose", false, "show the whole exchange with the store when a command fails")
+	root.SetFlagErrorFunc(explainFlag)
+	explainArgs(root)
 	return root
 }
 

@@ -48,7 +48,7 @@ func runProxy(ctx context.Context, data, address string, out io.Writer) error {
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("%w; choose another address with --listen", err)
+		return listenError("listen", address, err)
 	}
 	defer l.Close()
 	if err := onLoopback("listen", l); err != nil {

@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(envConnection, "DefaultEndpointsProtocol=http;AccountName="+config.DevAccount+";AccountKey="+config.DevKey+
 				";BlobEndpoint="+url+"/"+config.DevAccount+";")
 			env.Setenv("BOX_URL", url+"/"+config.DevAccount+"/box")
+			env.Setenv("STORE_HOST", strings.TrimPrefix(url, "http://"))
 			env.Setenv("ACCOUNT_URL", url+"/"+config.DevAccount)
 			return nil
 		},
@@ -63,6 +64,13 @@ func TestScripts(t *testing.T) {
 }
 
 func startServer(env *testscript.Env) string {
+	url, stop := inProcess()
+	env.Defer(stop)
+	return url
+}
+
+// inProcess starts a server in this process and returns its URL.
+func inProcess() (url string, stop func()) {
 	k, err := auth.ParseKey(config.DevKey)
 	if err != nil {
 		panic(err)
@@ -74,11 +82,10 @@ func startServer(env *testscript.Env) string {
 		Accounts: func(string) *auth.Account { return account },
 	})
 	srv := httptest.NewServer(server.New(svc.Serve, nil))
-	env.Defer(func() {
+	return srv.URL, func() {
 		srv.Close()
 		db.Close()
-	})
-	return srv.URL
+	}
 }
 
 // exits runs a command and wants an exit status: exits STATUS COMMAND [ARG...].

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -139,10 +140,14 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	defer cancel(nil)
 	s, err := datadir.Open(ctx, o.data, engines, datadir.KVOptions{Log: log, OnFatal: func(err error) { cancel(fatalError{err}) }})
 	if err != nil {
-		return &exitError{exitInternal, err}
+		return folderStatus(err)
 	}
 	defer s.Close()
 	if err := o.run(ctx, s, log, out); err != nil {
+		var e *exitError
+		if errors.As(err, &e) {
+			return err
+		}
 		return &exitError{exitInternal, err}
 	}
 	var fatal fatalError
@@ -150,6 +155,14 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 		return &exitError{exitInternal, fmt.Errorf("the store failed; fix the cause and restart: %w", fatal.error)}
 	}
 	return nil
+}
+
+// folderStatus adds the exit status to a failure to open a data folder.
+func folderStatus(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &exitError{exitNotPermitted, err}
+	}
+	return &exitError{exitNoFolder, err}
 }
 
 // fatalError is the cause for which the server stops itself.
@@ -175,7 +188,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	o.devSecret = config.NewSecret()
 	conf, err := config.New(o.configuration(), log)
 	if err != nil {
-		return err
+		return &exitError{exitUsage, err}
 	}
 	segments := reserve.New(s.Segments, reserve.OnDisk(s.Path()))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.Account(name) != nil }}
@@ -258,6 +271,9 @@ func announce(out io.Writer, o *serveOptions, e *endpoints) {
 	}
 	if o.dev && e.plain != nil {
 		fmt.Fprintf(out, "connection string: %s\n", devConnection(e.plain.Addr().String()))
+	}
+	if e.secure != nil && e.trust.CA != "" {
+		fmt.Fprintf(out, "certificate of the local authority: %s; use it with curl --cacert, SSL_CERT_FILE or NODE_EXTRA_CA_CERTS\n", quote(e.trust.CA))
 	}
 	if e.website != nil {
 		fmt.Fprintf(out, "static website on http://%s/\n", e.website.Addr())

@@ -13,11 +13,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/leasehold/leasehold/hold"
+	"github.com/leasehold/leasehold/internal/config"
 )
 
 // The environment variables by which Azure's own tools find an account.
@@ -32,7 +34,7 @@ const (
 const targetHelp = `TARGET is a URL, with or without a SAS, or CONTAINER or CONTAINER/BLOB in the account that these
 environment variables name:
 
-  AZURE_STORAGE_CONNECTION_STRING
+  AZURE_STORAGE_CONNECTION_STRING, which may be UseDevelopmentStorage=true
   AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, and
   AZURE_STORAGE_BLOB_ENDPOINT if the account is not at ACCOUNT.blob.core.windows.net
 
@@ -50,7 +52,10 @@ func placeFromEnv(getenv func(string) string) (p place, ok bool, err error) {
 	account, key := getenv(envAccount), getenv(envKey)
 	p.endpoint, p.sas = getenv(envEndpoint), strings.TrimPrefix(getenv(envSAS), "?")
 	if text := getenv(envConnection); text != "" {
-		fields := connectionFields(text)
+		fields, err := connectionFields(text)
+		if err != nil {
+			return p, false, fmt.Errorf("%s %w", envConnection, err)
+		}
 		account, key = fields["accountname"], fields["accountkey"]
 		p.sas = strings.TrimPrefix(fields["sharedaccesssignature"], "?")
 		p.endpoint = fields["blobendpoint"]
@@ -64,21 +69,41 @@ func placeFromEnv(getenv func(string) string) (p place, ok bool, err error) {
 	p.endpoint = strings.TrimSuffix(p.endpoint, "/")
 	if key != "" && account != "" {
 		if p.key, err = azblob.NewSharedKeyCredential(account, key); err != nil {
-			return p, false, errors.New("the account key in the environment is not Base64")
+			return p, false, fmt.Errorf("the key of account %s in the environment is not Base64", account)
 		}
 	}
 	return p, p.endpoint != "", nil
 }
 
-// connectionFields parses "Name=value;…" and returns the fields by lower-case name.
-func connectionFields(text string) map[string]string {
+// connectionFields parses "Name=value;…" and returns the fields by lower-case name. The short form for the emulator stands for its
+// fields. An error continues a sentence that begins with the name of the variable, and never quotes a key.
+func connectionFields(text string) (map[string]string, error) {
 	fields := make(map[string]string)
 	for part := range strings.SplitSeq(text, ";") {
-		if name, value, ok := strings.Cut(part, "="); ok {
-			fields[strings.ToLower(strings.TrimSpace(name))] = value
+		if strings.TrimSpace(part) == "" {
+			continue
 		}
+		name, value, ok := strings.Cut(part, "=")
+		if !ok {
+			return nil, errors.New("is no connection string: its fields have the form Name=value, separated by semicolons")
+		}
+		fields[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
 	}
-	return fields
+	if strings.EqualFold(fields["usedevelopmentstorage"], "true") {
+		host := strings.TrimSuffix(fields["developmentstorageproxyuri"], "/")
+		if host == "" {
+			host = "http://127.0.0.1"
+		}
+		return map[string]string{"accountname": config.DevAccount, "accountkey": config.DevKey,
+			"blobendpoint": host + ":10000/" + config.DevAccount}, nil
+	}
+	if fields["blobendpoint"] == "" && fields["accountname"] == "" {
+		return nil, errors.New("has no AccountName")
+	}
+	if fields["accountkey"] != "" && fields["accountname"] == "" {
+		return nil, errors.New("has an AccountKey, but no AccountName")
+	}
+	return fields, nil
 }
 
 // target resolves the TARGET argument of a command.
@@ -149,33 +174,46 @@ func (p *place) account(policies ...policy.Policy) (*service.Client, error) {
 	return service.NewClient(p.endpoint+"/", cred, o)
 }
 
-// status adds the exit status to an error of a client command.
-func status(err error) error {
-	if err == nil {
-		return nil
+// makeContainer creates the container of a TARGET. It is no error if the container exists.
+func makeContainer(ctx context.Context, text string) error {
+	p, named, err := placeFromEnv(os.Getenv)
+	if err != nil {
+		return err
 	}
-	var response *azcore.ResponseError
-	code := exitUnreachable
-	switch {
-	case errors.Is(err, hold.ErrHeld):
-		code = exitNotAcquired
-	case errors.Is(err, hold.ErrLost):
-		code = exitLost
-	case errors.Is(err, hold.ErrNotFound):
-		code = exitNotFound
-	case errors.Is(err, context.Canceled):
-		code = exitInterrupted
-	case errors.As(err, &response):
-		switch response.StatusCode {
-		case 401, 403:
-			code = exitNotPermitted
-		case 404:
-			code = exitNotFound
-		case 409, 412:
-			code = exitNotAcquired
-		case 400:
-			code = exitUsage
+	raw := text
+	if u, err := url.Parse(text); err != nil || !u.IsAbs() || u.Host == "" {
+		name, _, _ := strings.Cut(strings.Trim(text, "/"), "/")
+		raw = p.endpoint + "/" + url.PathEscape(name)
+		if p.sas != "" {
+			raw += "?" + p.sas
 		}
 	}
-	return &exitError{code, err}
+	parts, err := blob.ParseURL(raw)
+	if err != nil {
+		return err
+	}
+	parts.BlobName = ""
+	c, err := p.container(parts.String(), named && strings.HasPrefix(raw, p.endpoint+"/"), parts.SAS.Signature() != "")
+	if err != nil {
+		return err
+	}
+	if _, err = c.Create(ctx, nil); bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
+		return nil
+	}
+	return err
+}
+
+// container returns a client of a container.
+func (p *place) container(raw string, own, signed bool) (*container.Client, error) {
+	switch {
+	case own && p.key != nil && !signed:
+		return container.NewClientWithSharedKeyCredential(raw, p.key, nil)
+	case signed:
+		return container.NewClientWithNoCredential(raw, nil)
+	}
+	cred, err := azidentity.NewDefaultAzureCredential(nil)
+	if err != nil {
+		return nil, err
+	}
+	return container.NewClient(raw, cred, nil)
 }
