@@ -21,7 +21,19 @@ ALL := ./... ./hold/...
 # Under make a missing client is a failure; under plain go test, a skip.
 export LEASEHOLD_TEST_STRICT := 1
 
-.PHONY: build test test-all unit adapters hold-live python js tools race lint tidy cross fuzz bench bench-growth clean help
+# Debian's promtool, unpacked and not installed.
+PROMTOOL := $(shell command -v promtool || echo .build/prometheus/usr/bin/promtool)
+
+.build/prometheus/usr/bin/promtool:
+	mkdir -p .build/prometheus
+	cd .build/prometheus && apt-get download prometheus && dpkg-deb -x prometheus_*.deb .
+
+## alerts: the alert rules against their tests
+alerts: $(PROMTOOL)
+	$(PROMTOOL) check rules contrib/prometheus/alerts.yml
+	$(PROMTOOL) test rules contrib/prometheus/alerts_test.yml
+
+.PHONY: alerts build test test-all unit adapters hold-live python js tools race lint tidy cross fuzz bench bench-growth clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -37,7 +49,7 @@ test: build python js
 ## test-all: also the long suites, the race detector, lint, and short fuzzing
 test-all: build python js tools
 	LEASEHOLD_TEST=long $(GO) test -timeout 90m $(ALL)
-	$(MAKE) adapters race lint cross fuzz
+	$(MAKE) adapters race lint cross fuzz alerts
 
 # The packages of the main module whose tests need no outside client.
 PLAIN = $$($(GO) list $(ALL) | grep -vE '/test/(clients|credentials)$$')

@@ -1,39 +1,93 @@
 package main
 
 import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
 
+	"github.com/leasehold/leasehold/internal/config"
+	"github.com/leasehold/leasehold/internal/datadir"
+	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/service"
 	"github.com/leasehold/leasehold/internal/waiting"
 )
 
-// watch holds the metrics of the service that requests move.
-type watch struct {
-	waits   map[waiting.Outcome]prometheus.Counter
-	total   *prometheus.CounterVec
-	seconds prometheus.Histogram
+// observeOptions are the flags of serve about logs of requests.
+type observeOptions struct {
+	access string
 }
 
-func newWatch() *watch {
+func (o *observeOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.access, "access-log", "", "append a JSON record of each request to this `file`, whatever --log-level; - for standard output")
+}
+
+// watch holds the metrics that requests move, and the log of requests.
+type watch struct {
+	waits       map[waiting.Outcome]prometheus.Counter
+	total       *prometheus.CounterVec
+	waitSeconds prometheus.Histogram
+	commits     prometheus.Histogram
+	access      *os.File // nil if requests are not logged
+}
+
+// Buckets of the histograms, in seconds.
+var (
+	waitBuckets   = []float64{0.01, 0.1, 0.5, 1, 2, 5, 15, 30, 60}
+	commitBuckets = []float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2}
+)
+
+func newWatch(o *observeOptions) (*watch, error) {
 	w := &watch{
 		waits: make(map[waiting.Outcome]prometheus.Counter),
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leasehold_lease_waits_total", Help: "Requests that found a lease held and asked to wait for it, by outcome.",
 		}, []string{"outcome"}),
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "leasehold_lease_wait_seconds", Help: "Time that requests waited for a lease, whatever the outcome.",
-			Buckets: []float64{0.01, 0.1, 0.5, 1, 2, 5, 15, 30, 60},
+		waitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "leasehold_lease_wait_seconds", Help: "Time that requests waited for a lease, whatever the outcome.", Buckets: waitBuckets,
+		}),
+		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "leasehold_store_commit_seconds", Help: "Time of transactions that wrote, from their beginning until they were durable.", Buckets: commitBuckets,
 		}),
 	}
 	for _, o := range waiting.Outcomes {
 		w.waits[o] = w.total.WithLabelValues(string(o))
 	}
-	return w
+	switch o.access {
+	case "":
+	case "-":
+		w.access = os.Stdout
+	default:
+		f, err := os.OpenFile(o.access, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		w.access = f
+	}
+	return w, nil
+}
+
+// Close closes the log of requests.
+func (w *watch) Close() error {
+	if w.access == nil || w.access == os.Stdout {
+		return nil
+	}
+	return w.access.Close()
+}
+
+// accessLog returns the log of requests; nil for none.
+func (w *watch) accessLog() *slog.Logger {
+	if w.access == nil {
+		return nil
+	}
+	return slog.New(slog.NewJSONHandler(io.Writer(w.access), nil))
 }
 
 // waitEnded counts a request that has waited for a lease. A request without a place has not
@@ -41,27 +95,94 @@ func newWatch() *watch {
 func (w *watch) waitEnded(o waiting.Outcome, waited time.Duration) {
 	w.waits[o].Inc()
 	if o != waiting.Full {
-		w.seconds.Observe(waited.Seconds())
+		w.waitSeconds.Observe(waited.Seconds())
 	}
 }
 
-// register adds the metrics of the service, the build and the disk to the metrics of the server.
-func (w *watch) register(r prometheus.Registerer, svc *service.Service, segments *reserve.Store, dir string) {
-	r.MustRegister(w.total, w.seconds, buildInfo(),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "leasehold_lease_waiters", Help: "Requests that wait for a lease.",
-		}, func() float64 { return float64(svc.Waiting()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "leasehold_disk_size_bytes", Help: "Size of the disk of the data folder.",
-		}, func() float64 { return float64(reserve.Size(dir)) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "leasehold_writes_refused", Help: "1 while bodies of more than 8 KiB are refused because the disk is full, else 0.",
-		}, func() float64 {
-			if segments.Full() != nil {
-				return 1
-			}
-			return 0
-		}))
+// timedDB is a store whose transactions that write are timed.
+type timedDB struct {
+	kv.DB
+	seconds prometheus.Observer
+}
+
+// timed returns db with its transactions timed.
+func (w *watch) timed(db kv.DB) kv.DB { return timedDB{db, w.commits} }
+
+// Update implements kv.DB. A transaction that fails has written nothing and is not timed.
+func (t timedDB) Update(ctx context.Context, keys []kv.Key, fn func(kv.Tx) error) error {
+	began := time.Now()
+	err := t.DB.Update(ctx, keys, fn)
+	if err == nil {
+		t.seconds.Observe(time.Since(began).Seconds())
+	}
+	return err
+}
+
+// watched is what the metrics describe.
+type watched struct {
+	service  *service.Service
+	store    *datadir.Store
+	segments *reserve.Store
+	config   *config.Live
+}
+
+// register adds the metrics of service, store, configuration and build to the server's.
+func (w *watch) register(r prometheus.Registerer, of watched) {
+	r.MustRegister(w.total, w.waitSeconds, w.commits, buildInfo())
+	for _, g := range of.gauges() {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leasehold_" + g.name, Help: g.help}, g.value))
+	}
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "leasehold_sweeper_orphans_removed_total", Help: "Segments that the sweeper removed because nothing referred to them.",
+	}, func() float64 { return float64(of.store.Activity().Orphans) }))
+	if c := of.config.Certificate; c != nil {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "leasehold_certificate_expiry_timestamp_seconds", Help: "End of the validity of the certificate of a listener.",
+			ConstLabels: prometheus.Labels{"listener": "tls"},
+		}, func() float64 { return seconds(c.Expiry()) }))
+	}
+}
+
+// gauge is a metric that is read when it is asked for.
+type gauge struct {
+	name, help string
+	value      func() float64
+}
+
+func (of watched) gauges() []gauge {
+	return []gauge{
+		{"lease_waiters", "Requests that wait for a lease.", func() float64 { return float64(of.service.Waiting()) }},
+		{"disk_size_bytes", "Size of the disk of the data folder.", func() float64 { return float64(reserve.Size(of.store.Path())) }},
+		{"writes_refused", "1 while bodies of more than 8 KiB are refused because the disk is full, else 0.", func() float64 {
+			return oneIf(of.segments.Full() != nil)
+		}},
+		{"sweeper_last_success_timestamp_seconds", "When the sweeper last removed everything that was due; 0 for never since the start.", func() float64 {
+			return seconds(of.store.Activity().Swept)
+		}},
+		{"backup_last_success_timestamp_seconds", "When a backup was last completed by this server; 0 for never since its start.", func() float64 {
+			return seconds(of.store.Activity().BackedUp)
+		}},
+		{"backup_seconds", "Time that the last completed backup took.", func() float64 { return of.store.Activity().BackupTook.Seconds() }},
+		{"config_last_reload_successful", "1 if the configuration in the files is in use, 0 if it is wrong and an older one is in use.", func() float64 {
+			return oneIf(of.config.LastLoad().OK)
+		}},
+		{"config_last_reload_timestamp_seconds", "When the configuration was last read.", func() float64 { return seconds(of.config.LastLoad().At) }},
+	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// seconds returns a time as metrics have it; 0 for no time.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 // buildInfo returns a metric that is always 1 and names the version that runs.

@@ -48,6 +48,8 @@ func watchStore(r prometheus.Registerer, db kv.DB, segments *reserve.Store) {
 	}{
 		{"store_commits_total", "Transactions that wrote to the key-value store.", func() float64 { return float64(metrics().Commits) }},
 		{"store_syncs_total", "Syncs of the log of the key-value store. One sync makes many transactions durable.", func() float64 { return float64(metrics().Syncs) }},
+		{"store_write_stalls_total", "Times that writes were held up until the key-value store had compacted.", func() float64 { return float64(metrics().Stalls) }},
+		{"store_write_stall_seconds_total", "Time that writes were held up until the key-value store had compacted.", func() float64 { return metrics().Stalled.Seconds() }},
 	} {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "leasehold_" + m.name, Help: m.help}, m.value))
 	}

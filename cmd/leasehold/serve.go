@@ -46,6 +46,8 @@ type serveOptions struct {
 	selfSigned, http2                            bool
 	identityListen, authorityListen, proxyListen string
 	webListen, opsListen                         string
+
+	observe observeOptions
 }
 
 func newServe() *cobra.Command {
@@ -114,8 +116,9 @@ A configuration file for --config:
 	f.StringVar(&o.identityListen, "identity-listen", "", "loopback `address` of the managed-identity endpoint, or off")
 	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, which speaks HTTPS, or off")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
-	f.StringVar(&o.opsListen, "ops-listen", "", "`address` for /metrics, /healthz and /debug/pprof/; nobody is asked for a key there")
+	f.StringVar(&o.opsListen, "ops-listen", "", "`address` for /metrics, /livez, /readyz, /healthz and /debug/pprof/; nobody is asked for a key there")
 	f.DurationVar(&o.drain, "drain", server.DefaultDrain, "how long uploads and downloads may continue after SIGTERM; leases can be renewed meanwhile")
+	o.observe.flags(f)
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "log format: text, json")
 	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
@@ -193,9 +196,13 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	segments := reserve.New(s.Segments, reserve.OnDisk(s.Path()))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.Account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
-	watch := newWatch()
+	watch, err := newWatch(&o.observe)
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
 	svc := service.New(service.Options{
-		DB:       s.DB,
+		DB:       watch.timed(s.DB),
 		Segments: segments,
 		Accounts: conf.Account,
 		Trust:    conf.Trust,
@@ -215,10 +222,10 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.Site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
 		Addressing: addressing, Websites: websites, Log: log, Checks: checksOf(s.DB, segments), MaxConnections: maxConnections(),
-		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting,
+		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting, AccessLog: watch.accessLog(),
 	})
 	watchStore(srv.Registerer(), s.DB, segments)
-	watch.register(srv.Registerer(), svc, segments, s.Path())
+	watch.register(srv.Registerer(), watched{svc, s, segments, conf})
 	ends, err := open(o, conf, log)
 	if err != nil {
 		return err

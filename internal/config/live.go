@@ -87,7 +87,17 @@ type Live struct {
 	log  *slog.Logger
 	now  atomic.Pointer[settings]
 	seen map[string]time.Time // modification times of files when they were last read
+	last atomic.Pointer[Load]
 }
+
+// Load is an attempt to load the settings.
+type Load struct {
+	At time.Time
+	OK bool // the settings are in use
+}
+
+// LastLoad returns the last attempt to load the settings, at the start or later.
+func (c *Live) LastLoad() Load { return *c.last.Load() }
 
 // New loads the settings.
 func New(o *Options, log *slog.Logger) (*Live, error) {
@@ -103,6 +113,7 @@ func New(o *Options, log *slog.Logger) (*Live, error) {
 			Principals: func() []identity.Principal { return c.now.Load().principals },
 		}
 	}
+	c.last.Store(&Load{At: time.Now(), OK: true})
 	before := modified([]string{o.File, o.TLSCert, o.TLSKey})
 	if o.TLSCert != "" {
 		var err error
@@ -261,8 +272,11 @@ func (c *Live) reloadIfChanged() {
 func (c *Live) reload() {
 	old := c.now.Load()
 	c.seen = modified(old.files)
+	outcome := &Load{At: time.Now(), OK: true}
+	defer func() { c.last.Store(outcome) }()
 	if c.Certificate != nil {
 		if err := c.Certificate.Reload(); err != nil {
+			outcome.OK = false
 			c.log.Error("could not reload the certificate; the old one stays in use", "error", err)
 		}
 	}
@@ -271,6 +285,7 @@ func (c *Live) reload() {
 		err = ErrNoAccounts
 	}
 	if err != nil {
+		outcome.OK = false
 		c.log.Error("the new configuration is wrong; the old one stays in use", "error", err)
 		return
 	}

@@ -51,6 +51,12 @@ func Backup(ctx context.Context, data, to string, e *Engines) error {
 // include all segments referenced at that moment, because only the sweeper removes segments and it is stopped. The mark of the new
 // data folder is written last.
 func (s *Store) Backup(ctx context.Context, to string) (err error) {
+	began := time.Now()
+	defer func() {
+		if err == nil {
+			s.activity.note(func(a *Activity) { a.BackedUp, a.BackupTook = time.Now(), time.Since(began) })
+		}
+	}()
 	if err := makeEmpty(to); err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type Store struct {
 
 	folder   *Folder
 	sweeping sync.Mutex // held while segments are removed, or must not be
+	activity activity
 }
 
 // Open opens a data folder, creating it if it is missing or empty.
@@ -105,8 +106,14 @@ func (s *Store) Sweep(ctx context.Context, log *slog.Logger) {
 		case <-tick.C:
 		}
 		s.sweeping.Lock()
-		err := sweepOnce(ctx, w)
+		orphans, err := sweepOnce(ctx, w)
 		s.sweeping.Unlock()
+		s.activity.note(func(a *Activity) {
+			a.Orphans += int64(orphans)
+			if err == nil {
+				a.Swept = time.Now()
+			}
+		})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, kv.ErrReadOnly) {
 			log.Warn("sweeping failed and will be retried", "error", err)
 		}
@@ -115,14 +122,13 @@ func (s *Store) Sweep(ctx context.Context, log *slog.Logger) {
 
 // sweepOnce sweeps all that is due. The time of the latest search for orphans is stored, so that they are also removed on a machine
 // that never runs for orphanEvery at a stretch.
-func sweepOnce(ctx context.Context, w *catalog.Sweeper) error {
+func sweepOnce(ctx context.Context, w *catalog.Sweeper) (orphans int, err error) {
 	if err := w.Run(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	due, err := w.OrphansDue(ctx, orphanEvery)
 	if !due || err != nil {
-		return err
+		return 0, err
 	}
-	_, err = w.Orphans(ctx, time.Now())
-	return err
+	return w.Orphans(ctx, time.Now())
 }

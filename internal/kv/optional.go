@@ -1,6 +1,9 @@
 package kv
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Checkpointer is implemented by a DB that can copy itself while it is used.
 type Checkpointer interface {
@@ -28,10 +31,12 @@ type Meter interface {
 
 // Metrics are numbers to watch a store by; 0 stands for what an engine does not know.
 type Metrics struct {
-	CacheBytes    int64 // memory of the block cache
-	MemTableBytes int64 // memory of what is not in tables yet
-	DiskBytes     int64 // all files
-	Syncs         int64 // of the log, since Open
-	Commits       int64 // updates that wrote, since Open
-	Debt          int64 // bytes to be compacted
+	CacheBytes    int64         // memory of the block cache
+	MemTableBytes int64         // memory of what is not in tables yet
+	DiskBytes     int64         // all files
+	Syncs         int64         // of the log, since Open
+	Commits       int64         // updates that wrote, since Open
+	Debt          int64         // bytes to be compacted
+	Stalls        int64         // times that writes were held up for compactions, since Open
+	Stalled       time.Duration // time that they were held up, since Open
 }

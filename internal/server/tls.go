@@ -71,6 +71,9 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 
+// Expiry returns the end of the certificate's validity.
+func (c *Certificate) Expiry() time.Time { return c.current.Load().Leaf.NotAfter }
+
 // Reload reads the files again. If they can't be read or don't belong together, the previous
 // certificate stays in use.
 func (c *Certificate) Reload() error {

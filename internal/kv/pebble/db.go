@@ -97,6 +97,7 @@ type DB struct {
 	onFatal func(error)
 	failure atomic.Pointer[error]
 	dead    chan struct{} // closed when failure is set
+	stalls  stalls
 
 	records *recordCache // nil: none
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -40,8 +41,14 @@ func (db *DB) engineOptions(opts *Options) *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { db.log.Warn("flush or compaction failed, will be tried again", "err", err.Error()) },
 			DiskSlow:        func(i pebble.DiskSlowInfo) { db.log.Warn("slow disk", "what", i.String()) },
-			WriteStallBegin: func(i pebble.WriteStallBeginInfo) { db.log.Warn("writes are held up", "why", i.Reason) },
-			WriteStallEnd:   func() { db.log.Warn("writes go on") },
+			WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+				db.stalls.begin(time.Now())
+				db.log.Warn("writes are held up", "why", i.Reason)
+			},
+			WriteStallEnd: func() {
+				db.stalls.end(time.Now())
+				db.log.Warn("writes go on")
+			},
 		},
 	}
 	for i := range o.Levels {
@@ -129,5 +136,34 @@ func (db *DB) Metrics() kv.Metrics {
 		Syncs:         db.commit.syncs.Load(),
 		Commits:       db.commit.commits.Load(),
 		Debt:          int64(m.Compact.EstimatedDebt),
+		Stalls:        db.stalls.count.Load(),
+		Stalled:       db.stalls.total(time.Now()),
 	}
+}
+
+// stalls counts the times that the engine held up writes, which do not overlap.
+type stalls struct {
+	count atomic.Int64
+	ended atomic.Int64 // nanoseconds of stalls that are over
+	began atomic.Int64 // of the stall that is not over, nanoseconds since 1970; 0 for none
+}
+
+func (s *stalls) begin(at time.Time) {
+	s.count.Add(1)
+	s.began.Store(at.UnixNano())
+}
+
+func (s *stalls) end(at time.Time) {
+	if began := s.began.Swap(0); began != 0 {
+		s.ended.Add(at.UnixNano() - began)
+	}
+}
+
+// total returns the time of all stalls.
+func (s *stalls) total(now time.Time) time.Duration {
+	all := s.ended.Load()
+	if began := s.began.Load(); began != 0 {
+		all += now.UnixNano() - began
+	}
+	return time.Duration(all)
 }
