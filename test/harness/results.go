@@ -10,9 +10,11 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -131,6 +133,23 @@ func ParseGoTest(r io.Reader, prefix string) ([]Result, error) {
 	return results, nil
 }
 
+// cargoLine matches the outcome of a test as Rust's test runner prints it.
+var cargoLine = regexp.MustCompile(`(?m)^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED|ignored)`)
+
+// ParseCargoTest reads the output of cargo test.
+func ParseCargoTest(output string) []Result {
+	status := map[string]Status{"ok": Passed, "FAILED": Failed, "ignored": Skipped}
+	var results []Result
+	for _, m := range cargoLine.FindAllStringSubmatch(output, -1) {
+		r := Result{Name: m[1], Status: status[m[2]]}
+		if _, said, ok := strings.Cut(output, "---- "+r.Name+" stdout ----\n"); ok {
+			r.Output, _, _ = strings.Cut(said, "\n\n")
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
 // Expectations are the tests of a client that are known to fail, each with the
 // reason.
 type Expectations map[string]string
@@ -158,6 +177,20 @@ func ParseExpectations(r io.Reader) (Expectations, error) {
 	return list, lines.Err()
 }
 
+// ReadExpectations reads the list in a file.
+func ReadExpectations(file string) (Expectations, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	list, err := ParseExpectations(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return list, nil
+}
+
 // Verdict compares a result with the list. It returns an error for a test that
 // failed without being listed, or passed although it is.
 func (e Expectations) Verdict(r Result) error {
@@ -173,26 +206,14 @@ func (e Expectations) Verdict(r Result) error {
 
 // Report makes each result a subtest of t. Tests that fail as the list in the
 // file says are shown as skipped, with the reason; those listed that start with
-// scope but did not run are errors, so that the list doesn't outlive its tests.
+// scope but did not run are errors, so that the list doesn't outlive its tests. The
+// counts have to be those of the record beside the file.
 func Report(t *testing.T, results []Result, file, scope string) {
 	t.Helper()
 	if len(results) == 0 {
 		t.Fatal("the client ran no test")
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	expected, err := ParseExpectations(f)
-	if err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	if *update {
-		if err := expected.rewrite(file, results, scope); err != nil {
-			t.Fatal(err)
-		}
-	}
+	expected := expectations(t, results, file, scope)
 	ran := make(map[string]bool)
 	for _, r := range results {
 		ran[r.Name] = true
@@ -209,6 +230,29 @@ func Report(t *testing.T, results []Result, file, scope string) {
 			t.Errorf("%s lists %s, which did not run", file, name)
 		}
 	}
+}
+
+// reports is held while a list and its record are read and rewritten, as the parts of a
+// suite may run in parallel.
+var reports sync.Mutex
+
+// expectations reads the list in the file, which it brings up to date with -update, and
+// checks the record beside it.
+func expectations(t *testing.T, results []Result, file, scope string) Expectations {
+	t.Helper()
+	reports.Lock()
+	defer reports.Unlock()
+	expected, err := ReadExpectations(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := expected.rewrite(file, results, scope); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkRecord(t, results, filepath.Dir(file), scope)
+	return expected
 }
 
 // rewrite brings the part of the list under scope into line with the results.
@@ -233,7 +277,10 @@ func (e Expectations) rewrite(file string, results []Result, scope string) error
 		}
 	}
 	var list strings.Builder
-	list.WriteString(strings.TrimSpace(head) + "\n\n")
+	list.WriteString(strings.TrimSpace(head) + "\n")
+	if len(e) > 0 {
+		list.WriteString("\n")
+	}
 	for _, name := range slices.Sorted(maps.Keys(e)) {
 		fmt.Fprintf(&list, "%s  %s\n", name, e[name])
 	}

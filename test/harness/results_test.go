@@ -137,3 +137,45 @@ func TestReadyAddr(t *testing.T) {
 		}
 	}
 }
+
+func TestParseCargoTest(t *testing.T) {
+	const output = `
+running 3 tests
+test azure::tests::one ... ok
+test azure::tests::two ... FAILED
+test azure::tests::three ... ignored, by hand
+
+failures:
+
+---- azure::tests::two stdout ----
+thread 'azure::tests::two' panicked
+note: no more
+
+failures:
+    azure::tests::two
+
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 9 filtered out; finished in 0.01s
+`
+	got := ParseCargoTest(output)
+	want := []Result{
+		{"azure::tests::one", Passed, ""},
+		{"azure::tests::two", Failed, "thread 'azure::tests::two' panicked\nnote: no more"},
+		{"azure::tests::three", Skipped, ""},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+func TestLineWriter(t *testing.T) {
+	var lines []string
+	w := &lineWriter{line: func(l []byte) { lines = append(lines, string(l)) }}
+	for _, text := range []string{"one\ntw", "o", "\n\nthree"} {
+		if n, err := w.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("%q: %d, %v", text, n, err)
+		}
+	}
+	if got := strings.Join(lines, "|"); got != "one|two|" {
+		t.Errorf("lines %q", got)
+	}
+}

@@ -55,6 +55,8 @@ type Options struct {
 	Args     []string // further arguments after "serve"
 	Metrics  bool     // serve metrics, for Metric
 	Env      []string // further environment
+	// Observe, if not nil, is called with each line of the server's log, one at a time.
+	Observe func(line []byte)
 }
 
 // config returns the server's configuration file: the accounts, all of which let
@@ -142,6 +144,9 @@ func (s *Server) start(listen string) {
 	p.cmd.Env = append(os.Environ(), "LEASEHOLD_ACCOUNTS=")
 	p.cmd.Env = append(p.cmd.Env, s.options.Env...)
 	p.cmd.Stderr = p.log
+	if s.options.Observe != nil {
+		p.cmd.Stderr = io.MultiWriter(p.log, &lineWriter{line: s.options.Observe})
+	}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)
@@ -367,6 +372,25 @@ func Root() (string, error) {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
+}
+
+// lineWriter calls a function with each line that is written to it.
+type lineWriter struct {
+	line func([]byte)
+	rest []byte // a line without its end
+}
+
+// Write hands on the lines that p completes.
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		line, rest, ok := bytes.Cut(w.rest, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		w.line(line)
+		w.rest = rest
+	}
 }
 
 // logBuffer keeps the last part of a process's output.
