@@ -33,7 +33,7 @@ alerts: $(PROMTOOL)
 	$(PROMTOOL) check rules contrib/prometheus/alerts.yml
 	$(PROMTOOL) test rules contrib/prometheus/alerts_test.yml
 
-.PHONY: alerts build test test-all unit adapters hold-live python js tools race lint tidy cross fuzz bench bench-growth clean help
+.PHONY: alerts build test test-all unit adapters hold-live judges python js tools race lint tidy cross fuzz bench bench-growth clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -70,6 +70,10 @@ hold-live: .build/peer/node_modules/azurite/package.json
 	npm install --silent --no-audit --no-fund --prefix .build/peer azurite@$$(sed -n 's/^azurite=//p' $<)
 	touch $@
 
+## judges: the suites of other projects, each also with the server killed in the middle
+judges: tools
+	LEASEHOLD_TEST=long $(GO) test -count=1 -timeout 60m ./test/judges
+
 ## python, js: install the SDKs that the tests use
 python: .venv/installed
 js: test/js/node_modules/.package-lock.json
@@ -83,11 +87,12 @@ test/js/node_modules/.package-lock.json: test/js/package-lock.json
 	cd test/js && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
 
-# The command-line clients, and Java, come from the system's packages.
+# The command-line clients, Java and Rust come from the system's packages.
 tools:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		! (command -v az && command -v rclone && command -v restic && command -v mvn && command -v javac) >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq azure-cli rclone restic maven default-jdk-headless; \
+		! (command -v az && command -v rclone && command -v restic && command -v mvn && command -v javac && command -v cargo) >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq azure-cli rclone restic maven default-jdk-headless \
+			$$(command -v cargo >/dev/null || echo cargo); \
 	fi
 
 ## race: the same under the race detector
