@@ -39,7 +39,7 @@ func TestGoCloud(t *testing.T) {
 	if out, err := command(t, dir, []string{"GOWORK=off"}, "go", "test", "-c", "-o", binary, "./blob/azureblob"); err != nil {
 		unavailable(t, "what gocloud.dev needs", err, out)
 	}
-	judge(t, "gocloud", func(t *testing.T, s *harness.Server) []harness.Result {
+	judge(t, "gocloud", anyRequest, func(t *testing.T, s *harness.Server) []harness.Result {
 		front, err := proxy.NewFront(proxy.FrontOptions{Plain: s.Addr, Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)

@@ -26,9 +26,13 @@ import (
 // A suite runs against a server and returns how its tests ended.
 type suite func(t *testing.T, s *harness.Server) []harness.Result
 
+// anyRequest lets the kill follow whatever request comes.
+const anyRequest = ""
+
 // judge runs a suite in peace and with a kill, and holds both runs to the list and the record
-// in the folder.
-func judge(t *testing.T, folder string, run suite) {
+// in the folder. The kill comes when half of the requests are answered, or with the next one of
+// the operation after, if one is named.
+func judge(t *testing.T, folder, after string, run suite) {
 	t.Helper()
 	list := filepath.Join(folder, "expected.txt")
 	var all int
@@ -42,7 +46,7 @@ func judge(t *testing.T, folder string, run suite) {
 		if all < 2 {
 			t.Skip("the run in peace did not tell how many requests there are")
 		}
-		seen := &requests{kill: all / 2, reached: make(chan struct{})}
+		seen := &requests{kill: all / 2, after: after, reached: make(chan struct{})}
 		s := start(t, seen)
 		s.NeedOwn()
 		ended := make(chan []harness.Result, 1)
@@ -55,7 +59,7 @@ func judge(t *testing.T, folder string, run suite) {
 			s.Kill()
 			s.Restart()
 		case <-ended:
-			t.Fatalf("the suite ended before its request %d", seen.kill)
+			t.Fatalf("the suite ended before the server was killed, after request %d", seen.kill)
 		}
 		harness.Report(t, <-ended, list, "")
 		seen.check(t)
@@ -72,18 +76,20 @@ func start(t *testing.T, seen *requests) *harness.Server {
 
 // requests follows the requests of a run in the server's log.
 type requests struct {
-	kill    int           // the number of the request after which reached is closed
+	kill    int           // how many requests are answered before reached is closed; 0 is never
+	after   string        // the operation of the last one
 	reached chan struct{} // closed once
 
 	mu     sync.Mutex
 	n      int
+	killed bool
 	faults []string // log lines of requests for whose failure the server is to blame
 }
 
 func (r *requests) line(text []byte) {
 	var record struct {
-		Msg    string
-		Status int
+		Msg, Operation string
+		Status         int
 	}
 	if json.Unmarshal(text, &record) != nil || record.Msg != "request" {
 		return
@@ -91,7 +97,8 @@ func (r *requests) line(text []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.n++
-	if r.n == r.kill {
+	if r.kill > 0 && r.n >= r.kill && !r.killed && (r.after == anyRequest || record.Operation == r.after) {
+		r.killed = true
 		close(r.reached)
 	}
 	if record.Status >= 500 {

@@ -18,7 +18,7 @@ func TestWASB(t *testing.T) {
 	if out, err := command(t, "wasb", nil, compile...); err != nil {
 		unavailable(t, "what Hadoop's driver needs", err, out)
 	}
-	judge(t, "wasb", func(t *testing.T, s *harness.Server) []harness.Result {
+	judge(t, "wasb", anyRequest, func(t *testing.T, s *harness.Server) []harness.Result {
 		_, port, err := net.SplitHostPort(s.Addr)
 		if err != nil {
 			t.Fatal(err)
