@@ -183,6 +183,21 @@ func TestMetricsMove(t *testing.T) {
 	_, err = next.ReleaseLease(ctx, nil)
 	check(err)
 
+	// What else happens to leases: renewed, refused, and infinite.
+	_, err = held.AcquireLease(ctx, 60, nil)
+	check(err)
+	_, err = held.RenewLease(ctx, nil)
+	check(err)
+	if _, err = next.AcquireLease(ctx, 60, nil); err == nil {
+		t.Error("two holders")
+	}
+	_, err = held.ReleaseLease(ctx, nil)
+	check(err)
+	whole, err := lease.NewContainerClient(box, nil)
+	check(err)
+	_, err = whole.AcquireLease(ctx, -1, nil)
+	check(err)
+
 	batch, err := box.NewBatchBuilder()
 	check(err)
 	check(batch.Delete("job", nil))
@@ -201,6 +216,11 @@ func TestMetricsMove(t *testing.T) {
 		"leasehold_store_commits_total", "leasehold_store_syncs_total", "leasehold_store_commit_seconds_count", "leasehold_store_disk_bytes",
 		"leasehold_disk_free_bytes", "leasehold_disk_size_bytes", "leasehold_backup_last_success_timestamp_seconds", "leasehold_backup_seconds",
 		"leasehold_config_last_reload_timestamp_seconds", `leasehold_certificate_expiry_timestamp_seconds{listener="tls"`,
+		`leasehold_lease_events_total{account="devstoreaccount1",event="acquired"`, `leasehold_lease_events_total{account="devstoreaccount1",event="released"`,
+		`leasehold_lease_events_total{account="devstoreaccount1",event="renewed"`, "leasehold_lease_hold_seconds_count",
+		`leasehold_lease_refusals_total{account="devstoreaccount1",code="LeaseAlreadyPresent"`, "leasehold_lease_renew_margin_seconds_count",
+		`leasehold_leases{account="devstoreaccount1",kind="infinite",resource="container",state="leased"`,
+		`leasehold_oldest_infinite_lease_seconds{account="devstoreaccount1"`,
 		"leasehold_sweeper_last_success_timestamp_seconds",
 	} {
 		o.until(series, positive)

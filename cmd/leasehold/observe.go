@@ -14,6 +14,7 @@ import (
 
 	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
+	"github.com/leasehold/leasehold/internal/journal"
 	"github.com/leasehold/leasehold/internal/kv"
 	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/service"
@@ -36,6 +37,8 @@ type watch struct {
 	waitSeconds prometheus.Histogram
 	commits     prometheus.Histogram
 	access      *os.File // nil if requests are not logged
+	journal     *journal.Journal
+	leases      *leaseMetrics
 }
 
 // Buckets of the histograms, in seconds.
@@ -46,7 +49,9 @@ var (
 
 func newWatch(o *observeOptions) (*watch, error) {
 	w := &watch{
-		waits: make(map[waiting.Outcome]prometheus.Counter),
+		journal: journal.New(time.Now()),
+		leases:  newLeaseMetrics(),
+		waits:   make(map[waiting.Outcome]prometheus.Counter),
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leasehold_lease_waits_total", Help: "Requests that found a lease held and asked to wait for it, by outcome.",
 		}, []string{"outcome"}),
@@ -60,6 +65,7 @@ func newWatch(o *observeOptions) (*watch, error) {
 	for _, o := range waiting.Outcomes {
 		w.waits[o] = w.total.WithLabelValues(string(o))
 	}
+	w.journal.Listen(w.leases.count)
 	switch o.access {
 	case "":
 	case "-":
@@ -129,6 +135,9 @@ type watched struct {
 // register adds the metrics of service, store, configuration and build to the server's.
 func (w *watch) register(r prometheus.Registerer, of watched) {
 	r.MustRegister(w.total, w.waitSeconds, w.commits, buildInfo())
+	w.leases.register(r, &census{journal: w.journal, accounts: of.config.Accounts, now: func() (time.Time, error) {
+		return of.service.StoreTime(context.Background())
+	}})
 	for _, g := range of.gauges() {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leasehold_" + g.name, Help: g.help}, g.value))
 	}

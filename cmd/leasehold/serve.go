@@ -214,6 +214,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 		Listening:  func() []netip.AddrPort { return listening },
 		Sources:    o.sources,
 		WaitEnded:  watch.waitEnded,
+		Journal:    watch.journal,
 	})
 	addressing.DefaultVersion = svc.DefaultVersion
 	if o.dev {

@@ -83,6 +83,8 @@ type Journal struct {
 	ordering sync.Mutex // held by readers of the whole table and by Advance
 	order    []*entry   // by name
 
+	listener func(Occurrence) // nil for none; never modified while the journal is used
+
 	refusals refusals
 	seen     seen
 	filled   atomic.Bool
@@ -126,6 +128,7 @@ func (j *Journal) Observe(c *Change) {
 		return // a later change was observed before
 	}
 	e.at = lease.At(c.At)
+	j.occur(c.occurrence(kind))
 	if kind == Acquired || kind == TakenOver {
 		e.begin()
 	}
@@ -195,6 +198,7 @@ func (j *Journal) ContainerDeleted(account, container string, at time.Time, by l
 	for name, e := range j.live {
 		if name.Account == account && name.Container == container && e.locked {
 			e.at = lease.At(at)
+			j.occur(Occurrence{Kind: Deleted, Name: name, Held: time.Duration(lease.At(at) - e.since)})
 			j.lock(e, false)
 			j.changed(e)
 		}

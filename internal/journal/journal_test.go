@@ -398,3 +398,61 @@ func BenchmarkList(b *testing.B) {
 	}
 }
 func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
+
+// TestOccurrences: everything that happens to a lease is told once, with how long a lease that
+// ended was held and how much was left at a renewal.
+func TestOccurrences(t *testing.T) {
+	w := newWorld()
+	var got []string
+	w.j.Listen(func(o journal.Occurrence) {
+		got = append(got, fmt.Sprint(o.Kind, " ", o.Name.Blob, " ", o.Held, " ", o.Margin, " ", o.Code))
+	})
+	a, b := journal.Name{Account: "acct", Container: "box", Blob: "a"}, journal.Name{Account: "acct", Container: "box", Blob: "b"}
+	for _, step := range []func() error{
+		func() error { return w.acquire(a, 30) },
+		func() error { w.pass(20 * time.Second); return w.own(a, lease.Renew) },
+		func() error { w.pass(40 * time.Second); return w.acquire(a, 15) },
+		func() error { w.pass(5 * time.Second); return w.own(a, lease.Release) },
+		func() error { return w.acquire(b, lease.Infinite) },
+		func() error { w.pass(time.Minute); return w.own(b, lease.Renew) },
+		func() error { w.delete(b); return nil },
+		func() error { w.j.Refuse(a, fault.LeaseIDMissing, lease.Holder{}, w.now, "x"); return nil },
+		func() error { w.j.Refuse(a, fault.LeaseIDMissing, lease.Holder{}, w.now, "y"); return nil },
+	} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		"acquired a 0s 0s ", "renewed a 0s 10s ", "ended without release a 50s 0s ", "taken over a 0s 0s ", "released a 5s 0s ",
+		"acquired b 0s 0s ", "renewed b 0s 0s ", "deleted b 1m0s 0s ", "refused a 0s 0s LeaseIdMissing", "refused a 0s 0s LeaseIdMissing",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
+// TestCensus counts leases of each kind and state, of one account.
+func TestCensus(t *testing.T) {
+	w := newWorld()
+	name := func(account, container, blob string) journal.Name {
+		return journal.Name{Account: account, Container: container, Blob: blob}
+	}
+	for _, err := range []error{
+		w.acquire(name("acct", "box", "a"), 30), w.acquire(name("acct", "box", "b"), lease.Infinite), w.acquire(name("acct", "box", ""), lease.Infinite),
+		w.acquire(name("acct", "box", "c"), 30), w.breakIt(name("acct", "box", "c"), lease.BreakPeriod{}), w.acquire(name("other", "box", "a"), 30),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.pass(10 * time.Second)
+	want := journal.Census{Blobs: journal.Count{Finite: 1, Infinite: 1, Breaking: 1}, Containers: journal.Count{Infinite: 1}, OldestInfinite: lease.At(start)}
+	if got := w.j.Census("acct"); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	w.pass(30 * time.Second)
+	if got := w.j.Census("acct").Blobs; got != (journal.Count{Infinite: 1}) {
+		t.Errorf("later: %+v", got)
+	}
+}

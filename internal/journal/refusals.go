@@ -62,6 +62,7 @@ type Contended struct {
 // Refuse notes that a request was refused because of the lease of a resource, or of one it named.
 // The first of a resource in a minute is an event as well.
 func (j *Journal) Refuse(name Name, code fault.Code, by lease.Holder, at time.Time, request string) {
+	j.occur(Occurrence{Kind: Refused, Name: name, Code: code})
 	own, first := j.refusals.add(name, code, &by, at)
 	if !first {
 		return
