@@ -21,7 +21,7 @@ func TestBackup(t *testing.T) {
 			if s, err = datadir.Open(t.Context(), path, engines, datadir.KVOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			c, err := s.ServeControl()
+			c, err := s.ServeControl(nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,8 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -196,20 +194,10 @@ func seconds(t time.Time) float64 {
 
 // buildInfo returns a metric that is always 1 and names the version that runs.
 func buildInfo() prometheus.Collector {
-	version, revision := "unknown", "unknown"
-	if b, ok := debug.ReadBuildInfo(); ok {
-		if b.Main.Version != "" {
-			version = b.Main.Version
-		}
-		for _, s := range b.Settings {
-			if s.Key == "vcs.revision" {
-				revision = s.Value
-			}
-		}
-	}
+	b := thisBuild()
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "leasehold_build_info", Help: "Always 1; the labels name the version that runs.",
 	}, []string{"version", "revision", "goversion"})
-	info.WithLabelValues(version, revision, runtime.Version()).Set(1)
+	info.WithLabelValues(b.Version, b.Commit, b.Go).Set(1)
 	return info
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
@@ -48,10 +50,16 @@ type serveOptions struct {
 	webListen, opsListen                         string
 
 	observe observeOptions
+
+	memory      bool
+	memoryLimit size
+	clock       *stepClock // nil unless the clock of the data can be advanced
+	containers  []string   // to create at the start
+	seed        string     // folder of containers and blobs to create at the start
 }
 
 func newServe() *cobra.Command {
-	o := &serveOptions{}
+	o := &serveOptions{memoryLimit: 512 << 20}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
@@ -71,36 +79,16 @@ and on SIGHUP. If the new configuration is wrong, it is logged and the old one s
   leasehold serve --dev --data ./store --listen 127.0.0.1:0
   LEASEHOLD_ACCOUNTS="acct:$(head -c 64 /dev/urandom | base64 -w0)" leasehold serve --data /srv/leasehold --listen 0.0.0.0:10000
 
-A configuration file for --config:
-
-  [[account]]
-  name = "acct"
-  key-files = ["/run/secrets/acct-key"]
-  versioning = true               # also: container-retention-days, immutability, expiry, page-blob-tiers
-
-  [[principal]]
-  name = "worker"
-  id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0001"
-  client-id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0002"
-  secret-files = ["/run/secrets/worker"]
-
-  [[principal]]                   # gets its tokens from another issuer
-  name = "guest"
-  id = "7c2c1a5e-6d52-4f6f-9d3c-0b6c5a1f0003"
-  issuer = "https://sts.windows.net/<tenant>/"
-
-  [[role-assignment]]
-  principal = "worker"
-  role = "Storage Blob Data Contributor"
-  scope = "acct/locks"
-
-  [[issuer]]
-  name = "https://sts.windows.net/<tenant>/"
-  authorization-uri = "https://login.microsoftonline.com/<tenant>/oauth2/authorize"`,
+A configuration file for --config is printed by  leasehold config example`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), o, cmd.OutOrStdout()) },
 	}
-	f := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+// addFlags adds the flags of serve.
+func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.dev, "dev", false, "serve the development account, devstoreaccount1, with its well-known key")
 	f.StringVar(&o.data, "data", "", "data `folder`; required, except with --dev")
 	f.StringVar(&o.listen, "listen", defaultListen, "`address` for plain HTTP, or off; port 0 picks a free port")
@@ -117,19 +105,25 @@ A configuration file for --config:
 	f.StringVar(&o.authorityListen, "authority-listen", "", "`address` of the OAuth authority, which speaks HTTPS, or off")
 	f.StringVar(&o.proxyListen, "proxy-listen", "", "loopback `address` of the proxy for public names, or off")
 	f.StringVar(&o.opsListen, "ops-listen", "", "`address` for /metrics, /livez, /readyz, /healthz and /debug/pprof/; nobody is asked for a key there")
+	f.BoolVar(&o.memory, "memory", false, "with --dev, keep everything in memory; it is gone when the server stops")
+	f.Var(&o.memoryLimit, "memory-limit", "with --memory, the bytes that blobs over 8 KiB may take together")
+	f.StringSliceVar(&o.containers, "create-container", nil, "with --dev, create a container of this `name` at the start, unless it exists; also "+createVariable+"=a,b")
+	f.StringVar(&o.seed, "seed", "", "with --dev, a `folder` whose folders and files become containers and blobs at the start, unless they exist")
 	f.DurationVar(&o.drain, "drain", server.DefaultDrain, "how long uploads and downloads may continue after SIGTERM; leases can be renewed meanwhile")
 	o.observe.flags(f)
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "log format: text, json")
 	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
 		"let copies read from private and loopback addresses")
-	return cmd
 }
 
 // serve runs the server until ctx ends.
 func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	log, err := newLog(o)
 	if err != nil {
+		return err
+	}
+	if err := o.checkDevelopment(); err != nil {
 		return err
 	}
 	if err := o.checkAccounts(); err != nil {
@@ -141,7 +135,12 @@ func serve(ctx context.Context, o *serveOptions, out io.Writer) error {
 	tuneRuntime()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s, err := datadir.Open(ctx, o.data, engines, datadir.KVOptions{Log: log, OnFatal: func(err error) { cancel(fatalError{err}) }})
+	e := engines
+	if o.memory {
+		o.clock = &stepClock{}
+		e = memoryEngines(o.clock, int64(o.memoryLimit))
+	}
+	s, err := datadir.Open(ctx, o.data, e, datadir.KVOptions{Log: log, OnFatal: func(err error) { cancel(fatalError{err}) }})
 	if err != nil {
 		return folderStatus(err)
 	}
@@ -171,6 +170,21 @@ func folderStatus(err error) error {
 // fatalError is the cause for which the server stops itself.
 type fatalError struct{ error }
 
+// checkDevelopment refuses flags that are for development only.
+func (o *serveOptions) checkDevelopment() error {
+	switch {
+	case o.dev && (o.seed == "" && len(o.containersWanted()) == 0 || o.listen != off):
+		return nil
+	case o.dev:
+		return usageError("--create-container and --seed need plain HTTP: name an address with --listen")
+	case o.memory:
+		return usageError("--memory is for development: use it with --dev")
+	case o.seed != "" || len(o.containers) > 0:
+		return usageError("--create-container and --seed are for development: use them with --dev")
+	}
+	return nil
+}
+
 // checkAccounts fails if no account is configured. It runs before anything is opened.
 func (o *serveOptions) checkAccounts() error {
 	if (o.tlsCert == "") != (o.tlsKey == "") {
@@ -193,7 +207,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	segments := reserve.New(s.Segments, reserve.OnDisk(s.Path()))
+	segments := reserve.New(s.Segments, o.freeSpace(s.Path()))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.Account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
 	watch, err := newWatch(&o.observe)
@@ -233,27 +247,56 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	}
 	defer ends.Close()
 	listening = ends.addresses()
-	control, err := s.ServeControl()
-	if err != nil {
-		return err
-	}
-	defer control.Close()
-	state := stateOf(o, ends)
-	state.Control = control.Path
-	if err := datadir.WriteState(o.data, state); err != nil {
-		return err
-	}
-	defer datadir.RemoveState(o.data)
+	self := &selfReport{o: o, conf: conf, db: s.DB, segments: segments, svc: svc, srv: srv, ends: ends, started: time.Now()}
 	go s.Sweep(ctx, log)
 	go conf.Watch(ctx)
-	go svc.KeepJournal(ctx, conf.Accounts())
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	var ops sync.WaitGroup
 	ops.Go(func() { serveOps(opsCtx, srv, ends.ops, log) })
 	defer ops.Wait() // before its listener is closed
 	defer stopOps()
-	announce(out, o, ends)
-	return srv.Serve(ctx, ends.all()...)
+	log.Info("starting", "version", thisBuild().Version, "commit", thisBuild().Commit, "data", o.data, "memory", o.memory,
+		"accounts", len(conf.Accounts()), "listeners", self.ends.named())
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx, ends.all()...) }()
+	err = o.ready(ctx, s, self, out)
+	if err != nil {
+		stop()
+		return errors.Join(err, <-served)
+	}
+	defer datadir.RemoveState(o.data)
+	defer self.control.Close()
+	return <-served
+}
+
+// freeSpace returns a function that measures the space for bodies. A store in memory has a limit of its own.
+func (o *serveOptions) freeSpace(path string) func() (uint64, error) {
+	if o.memory {
+		return func() (uint64, error) { return math.MaxInt64, nil }
+	}
+	return reserve.OnDisk(path)
+}
+
+// ready prepares a server that already takes requests, and tells the user and other commands about it.
+func (o *serveOptions) ready(ctx context.Context, s *datadir.Store, self *selfReport, out io.Writer) (err error) {
+	if self.ends.plain != nil && o.dev {
+		if err := o.prepare(ctx, reach(self.ends.plain)); err != nil {
+			return err
+		}
+	}
+	if self.control, err = s.ServeControl(self.handlers()); err != nil {
+		return err
+	}
+	state := stateOf(o, self.ends)
+	state.Control = self.control.Path
+	if err := datadir.WriteState(o.data, state); err != nil {
+		self.control.Close()
+		return err
+	}
+	announce(out, o, self.ends)
+	return nil
 }
 
 // configuration returns the options of the configuration.
@@ -273,7 +316,11 @@ func announce(out io.Writer, o *serveOptions, e *endpoints) {
 	if e.secure != nil {
 		urls = append(urls, "https://"+e.secure.Addr().String())
 	}
-	fmt.Fprintf(out, "leasehold ready on %s, data in %s\n", strings.Join(urls, " and "), o.data)
+	where := "data in " + o.data
+	if o.memory {
+		where = "data in memory only, gone when the server stops"
+	}
+	fmt.Fprintf(out, "leasehold ready on %s, %s\n", strings.Join(urls, " and "), where)
 	if e.ops != nil {
 		fmt.Fprintf(out, "metrics on http://%s/metrics, health on http://%[1]s/healthz\n", e.ops.Addr())
 	}

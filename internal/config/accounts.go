@@ -21,6 +21,9 @@ const (
 // AccountsVariable names the environment variable that holds accounts and their keys.
 const AccountsVariable = "LEASEHOLD_ACCOUNTS"
 
+// EmulatorVariable names the environment variable with the accounts of the emulator, which --dev serves, too.
+const EmulatorVariable = "AZURITE_ACCOUNTS"
+
 // Account is one [[account]] of the configuration file.
 type Account struct {
 	Name         string   `toml:"name"`
@@ -42,8 +45,35 @@ func (c *Account) features() service.Features {
 		Immutability: c.Immutability, Expiry: c.Expiry, PageTiers: c.PageTiers}
 }
 
-// maxKeys is how many keys an account may have. With two, one can be rotated while the other is in use.
+// maxKeys is how many keys an account may have. With two, one can be rotated while the other is in use. The development account may
+// have the well-known key besides.
 const maxKeys = 2
+
+// minKey is the least length of a key that is not for development, in bytes: fewer could be guessed.
+const minKey = 16
+
+// withDevelopment adds the accounts of --dev: those that the environment gives the emulator, and the development account. If the
+// development account is configured, the well-known key joins its keys.
+func withDevelopment(all []Account) ([]Account, error) {
+	fromEmulator, err := parseAccounts(os.Getenv(EmulatorVariable))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", EmulatorVariable, err)
+	}
+	for i := range fromEmulator {
+		fromEmulator[i].PublicAccess = true
+	}
+	all = slices.Concat(all, fromEmulator)
+	for i := range all {
+		if a := &all[i]; a.Name == DevAccount {
+			a.PublicAccess = true
+			if !slices.Contains(a.Keys, DevKey) {
+				a.Keys = append(slices.Clip(a.Keys), DevKey)
+			}
+			return all, nil
+		}
+	}
+	return append(all, Account{Name: DevAccount, Keys: []string{DevKey}, PublicAccess: true}), nil
+}
 
 // All returns the accounts of the configuration file, the environment and --dev.
 func (c *File) All(dev bool) (map[string]*auth.Account, error) {
@@ -53,14 +83,16 @@ func (c *File) All(dev bool) (map[string]*auth.Account, error) {
 	}
 	all := slices.Concat(c.Accounts, fromEnv)
 	if dev {
-		all = append(all, Account{Name: DevAccount, Keys: []string{DevKey}, PublicAccess: true})
+		if all, err = withDevelopment(all); err != nil {
+			return nil, err
+		}
 	}
 	accounts := make(map[string]*auth.Account, len(all))
 	for _, c := range all {
 		if accounts[c.Name] != nil {
 			return nil, fmt.Errorf("account %q is configured twice", c.Name)
 		}
-		if accounts[c.Name], err = c.account(); err != nil {
+		if accounts[c.Name], err = c.account(dev); err != nil {
 			return nil, err
 		}
 	}
@@ -84,7 +116,8 @@ func parseAccounts(text string) ([]Account, error) {
 	return all, nil
 }
 
-func (c *Account) account() (*auth.Account, error) {
+// account returns the account for requests. With dev, keys of any length are taken, as by the emulator.
+func (c *Account) account(dev bool) (*auth.Account, error) {
 	if err := CheckAccountName(c.Name); err != nil {
 		return nil, err
 	}
@@ -99,14 +132,18 @@ func (c *Account) account() (*auth.Account, error) {
 		}
 		keys = append(keys, strings.TrimSpace(string(raw)))
 	}
-	if len(keys) == 0 || len(keys) > maxKeys {
+	most := maxKeys
+	if dev && c.Name == DevAccount {
+		most++
+	}
+	if len(keys) == 0 || len(keys) > most {
 		return nil, fmt.Errorf("account %s has %d keys; one or two are allowed", c.Name, len(keys))
 	}
 	a := &auth.Account{Name: c.Name, AllowPublicAccess: c.PublicAccess, RequireHTTPS: c.RequireHTTPS}
 	for i, text := range keys {
 		k, err := auth.ParseKey(text)
-		if err != nil || base64.StdEncoding.DecodedLen(len(text)) < 16 {
-			return nil, fmt.Errorf("account %s: key %d is not Base64 of at least 16 bytes", c.Name, i+1)
+		if err != nil || base64.StdEncoding.DecodedLen(len(text)) < minKey && !dev {
+			return nil, fmt.Errorf("account %s: key %d is not Base64 of at least %d bytes", c.Name, i+1, minKey)
 		}
 		a.Keys = append(a.Keys, k)
 	}

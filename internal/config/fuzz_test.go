@@ -23,7 +23,7 @@ func FuzzAccounts(f *testing.F) {
 			if strings.ContainsAny(c.Name, ":;") || len(c.Keys) == 0 {
 				t.Errorf("%q: account %+v", text, c)
 			}
-			account, err := c.account()
+			account, err := c.account(false)
 			if err != nil {
 				for _, k := range c.Keys {
 					if len(k) > 12 && strings.Contains(err.Error(), k) {

@@ -46,14 +46,35 @@ func Read(file string) (*File, error) {
 	if file == "" {
 		return c, nil
 	}
-	md, err := toml.DecodeFile(file, c)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("configuration file: %w", err)
 	}
+	md, err := toml.Decode(string(text), c)
+	var wrong toml.ParseError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, fmt.Errorf("configuration file %s, line %d: %s", file, wrong.Position.Line, wrong.Message)
+	case err != nil:
+		return nil, fmt.Errorf("configuration file %s: %w", file, err)
+	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
-		return nil, fmt.Errorf("configuration file %s: unknown setting %q", file, unknown[0].String())
+		return nil, fmt.Errorf("configuration file %s, line %d: unknown setting %q", file, lineOf(string(text), unknown[0]), unknown[0].String())
 	}
 	return c, nil
+}
+
+// lineOf returns the number of the first line that sets a key or begins a table with its name.
+func lineOf(text string, key toml.Key) int {
+	last, n := key[len(key)-1], 0
+	for line := range strings.SplitSeq(text, "\n") {
+		n++
+		name, _, _ := strings.Cut(strings.Trim(line, " \t[]\r"), "=")
+		if name = strings.Trim(name, " \t\"'"); name == last || strings.HasSuffix(name, "."+last) {
+			return n
+		}
+	}
+	return 1
 }
 
 // Options names the sources of the configuration. Every field but Data is optional.

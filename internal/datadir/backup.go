@@ -29,7 +29,8 @@ func Backup(ctx context.Context, data, to string, e *Engines) error {
 		Control string `json:"control"`
 	}
 	if err := ReadState(data, &state); err == nil && state.Control != "" {
-		return askBackup(ctx, state.Control, to)
+		_, err := Ask(ctx, state.Control, http.MethodPost, "/backup", []byte(to))
+		return err
 	}
 	f, err := Take(data)
 	if err != nil {
@@ -166,9 +167,9 @@ type Control struct {
 	server *http.Server
 }
 
-// ServeControl begins to answer. The socket lies in the data folder or, if that has too
-// long a path, in a temporary folder.
-func (s *Store) ServeControl() (*Control, error) {
+// ServeControl starts to serve the control socket: backups, and the handlers, by their patterns. The socket lies in the data
+// folder or, if the path of that is too long, in a temporary folder.
+func (s *Store) ServeControl(handlers map[string]http.HandlerFunc) (*Control, error) {
 	data, err := filepath.Abs(s.folder.path)
 	if err != nil {
 		return nil, err
@@ -191,6 +192,9 @@ func (s *Store) ServeControl() (*Control, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	mux := http.NewServeMux()
+	for pattern, h := range handlers {
+		mux.HandleFunc(pattern, h)
+	}
 	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) {
 		to, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
 		if err == nil && !filepath.IsAbs(string(to)) {
@@ -214,26 +218,32 @@ func (c *Control) Close() {
 	os.RemoveAll(c.remove)
 }
 
-// askBackup asks the server behind a control socket to make a backup.
-func askBackup(ctx context.Context, socket, to string) error {
+// maxControlAnswer bounds an answer on the control socket, in bytes. The largest holds the names of all accounts.
+const maxControlAnswer = 1 << 20
+
+// Ask sends a request to the server behind a control socket and returns the body of its answer.
+func Ask(ctx context.Context, socket, method, path string, body []byte) ([]byte, error) {
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
 	defer client.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://leasehold/backup", bytes.NewReader([]byte(to)))
+	r, err := http.NewRequestWithContext(ctx, method, "http://leasehold"+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("the server on the data folder does not answer: %w", err)
+		return nil, fmt.Errorf("the server on the data folder does not answer: %w", err)
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxControlAnswer))
+	switch {
+	case err == nil && answer.StatusCode == http.StatusNotFound:
+		err = errors.New("the running server does not offer this")
+	case err == nil && answer.StatusCode != http.StatusOK:
 		err = errors.New(strings.TrimSpace(string(text)))
 	}
-	return err
+	return text, err
 }
