@@ -33,7 +33,7 @@ alerts: $(PROMTOOL)
 	$(PROMTOOL) check rules contrib/prometheus/alerts.yml
 	$(PROMTOOL) test rules contrib/prometheus/alerts_test.yml
 
-.PHONY: alerts build test test-all unit adapters hold-live judges python js tools race lint tidy cross fuzz bench bench-growth clean help
+.PHONY: alerts build test test-all unit adapters hold-live judges python js tools race lint tidy cross fuzz bench bench-growth bench-sdk clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -140,6 +140,10 @@ bench:
 ## bench-growth: the same at growing numbers of blobs, with kills (half an hour)
 bench-growth:
 	@bench/run.sh growth
+
+## bench-sdk: whole flows of three SDKs, beside the peer (ten minutes)
+bench-sdk: python js
+	@bench/run.sh sdk -rounds 3
 
 clean:
 	rm -rf bin .build .venv test/js/node_modules test/java/target

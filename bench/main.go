@@ -3,6 +3,7 @@
 //
 //	bench [table]   the table of operations
 //	bench growth    the same at growing numbers of blobs, with memory and start-up time
+//	bench sdk       whole flows of the SDKs for Go, Python and JavaScript, beside the peer
 //	bench ceiling   only the ceiling (started by the others as a process of its own)
 package main
 
@@ -37,10 +38,12 @@ func main() {
 		err = table(args)
 	case "growth":
 		err = growth(args)
+	case "sdk":
+		err = compareSDKs(args)
 	case "ceiling":
 		err = runCeiling(args)
 	default:
-		err = fmt.Errorf("unknown command %q: want table, growth or ceiling", command)
+		err = fmt.Errorf("unknown command %q: want table, growth, sdk or ceiling", command)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: bench/run.sh [table|growth] [flags]
+# usage: bench/run.sh [table|growth|sdk] [flags]
 # Installs the peer into an ignored folder when npm is there, then measures. See docs/performance.md.
 set -eu
 cd "$(dirname "$0")/.."
