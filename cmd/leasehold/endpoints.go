@@ -38,10 +38,10 @@ const (
 
 // endpoints holds the listeners of a server, and the auxiliary servers on some of them.
 type endpoints struct {
-	plain, secure, website, managed, authority, proxy, ops net.Listener
-	exit                                                   *tunnel.Exit // where the proxy delivers HTTPS connections
-	tunneled                                               net.Listener // exit with TLS; nil without a proxy
-	plainExit                                              *tunnel.Exit // where the proxy delivers plain HTTP connections
+	plain, secure, website, managed, authority, proxy, ops, console net.Listener
+	exit                                                            *tunnel.Exit // where the proxy delivers HTTPS connections
+	tunneled                                                        net.Listener // exit with TLS; nil without a proxy
+	plainExit                                                       *tunnel.Exit // where the proxy delivers plain HTTP connections
 
 	servers []*http.Server
 	trust   certificate.TrustFiles // empty without a local authority
@@ -85,7 +85,7 @@ func (e *endpoints) Close() {
 	for _, s := range e.servers {
 		s.Close()
 	}
-	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy, e.ops, e.tunneled} {
+	for _, l := range []net.Listener{e.plain, e.secure, e.website, e.managed, e.authority, e.proxy, e.ops, e.console, e.tunneled} {
 		if l != nil {
 			l.Close() // usually closed already; not after a failed start
 		}
@@ -184,6 +184,7 @@ func open(o *serveOptions, c *config.Live, log *slog.Logger) (_ *endpoints, err 
 		{&e.authority, "authority-listen", o.authorityListen, o.fallback(devAuthorityListen), false},
 		{&e.proxy, "proxy-listen", o.proxyListen, o.fallback(devProxyListen), true},
 		{&e.ops, "ops-listen", o.opsListen, "", false},
+		{&e.console, "console-listen", o.console.listen, o.fallback(devConsoleListen), false},
 	} {
 		if *l.at, err = listen(l.flag, l.asked, l.fallback); err != nil {
 			return nil, err

@@ -48,6 +48,7 @@ type serveOptions struct {
 	selfSigned, http2                            bool
 	identityListen, authorityListen, proxyListen string
 	webListen, opsListen                         string
+	console                                      consoleOptions
 
 	observe observeOptions
 
@@ -111,6 +112,7 @@ func (o *serveOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.seed, "seed", "", "with --dev, a `folder` whose folders and files become containers and blobs at the start, unless they exist")
 	f.DurationVar(&o.drain, "drain", server.DefaultDrain, "how long uploads and downloads may continue after SIGTERM; leases can be renewed meanwhile")
 	o.observe.flags(f)
+	o.console.flags(f)
 	f.StringVar(&o.logLevel, "log-level", "info", "least severe records to log: debug, info, warn, error")
 	f.StringVar(&o.logFormat, "log-format", "text", "log format: text, json")
 	f.BoolVar(&o.sources.AllowPrivate, "allow-private-copy-sources", false,
@@ -250,6 +252,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	self := &selfReport{o: o, conf: conf, db: s.DB, segments: segments, svc: svc, srv: srv, ends: ends, started: time.Now()}
 	go s.Sweep(ctx, log)
 	go conf.Watch(ctx)
+	go svc.KeepJournal(ctx, conf.Accounts())
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	var ops sync.WaitGroup
 	ops.Go(func() { serveOps(opsCtx, srv, ends.ops, log) })
@@ -286,7 +289,13 @@ func (o *serveOptions) ready(ctx context.Context, s *datadir.Store, self *selfRe
 			return err
 		}
 	}
-	if self.control, err = s.ServeControl(self.handlers()); err != nil {
+	link, err := o.serveConsole(self)
+	if err != nil {
+		return err
+	}
+	handlers := self.handlers()
+	handlers["POST /console-link"] = link.serve
+	if self.control, err = s.ServeControl(handlers); err != nil {
 		return err
 	}
 	state := stateOf(o, self.ends)
@@ -296,6 +305,7 @@ func (o *serveOptions) ready(ctx context.Context, s *datadir.Store, self *selfRe
 		return err
 	}
 	announce(out, o, self.ends)
+	link.announce(out)
 	return nil
 }
 

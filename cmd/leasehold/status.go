@@ -112,6 +112,7 @@ func (e *endpoints) named() map[string]string {
 	all := map[string]string{}
 	for name, l := range map[string]net.Listener{
 		"http": e.plain, "https": e.secure, "website": e.website, "identity": e.managed, "authority": e.authority, "proxy": e.proxy, "ops": e.ops,
+		"console": e.console,
 	} {
 		if l != nil {
 			all[name] = l.Addr().String()

@@ -25,8 +25,8 @@ type entry struct {
 	id         [4]byte // the beginning of the lease's ID
 	times      [keptRenewals]lease.Instant
 
-	locked, resting  bool
-	ordered, changed bool // is in fresh or order; in changes
+	locked, resting bool
+	ordered         bool // is in fresh or order
 }
 
 // begin forgets what belongs to the lease before.

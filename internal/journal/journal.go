@@ -76,9 +76,7 @@ type Journal struct {
 	wheel   wheel
 	events  ring
 	touched map[Name]struct{} // observed since the table is being filled; nil when it is filled
-	changes []*entry          // since they were taken last; only while watched
-	watched bool
-	untidy  bool // order has entries that are not locked, or not all that are
+	untidy  bool              // order has entries that are not locked, or not all that are
 
 	ordering sync.Mutex // held by readers of the whole table and by Advance
 	order    []*entry   // by name
@@ -88,6 +86,7 @@ type Journal struct {
 	refusals refusals
 	seen     seen
 	filled   atomic.Bool
+	version  atomic.Uint64 // of the table
 }
 
 type containerOf struct{ account, container string }
@@ -144,7 +143,7 @@ func (j *Journal) Observe(c *Change) {
 			Seconds: c.seconds(kind)})
 	}
 	j.lock(e, locked)
-	j.changed(e)
+	j.version.Add(1)
 }
 
 // kind returns what a change was; none if it has nothing to tell.
@@ -200,7 +199,7 @@ func (j *Journal) ContainerDeleted(account, container string, at time.Time, by l
 			e.at = lease.At(at)
 			j.occur(Occurrence{Kind: Deleted, Name: name, Held: time.Duration(lease.At(at) - e.since)})
 			j.lock(e, false)
-			j.changed(e)
+			j.version.Add(1)
 		}
 	}
 	name := Name{Account: strings.Clone(account), Container: strings.Clone(container)}
@@ -269,13 +268,4 @@ func (j *Journal) share(h *lease.Holder) *lease.Holder {
 	own := &lease.Holder{Principal: strings.Clone(h.Principal), Address: strings.Clone(h.Address), Client: strings.Clone(h.Client)}
 	j.holders[*own] = own
 	return own
-}
-
-// changed adds an entry to what watchers are told.
-func (j *Journal) changed(e *entry) {
-	if !j.watched || e.changed {
-		return
-	}
-	e.changed = true
-	j.changes = append(j.changes, e)
 }

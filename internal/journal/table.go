@@ -225,30 +225,8 @@ func (j *Journal) Lookup(name Name) (r Row, renewals []time.Time, ok bool) {
 	return e.row(), e.lastRenewals(), true
 }
 
-// Watch has changes of the table kept for [Journal.Changes], or not any more.
-func (j *Journal) Watch(on bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.watched = on
-	for _, e := range j.changes {
-		e.changed = false
-	}
-	j.changes = nil
-}
-
-// Changes returns the present row of each resource that changed since the last call; of leases that
-// ended the row is Gone.
-func (j *Journal) Changes() []Row {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	rows := make([]Row, 0, len(j.changes))
-	for _, e := range j.changes {
-		e.changed = false
-		rows = append(rows, e.row())
-	}
-	j.changes = j.changes[:0]
-	return rows
-}
+// Version returns a number that grows whenever the table changes.
+func (j *Journal) Version() uint64 { return j.version.Load() }
 
 // Fill begins to fill the table from the store. What is observed meanwhile is newer than what Put
 // brings. The caller says when it is done.
@@ -287,5 +265,5 @@ func (j *Journal) Put(name Name, generation uint64, l lease.Lease, expires lease
 	e := j.insert(name.clone())
 	e.set(&l, generation, expires, j.share(&l.Holder))
 	j.lock(e, true)
-	j.changed(e)
+	j.version.Add(1)
 }

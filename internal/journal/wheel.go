@@ -109,5 +109,5 @@ func (j *Journal) expire(e *entry, at lease.Instant) {
 	j.occur(Occurrence{Kind: kind, Name: e.name, Held: time.Duration(at - e.since)})
 	j.events.add(Event{At: at, Kind: kind, Name: e.name, Epoch: e.epoch, By: e.holder})
 	j.lock(e, false)
-	j.changed(e)
+	j.version.Add(1)
 }

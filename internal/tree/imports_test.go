@@ -43,6 +43,10 @@ var layers = []layer{
 		external: []string{"github.com/go-jose/go-jose/"}, // signatures of bearer tokens
 	},
 	{dir: "internal/journal", internal: []string{"internal/fault", "internal/lease"}},
+	{
+		dir:      "internal/console",
+		internal: []string{"internal/fault", "internal/lease", "internal/auth", "internal/journal", "internal/wire", "internal/service"},
+	},
 	{dir: "internal/waiting", internal: []string{"internal/fault"}},
 	{dir: "internal/wire", internal: []string{"internal/fault", "internal/query", "internal/httpdate"}},
 	{dir: "internal/fetch", internal: []string{"internal/fault", "internal/blob", "internal/wire", "internal/encryption"}},
