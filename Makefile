@@ -33,7 +33,7 @@ alerts: $(PROMTOOL)
 	$(PROMTOOL) check rules contrib/prometheus/alerts.yml
 	$(PROMTOOL) test rules contrib/prometheus/alerts_test.yml
 
-.PHONY: alerts build test test-all unit adapters hold-live judges python js tools race lint tidy cross fuzz bench bench-growth bench-sdk clean help
+.PHONY: alerts build test test-all unit adapters hold-live judges python js console shots tools race lint tidy cross fuzz bench bench-growth bench-sdk clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -43,16 +43,16 @@ build:
 	CGO_ENABLED=0 $(GO) build -o bin/leasehold ./cmd/leasehold
 
 ## test: everything that needs no minutes
-test: build python js
+test: build python js console
 	$(GO) test $(ALL)
 
 ## test-all: also the long suites, the race detector, lint, and short fuzzing
-test-all: build python js tools
+test-all: build python js console tools
 	LEASEHOLD_TEST=long $(GO) test -timeout 90m $(ALL)
 	$(MAKE) adapters race lint cross fuzz alerts
 
 # The packages of the main module whose tests need no outside client.
-PLAIN = $$($(GO) list $(ALL) | grep -vE '/test/(clients|credentials)$$')
+PLAIN = $$($(GO) list $(ALL) | grep -vE '/test/(clients|credentials|console)$$')
 
 ## unit: the tests of the main module that need no outside client
 unit:
@@ -86,6 +86,24 @@ js: test/js/node_modules/.package-lock.json
 test/js/node_modules/.package-lock.json: test/js/package-lock.json
 	cd test/js && npm ci --no-audit --no-fund --loglevel=error
 	touch $@
+
+## console: install what the browser tests of the console use
+console: test/console/node_modules/.package-lock.json
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+	fi
+
+test/console/node_modules/.package-lock.json: test/console/package-lock.json
+	cd test/console && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+# The pictures that docs/console.md shows.
+SHOTS := leases-light leases-dark leases-phone lease-light break-dark contention-light
+
+## shots: take the pictures of docs/console.md anew
+shots: build console
+	cd test/console && node shots.js ../../.build/shots
+	cp $(SHOTS:%=.build/shots/%.png) docs/console/
 
 # The command-line clients, Java and Rust come from the system's packages.
 tools:
@@ -146,4 +164,4 @@ bench-sdk: python js
 	@bench/run.sh sdk -rounds 3
 
 clean:
-	rm -rf bin .build .venv test/js/node_modules test/java/target
+	rm -rf bin .build .venv test/js/node_modules test/console/node_modules test/java/target

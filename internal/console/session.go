@@ -147,7 +147,7 @@ func (c *Console) followLink(w http.ResponseWriter, r *http.Request) {
 	// keep the cookie back.
 	w.Header().Set("Refresh", "0; url=/")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	io.WriteString(w, `<!doctype html><title>Leasehold</title><a href="/">Go on to the leases</a>`)
+	io.WriteString(w, `<!doctype html><title>Leasehold</title><link rel="icon" href="data:,"><a href="/">Go on to the leases</a>`)
 }
 
 // start starts a session in the place of the one that the request has.

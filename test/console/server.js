@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
-export const binary = new URL('../../bin/leasehold', import.meta.url).pathname;
+export const binary = process.env.LEASEHOLD_BINARY ?? new URL('../../bin/leasehold', import.meta.url).pathname;
 
 /** A server of development on a data folder of its own. */
 export class Server {
