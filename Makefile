@@ -33,7 +33,7 @@ alerts: $(PROMTOOL)
 	$(PROMTOOL) check rules contrib/prometheus/alerts.yml
 	$(PROMTOOL) test rules contrib/prometheus/alerts_test.yml
 
-.PHONY: alerts build test test-all unit adapters hold-live judges python js console shots tools race lint tidy cross fuzz bench bench-growth bench-sdk clean help
+.PHONY: alerts dist build test test-all unit adapters hold-live judges python js console shots tools race lint tidy cross fuzz bench bench-growth bench-sdk clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -50,6 +50,19 @@ test: build python js console
 test-all: build python js console tools
 	LEASEHOLD_TEST=long $(GO) test -timeout 90m $(ALL)
 	$(MAKE) adapters race lint cross fuzz alerts
+
+# What is released is made twice: the same tree gives the same bytes.
+VERSION ?= 0.0.0
+DIST    := .build/dist-tool
+
+## dist: what is released, in the folder dist: binaries, packages, an image, checksums
+dist:
+	cd tools/dist && GOWORK=off $(GO) build -o ../../$(DIST) . && GOWORK=off $(GO) test .
+	rm -rf dist .build/dist-again
+	$(DIST) -version $(VERSION) -out dist
+	$(DIST) -version $(VERSION) -out .build/dist-again
+	diff -r dist .build/dist-again && rm -r .build/dist-again
+	systemd-analyze security --offline=true --threshold=20 contrib/systemd/leasehold.service >/dev/null
 
 # The packages of the main module whose tests need no outside client.
 PLAIN = $$($(GO) list $(ALL) | grep -vE '/test/(clients|credentials|console)$$')

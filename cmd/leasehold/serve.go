@@ -239,7 +239,11 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.Site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
 		Addressing: addressing, Websites: websites, Log: log, Checks: checksOf(s.DB, segments), MaxConnections: maxConnections(),
-		Drain: max(o.drain, time.Nanosecond), Stopping: svc.StopWaiting, AccessLog: watch.accessLog(),
+		Drain: max(o.drain, time.Nanosecond), AccessLog: watch.accessLog(),
+		Stopping: func() {
+			tellManager(log, "STOPPING=1")
+			svc.StopWaiting()
+		},
 	})
 	watchStore(srv.Registerer(), s.DB, segments)
 	watch.register(srv.Registerer(), watched{svc, s, segments, conf})
@@ -271,6 +275,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	}
 	defer datadir.RemoveState(o.data)
 	defer self.control.Close()
+	tellManager(log, "READY=1")
 	return <-served
 }
 
