@@ -58,7 +58,8 @@ func observe(t *testing.T) *observed {
 	}
 	cmd := newServe()
 	cmd.SetArgs([]string{"--dev", "--data", o.data, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--config", o.config, "--tls-listen",
-		"127.0.0.1:0", "--tls-cert", filepath.Join(dir, "tls.pem"), "--tls-key", filepath.Join(dir, "tls.key"), "--access-log", filepath.Join(dir, "access.log")})
+		"127.0.0.1:0", "--tls-cert", filepath.Join(dir, "tls.pem"), "--tls-key", filepath.Join(dir, "tls.key"), "--access-log", filepath.Join(dir, "access.log"),
+		"--audit-log", filepath.Join(dir, "audit.log")})
 	out, in := io.Pipe()
 	cmd.SetOut(in)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -232,6 +233,13 @@ func TestMetricsMove(t *testing.T) {
 		if strings.HasPrefix(p.Metric, "leasehold_") {
 			t.Errorf("%s: %s", p.Metric, p.Text)
 		}
+	}
+	_, err = whole.BreakLease(ctx, nil)
+	check(err)
+	audited, err := os.ReadFile(filepath.Join(filepath.Dir(o.config), "audit.log"))
+	check(err)
+	if !strings.Contains(string(audited), `"event":"lease-broken","account":"devstoreaccount1","container":"box","principal":"key"`) {
+		t.Errorf("the break was answered, and the audit log is %s", audited)
 	}
 	check(o.stop())
 	log, err := os.ReadFile(filepath.Join(filepath.Dir(o.config), "access.log"))

@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
-	"io"
+	"errors"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,15 +16,17 @@ import (
 	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/service"
 	"github.com/leasehold/leasehold/internal/waiting"
+	"github.com/leasehold/leasehold/internal/wire"
 )
 
 // observeOptions are the flags of serve about logs of requests.
 type observeOptions struct {
-	access string
+	access, audit string
 }
 
 func (o *observeOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.access, "access-log", "", "append a JSON record of each request to this `file`, whatever --log-level; - for standard output")
+	f.StringVar(&o.audit, "audit-log", "", "append a JSON record of each break, takeover, expiry, deletion of a container, change of policy, and denied attempt to this `file`; - for standard output")
 }
 
 // watch holds the metrics that requests move, and the log of requests.
@@ -34,7 +35,10 @@ type watch struct {
 	total       *prometheus.CounterVec
 	waitSeconds prometheus.Histogram
 	commits     prometheus.Histogram
-	access      *os.File // nil if requests are not logged
+	access      *logFile // nil if requests are not logged
+	audit       *audit   // nil if there is no audit log
+	files       []*logFile
+	log         *slog.Logger
 	journal     *journal.Journal
 	leases      *leaseMetrics
 }
@@ -45,8 +49,9 @@ var (
 	commitBuckets = []float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2}
 )
 
-func newWatch(o *observeOptions) (*watch, error) {
+func newWatch(o *observeOptions, log *slog.Logger) (*watch, error) {
 	w := &watch{
+		log:     log,
 		journal: journal.New(time.Now()),
 		leases:  newLeaseMetrics(),
 		waits:   make(map[waiting.Outcome]prometheus.Counter),
@@ -63,27 +68,66 @@ func newWatch(o *observeOptions) (*watch, error) {
 	for _, o := range waiting.Outcomes {
 		w.waits[o] = w.total.WithLabelValues(string(o))
 	}
-	w.journal.Listen(w.leases.count)
-	switch o.access {
-	case "":
-	case "-":
-		w.access = os.Stdout
-	default:
-		f, err := os.OpenFile(o.access, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		w.access = f
-	}
-	return w, nil
+	w.journal.Listen(func(o journal.Occurrence) {
+		w.leases.count(o)
+		w.audit.occurred(o)
+	})
+	return w, w.openLogs(o)
 }
 
-// Close closes the log of requests.
-func (w *watch) Close() error {
-	if w.access == nil || w.access == os.Stdout {
+// openLogs opens the logs of requests that the flags ask for.
+func (w *watch) openLogs(o *observeOptions) error {
+	for _, l := range []struct {
+		path string
+		use  func(*logFile)
+	}{
+		{o.access, func(f *logFile) { w.access = f }},
+		{o.audit, func(f *logFile) { w.audit = &audit{log: w.log, out: f} }},
+	} {
+		if l.path == "" {
+			continue
+		}
+		f, err := openLog(l.path)
+		if err != nil {
+			return errors.Join(err, w.Close())
+		}
+		w.files = append(w.files, f)
+		l.use(f)
+	}
+	return nil
+}
+
+// run records denied attempts as they are gathered, and reopens the logs on SIGHUP, until ctx ends.
+func (w *watch) run(ctx context.Context) {
+	if w.audit != nil {
+		go w.audit.run(ctx)
+	}
+	onHangup(ctx, func() {
+		for _, f := range w.files {
+			if err := f.reopen(); err != nil {
+				w.log.Error("could not reopen a log", "error", err)
+			}
+		}
+	})
+}
+
+// ended returns what records each request that has ended; nil if nothing does.
+func (w *watch) ended() func(*wire.Request) {
+	if w.audit == nil {
 		return nil
 	}
-	return w.access.Close()
+	return w.audit.ended
+}
+
+// Close records what was gathered, and closes the logs.
+func (w *watch) Close() (err error) {
+	if w.audit != nil {
+		w.audit.flush(time.Now())
+	}
+	for _, f := range w.files {
+		err = errors.Join(err, f.Close())
+	}
+	return err
 }
 
 // accessLog returns the log of requests; nil for none.
@@ -91,7 +135,7 @@ func (w *watch) accessLog() *slog.Logger {
 	if w.access == nil {
 		return nil
 	}
-	return slog.New(slog.NewJSONHandler(io.Writer(w.access), nil))
+	return slog.New(slog.NewJSONHandler(w.access, nil))
 }
 
 // waitEnded counts a request that has waited for a lease. A request without a place has not

@@ -212,7 +212,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	segments := reserve.New(s.Segments, o.freeSpace(s.Path()))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.Account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
-	watch, err := newWatch(&o.observe)
+	watch, err := newWatch(&o.observe, log)
 	if err != nil {
 		return err
 	}
@@ -239,7 +239,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.Site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
 		Addressing: addressing, Websites: websites, Log: log, Checks: checksOf(s.DB, segments), MaxConnections: maxConnections(),
-		Drain: max(o.drain, time.Nanosecond), AccessLog: watch.accessLog(),
+		Drain: max(o.drain, time.Nanosecond), AccessLog: watch.accessLog(), Ended: watch.ended(),
 		Stopping: func() {
 			tellManager(log, "STOPPING=1")
 			svc.StopWaiting()
@@ -256,6 +256,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	self := &selfReport{o: o, conf: conf, db: s.DB, segments: segments, svc: svc, srv: srv, ends: ends, started: time.Now()}
 	go s.Sweep(ctx, log)
 	go conf.Watch(ctx)
+	go watch.run(ctx)
 	go svc.KeepJournal(ctx, conf.Accounts())
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	var ops sync.WaitGroup

@@ -10,11 +10,15 @@ import (
 // Occurrence is one thing that happened to a lease, for counting. Unlike events, renewals occur,
 // and so does each refusal.
 type Occurrence struct {
-	Kind   Kind
-	Name   Name
-	Held   time.Duration // how long a lease was held that ended
-	Margin time.Duration // how much of a finite lease was left when it was renewed
-	Code   fault.Code    // of a refusal
+	At      lease.Instant
+	Kind    Kind
+	Name    Name
+	By      lease.Holder  // who sent the request, or held the lease that ended
+	Request string        // ID of the request; "" if it was time
+	Seconds int32         // the length acquired, or what a break left
+	Held    time.Duration // how long a lease was held that ended
+	Margin  time.Duration // how much of a finite lease was left when it was renewed
+	Code    fault.Code    // of a refusal
 }
 
 // Listen has fn called with everything that happens from now on. It must be called before the
@@ -30,7 +34,7 @@ func (j *Journal) occur(o Occurrence) {
 
 // occurrence returns the occurrence of a change.
 func (c *Change) occurrence(kind Kind) Occurrence {
-	o := Occurrence{Kind: kind, Name: c.Name}
+	o := Occurrence{At: lease.At(c.At), Kind: kind, Name: c.Name, By: c.By, Request: c.Request, Seconds: c.seconds(kind)}
 	switch kind {
 	case Released, Deleted:
 		o.Held = time.Duration(lease.At(c.At) - c.Was.Since)

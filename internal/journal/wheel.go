@@ -106,7 +106,11 @@ func (j *Journal) expire(e *entry, at lease.Instant) {
 	if e.breaking {
 		kind = Freed
 	}
-	j.occur(Occurrence{Kind: kind, Name: e.name, Held: time.Duration(at - e.since)})
+	o := Occurrence{At: at, Kind: kind, Name: e.name, Held: time.Duration(at - e.since)}
+	if e.holder != nil {
+		o.By = *e.holder
+	}
+	j.occur(o)
 	j.events.add(Event{At: at, Kind: kind, Name: e.name, Epoch: e.epoch, By: e.holder})
 	j.lock(e, false)
 	j.version.Add(1)

@@ -42,6 +42,8 @@ type Options struct {
 	Checks []Check
 	// AccessLog, if not nil, gets a record for each request, whatever the level of Log.
 	AccessLog *slog.Logger
+	// Ended, if not nil, is called with each request that has ended, and with each part of a batch.
+	Ended func(*wire.Request)
 	// Now is the clock that requests are stamped with; nil stands for time.Now.
 	Now func() time.Time
 }
@@ -245,6 +247,9 @@ func (s *Server) note(r *wire.Request) {
 func (s *Server) record(r *wire.Request, took time.Duration) {
 	s.metrics.count(r, took)
 	s.log(r, took)
+	if s.o.Ended != nil {
+		s.o.Ended(r)
+	}
 }
 
 // refuse answers a request with ServerBusy because too many are active.
