@@ -28,17 +28,17 @@ import (
 
 var update = flag.Bool("update", false, "write the files that are compared with anew")
 
-// observed is a server whose metrics are watched.
-type observed struct {
+// watchedServer is a server whose metrics are watched.
+type watchedServer struct {
 	*testing.T
 	ops, connection, data, config string
 	stop                          func() error
 }
 
-// observe starts a server with a certificate, a configuration file and an access log.
-func observe(t *testing.T) *observed {
+// observed starts a server with a certificate, a configuration file and an access log.
+func observed(t *testing.T) *watchedServer {
 	dir := t.TempDir()
-	o := &observed{T: t, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "leasehold.toml")}
+	o := &watchedServer{T: t, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "leasehold.toml")}
 	ca, err := certificate.NewAuthority(time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func observe(t *testing.T) *observed {
 }
 
 // scrape returns the metrics as text.
-func (o *observed) scrape() string {
+func (o *watchedServer) scrape() string {
 	o.Helper()
 	resp, err := http.Get(o.ops + "/metrics")
 	if err != nil {
@@ -101,7 +101,7 @@ func (o *observed) scrape() string {
 }
 
 // value returns the value of a series, with the beginning of its labels or without; 0 if there is none.
-func (o *observed) value(series string) float64 {
+func (o *watchedServer) value(series string) float64 {
 	o.Helper()
 	for line := range strings.Lines(o.scrape()) {
 		if rest, ok := strings.CutPrefix(line, series); ok && (strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, ",") || strings.HasPrefix(rest, "}")) {
@@ -117,7 +117,7 @@ func (o *observed) value(series string) float64 {
 }
 
 // until asks for a series until its value is as wanted.
-func (o *observed) until(series string, wanted func(float64) bool) {
+func (o *watchedServer) until(series string, wanted func(float64) bool) {
 	o.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for v := o.value(series); !wanted(v); v = o.value(series) {
@@ -133,7 +133,7 @@ func none(v float64) bool     { return v == 0 }
 // TestMetricsMove causes what each metric counts, and then compares the list of all metrics with
 // docs/metrics.md.
 func TestMetricsMove(t *testing.T) {
-	o := observe(t)
+	o := observed(t)
 	ctx := t.Context()
 	box, err := container.NewClientFromConnectionString(o.connection, "box", nil)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+
+	"github.com/leasehold/leasehold/internal/service"
 )
 
 // notify tells the service manager, if it has asked for it, what the server does: "READY=1" or
@@ -26,5 +28,13 @@ func notify(state string) error {
 func tellManager(log *slog.Logger, state string) {
 	if err := notify(state); err != nil {
 		log.Warn("could not reach the service manager", "error", err)
+	}
+}
+
+// stopping returns what is done when the server begins to stop.
+func stopping(log *slog.Logger, svc *service.Service) func() {
+	return func() {
+		tellManager(log, "STOPPING=1")
+		svc.StopWaiting()
 	}
 }

@@ -16,7 +16,7 @@ func TestServeNotifies(t *testing.T) {
 	}
 	defer manager.Close()
 	t.Setenv("NOTIFY_SOCKET", address)
-	o := observe(t)
+	o := observed(t)
 	expect := func(want string) {
 		t.Helper()
 		got := make([]byte, 100)

@@ -22,6 +22,7 @@ import (
 	"github.com/leasehold/leasehold/internal/config"
 	"github.com/leasehold/leasehold/internal/datadir"
 	"github.com/leasehold/leasehold/internal/fetch"
+	"github.com/leasehold/leasehold/internal/observe"
 	"github.com/leasehold/leasehold/internal/segment/reserve"
 	"github.com/leasehold/leasehold/internal/server"
 	"github.com/leasehold/leasehold/internal/service"
@@ -212,13 +213,13 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	segments := reserve.New(s.Segments, o.freeSpace(s.Path()))
 	addressing := &wire.Addressing{IsAccount: func(name string) bool { return conf.Account(name) != nil }}
 	var listening []netip.AddrPort // known before the first request
-	watch, err := newWatch(&o.observe, log)
+	watch, err := o.observe.watch(log)
 	if err != nil {
 		return err
 	}
 	defer watch.Close()
 	svc := service.New(service.Options{
-		DB:       watch.timed(s.DB),
+		DB:       watch.Timed(s.DB),
 		Segments: segments,
 		Accounts: conf.Account,
 		Trust:    conf.Trust,
@@ -229,8 +230,8 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 		Addressing: addressing,
 		Listening:  func() []netip.AddrPort { return listening },
 		Sources:    o.sources,
-		WaitEnded:  watch.waitEnded,
-		Journal:    watch.journal,
+		WaitEnded:  watch.WaitEnded,
+		Journal:    watch.Journal,
 	})
 	addressing.DefaultVersion = svc.DefaultVersion
 	if o.dev {
@@ -239,14 +240,11 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	websites := &wire.Addressing{IsAccount: addressing.IsAccount, Site: conf.Site, Serves: addressing.Serves}
 	srv := server.New(svc.Serve, &server.Options{
 		Addressing: addressing, Websites: websites, Log: log, Checks: checksOf(s.DB, segments), MaxConnections: maxConnections(),
-		Drain: max(o.drain, time.Nanosecond), AccessLog: watch.accessLog(), Ended: watch.ended(),
-		Stopping: func() {
-			tellManager(log, "STOPPING=1")
-			svc.StopWaiting()
-		},
+		Drain: max(o.drain, time.Nanosecond), AccessLog: watch.AccessLog(), Ended: watch.Ended(),
+		Stopping: stopping(log, svc),
 	})
 	watchStore(srv.Registerer(), s.DB, segments)
-	watch.register(srv.Registerer(), watched{svc, s, segments, conf})
+	watch.Register(srv.Registerer(), observe.Watched{Service: svc, Store: s, Segments: segments, Config: conf})
 	ends, err := open(o, conf, log)
 	if err != nil {
 		return err
@@ -256,7 +254,7 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	self := &selfReport{o: o, conf: conf, db: s.DB, segments: segments, svc: svc, srv: srv, ends: ends, started: time.Now()}
 	go s.Sweep(ctx, log)
 	go conf.Watch(ctx)
-	go watch.run(ctx)
+	go watch.Run(ctx)
 	go svc.KeepJournal(ctx, conf.Accounts())
 	opsCtx, stopOps := context.WithCancel(context.WithoutCancel(ctx))
 	var ops sync.WaitGroup

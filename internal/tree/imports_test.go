@@ -71,6 +71,14 @@ var layers = []layer{
 		external: []string{"github.com/BurntSushi/toml", "github.com/go-jose/go-jose/"},
 	},
 	{
+		dir: "internal/observe",
+		internal: []string{
+			"internal/config", "internal/datadir", "internal/fault", "internal/journal", "internal/kv", "internal/segment/reserve", "internal/service",
+			"internal/waiting", "internal/wire",
+		},
+		external: []string{"github.com/prometheus/client_golang/"},
+	},
+	{
 		dir:      "internal/datadir",
 		internal: []string{"internal/durable", "internal/kv", "internal/segment", "internal/meta", "internal/catalog"},
 		external: []string{"golang.org/x/sys/windows"}, // locking a file
