@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,7 +108,8 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := config.Config; c.User != "65532:65532" || len(c.Entrypoint) != 1 || c.Entrypoint[0] != "/leasehold" {
+	if c := config.Config; c.User != "65532:65532" || !slices.Equal(c.Entrypoint, []string{"/leasehold"}) || c.Healthcheck == nil ||
+		!slices.Equal(c.Healthcheck.Test, []string{"CMD", "/leasehold", "health"}) || !slices.Contains(c.Env, "LEASEHOLD_DATA=/data") {
 		t.Errorf("%+v", c)
 	}
 	found := map[string]*tar.Header{}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -74,6 +75,7 @@ func (r *release) imageOf(b binary) (v1.Image, error) {
 	config.Config = v1.Config{
 		User: fmt.Sprintf("%[1]d:%[1]d", imageUser), WorkingDir: "/data", Entrypoint: []string{"/leasehold"}, Cmd: []string{"serve"},
 		Env:          []string{"PATH=/", "LEASEHOLD_DATA=/data", "LEASEHOLD_LISTEN=0.0.0.0:10000", "LEASEHOLD_OPS_LISTEN=0.0.0.0:9100"},
+		Healthcheck:  &v1.HealthConfig{Test: []string{"CMD", "/leasehold", "health"}, Interval: 10 * time.Second, Timeout: 5 * time.Second, Retries: 3},
 		ExposedPorts: map[string]struct{}{"10000/tcp": {}, "9100/tcp": {}}, Volumes: map[string]struct{}{"/data": {}},
 		Labels: map[string]string{
 			"org.opencontainers.image.title": "Leasehold", "org.opencontainers.image.description": "A blob store with leases at its centre, for Azure Blob Storage clients",
