@@ -42,7 +42,7 @@ func newLease() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAcquire(), newRenew(), newChange(), newRelease(), newBreak(), newShow(), newWait(), newList())
+	cmd.AddCommand(newAcquire(), newRenew(), newChange(), newRelease(), newBreak(), newShow(), newWait(), newList(), newLeaseWatch())
 	return cmd
 }
 
@@ -192,7 +192,8 @@ func newRelease() *cobra.Command {
 func newBreak() *cobra.Command {
 	f := &leaseFlags{}
 	var epoch uint64
-	cmd := leaseCommand("break", "Break a lease, whoever holds it, and print how long it still lasts", `  leasehold lease break jobs/nightly --period 0s --yes`,
+	cmd := leaseCommand("break", "Break a lease, whoever holds it, and print how long it still lasts", `  leasehold lease break jobs/nightly --period 0s --yes
+  leasehold lease break --prefix jobs/ --older-than 24h --dry-run`,
 		func(cmd *cobra.Command, c *hold.Client) error {
 			if err := confirm(cmd, c, f.yes); err != nil {
 				return err
@@ -219,6 +220,7 @@ func newBreak() *cobra.Command {
 	fl.DurationVar(&f.period, "period", 0, "how much longer the holder keeps the lease, 0s to 60s; default: its remaining time, or 0s if it is infinite")
 	fl.Uint64Var(&epoch, "epoch", 0, "break only the lease with this epoch, as show and list print it; Leasehold only")
 	fl.BoolVar(&f.yes, "yes", false, "break without asking for confirmation")
+	new(breakFilter).add(cmd, f)
 	return cmd
 }
 

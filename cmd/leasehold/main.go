@@ -84,7 +84,7 @@ Every flag can also be set in the environment: --log-level as LEASEHOLD_LOG_LEVE
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnv(cmd) },
 	}
 	root.AddCommand(newServe(), newLease(), newLock(), newElect(), newEnv(), newProxy(), newCheck(), newBackup(), newSAS(), newAccount(),
-		newVersion(), newHealth(), newStatus(), newReset(), newClock(), newRestore(), newConfig(), newConsole())
+		newVersion(), newHealth(), newStatus(), newReset(), newClock(), newRestore(), newConfig(), newConsole(), newSnippet())
 	root.Version = thisBuild().String()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.PersistentFlags().Bool("verbose", false, "show the whole exchange with the store when a command fails")
