@@ -146,7 +146,11 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This console is not known under the name in the address.", http.StatusMisdirectedRequest)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxUpload+maxForm)
+	limit := int64(maxForm)
+	if r.URL.Path == "/containers" { // nothing of its body is read before the session is known
+		limit += maxUpload
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
 	c.handler.ServeHTTP(w, r)
 }
 

@@ -287,6 +287,28 @@ func TestSignInIsSlowedDown(t *testing.T) {
 	}
 }
 
+// TestFormsAreBounded: who has not signed in can't have a long form stored.
+func TestFormsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	var body strings.Builder
+	m := multipart.NewWriter(&body)
+	m.WriteField("credential", key)
+	f, _ := m.CreateFormFile("file", "long")
+	io.WriteString(f, strings.Repeat("x", 2<<20))
+	m.WriteField("account", account)
+	m.Close()
+	for _, path := range []string{"/sign-in", "/containers"} {
+		r, _ := http.NewRequest("POST", w.server.URL+path, strings.NewReader(body.String()))
+		r.Header.Set("Content-Type", m.FormDataContentType())
+		if a, err := w.browser().client.Do(r); err == nil {
+			a.Body.Close()
+			if a.StatusCode != http.StatusForbidden && a.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s: %d", path, a.StatusCode)
+			}
+		}
+	}
+}
+
 // TestForgery: another site's post, another session's form, and another name of the host change
 // nothing.
 func TestForgery(t *testing.T) {

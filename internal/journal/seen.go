@@ -2,6 +2,7 @@ package journal
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ func (j *Journal) See(principal string, address netip.Addr, at time.Time) {
 	}
 	last = new(atomic.Int64)
 	last.Store(at.Unix())
+	who.principal = strings.Clone(principal) // it may be part of a whole token
 	s.callers[who] = last
 }
 
