@@ -9,7 +9,8 @@ import (
 	"io"
 )
 
-// castagnoli has an instruction of its own on common processors, so that checking a body costs the client little.
+// castagnoli has an instruction of its own on common processors, so that checking a body costs the
+// client little.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // answer is what a client learned from one response. It is reused from call to call.
@@ -40,11 +41,13 @@ var (
 	errTooLong    = errors.New("header too long")
 )
 
-// maxHeaderLines bounds a response's header, so that a server gone wrong ends the run instead of hanging it.
+// maxHeaderLines bounds a response's header, so that a server gone wrong ends the run instead of
+// hanging it.
 const maxHeaderLines = 256
 
-// readAnswer parses one HTTP/1.1 response, passing informational ones over. The body goes through chunk, piece by
-// piece. It reports whether the connection may carry another request. Line lengths are bounded by the reader's buffer.
+// readAnswer parses one HTTP/1.1 response, passing informational ones over. The body goes through
+// chunk, piece by piece. It reports whether the connection may carry another request. Line lengths
+// are bounded by the reader's buffer.
 func readAnswer(br *bufio.Reader, head bool, a *answer, chunk []byte) (keep bool, err error) {
 	var h header
 	for {
@@ -105,7 +108,8 @@ func readHeader(br *bufio.Reader, a *answer) (header, error) {
 	return h, errTooLong
 }
 
-// take keeps what matters of one header. The switch on the length spares comparing the names of the others.
+// take keeps what matters of one header. The switch on the length spares comparing the names of the
+// others.
 func (h *header) take(name, value []byte, a *answer) error {
 	is := func(want string) bool { return bytes.EqualFold(name, []byte(want)) }
 	switch len(name) {

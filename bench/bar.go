@@ -37,7 +37,8 @@ const (
 	failed = "ERROR"
 )
 
-// judge compares a row with its bar. Rows without a bar, or without what the bar compares with, get no verdict.
+// judge compares a row with its bar. Rows without a bar, or without what the bar compares with, get
+// no verdict.
 func (b bar) judge(r *row) string {
 	switch {
 	case r.Server == nil:

@@ -14,8 +14,8 @@ type field struct {
 	canonical   string // as net/http spells it
 }
 
-// call is one request, prepared so that repeating it with another path or another header value costs next to nothing.
-// A call belongs to one worker: signing writes into it.
+// call is one request, prepared so that repeating it with another path or another header value
+// costs next to nothing. A call belongs to one worker: signing writes into it.
 type call struct {
 	method string
 	path   string // escaped, begins with the account on path-style addresses
@@ -31,8 +31,9 @@ type call struct {
 	leaseName string // value of x-ms-lease-action, empty for other requests
 }
 
-// newCall prepares a request. Headers are pairs of name and value; x-ms-date is added. Plain headers and the body are
-// fixed from here on; the path and the values of x-ms-* headers may be changed between requests.
+// newCall prepares a request. Headers are pairs of name and value; x-ms-date is added. Plain
+// headers and the body are fixed from here on; the path and the values of x-ms-* headers may be
+// changed between requests.
 func newCall(method, path, query string, body []byte, headers ...string) *call {
 	c := &call{method: method, path: path, query: query, body: body}
 	var plain, ms []field
@@ -75,8 +76,8 @@ func (c *call) target() string {
 	return c.path + "?" + c.query
 }
 
-// standardLines returns the method and the eleven standard headers in signing order, each with its newline. A length
-// of zero is signed as empty, and Date is empty because x-ms-date is always sent.
+// standardLines returns the method and the eleven standard headers in signing order, each with its
+// newline. A length of zero is signed as empty, and Date is empty because x-ms-date is always sent.
 func standardLines(method string, length int, plain []field) string {
 	value := func(name string) string {
 		for _, f := range plain {
@@ -95,8 +96,8 @@ func standardLines(method string, length int, plain []field) string {
 		value("if-unmodified-since"), value("range")}, "\n") + "\n"
 }
 
-// canonicalQuery returns the query part of the canonical resource: for every parameter, sorted by lower-case name, a
-// newline, the name, a colon and the decoded values joined with commas.
+// canonicalQuery returns the query part of the canonical resource: for every parameter, sorted by
+// lower-case name, a newline, the name, a colon and the decoded values joined with commas.
 func canonicalQuery(raw string) string {
 	values := map[string][]string{}
 	for part := range strings.SplitSeq(raw, "&") {
@@ -126,8 +127,8 @@ func canonicalQuery(raw string) string {
 	return b.String()
 }
 
-// headerLess orders header names as the service does: hyphens do not count at first, punctuation sorts before digits
-// and digits before letters.
+// headerLess orders header names as the service does: hyphens do not count at first, punctuation
+// sorts before digits and digits before letters.
 func headerLess(a, b string) bool {
 	i, j := 0, 0
 	for {

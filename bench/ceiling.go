@@ -24,8 +24,9 @@ type recorded struct {
 // answerKey tells the requests of one workload apart. It costs the ceiling one map lookup.
 type answerKey struct{ method, action string }
 
-// ceiling is an HTTP handler that does nothing: it drains the request's body and repeats a recorded answer. No server
-// over net/http can be faster, so it tells how much of a measurement is the machine, the client and net/http.
+// ceiling is an HTTP handler that does nothing: it drains the request's body and repeats a recorded
+// answer. No server over net/http can be faster, so it tells how much of a measurement is the
+// machine, the client and net/http.
 type ceiling struct {
 	answers atomic.Pointer[map[answerKey]*recorded]
 	buffers sync.Pool
@@ -78,7 +79,8 @@ func (c *ceiling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// leaseOf returns the lease ID that a lease request is about, so that the client can check the answer.
+// leaseOf returns the lease ID that a lease request is about, so that the client can check the
+// answer.
 func leaseOf(r *http.Request) []string {
 	if id := r.Header["X-Ms-Proposed-Lease-Id"]; id != nil {
 		return id

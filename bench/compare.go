@@ -80,8 +80,8 @@ func (c *comparison) all(list []workload) {
 	}
 }
 
-// measure runs one workload: every target in turn, in short slices, several rounds, so that what else happens on the
-// machine hits all of them. Whoever is not measured stands still.
+// measure runs one workload: every target in turn, in short slices, several rounds, so that what
+// else happens on the machine hits all of them. Whoever is not measured stands still.
 func (c *comparison) measure(w workload, kind string) row {
 	c.progress("%s, %d connections, %s", w.name, w.conns, kind)
 	c.count++

@@ -31,7 +31,8 @@ func grantedLease(action string, status int) *recorded {
 	return &recorded{Method: "PUT", Action: action, Status: status, Header: map[string][]string{"X-Ms-Lease-Id": {"recorded"}, "Etag": {`"0x1"`}}}
 }
 
-// TestSlices runs workloads with both clients against a ceiling that answers rightly, and with one wrong thing each.
+// TestSlices runs workloads with both clients against a ceiling that answers rightly, and with one
+// wrong thing each.
 func TestSlices(t *testing.T) {
 	data := noise(kib)
 	good := []*recorded{

@@ -12,8 +12,8 @@ import (
 // syncPage is what is written before each sync: about what a log gets for one lease operation.
 const syncPage = 4 << 10
 
-// syncTimes measures for d how long the disk takes to make a small write durable, the way a log writes: over a file
-// whose blocks exist already. The result is sorted.
+// syncTimes measures for d how long the disk takes to make a small write durable, the way a log
+// writes: over a file whose blocks exist already. The result is sorted.
 func syncTimes(dir string, d time.Duration) ([]int64, error) {
 	const pages = 1024
 	f, err := os.Create(filepath.Join(dir, "sync"))
@@ -45,8 +45,8 @@ func syncTimes(dir string, d time.Duration) ([]int64, error) {
 	return times, nil
 }
 
-// writeRate measures for d how many MiB a second the disk takes when writers write files of the given size and sync
-// each before the next.
+// writeRate measures for d how many MiB a second the disk takes when writers write files of the
+// given size and sync each before the next.
 func writeRate(dir string, writers, size int, d time.Duration) (float64, error) {
 	data := noise(size)
 	rates, errs := make([]float64, writers), make([]error, writers)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// fillConns is the number of connections that fill a store: enough for writes to share the disk's syncs. The peer
-// gains nothing beyond a few.
+// fillConns is the number of connections that fill a store: enough for writes to share the disk's
+// syncs. The peer gains nothing beyond a few.
 func (s *stage) fillConns() int {
 	if s.role == peer {
 		return 8
@@ -36,8 +36,8 @@ func (s *stage) readBack(paths pathList, data *bodies) error {
 	})
 }
 
-// forEach does n pieces of work over many connections, outside any measurement, each worker with a tool of its own. On the
-// ceiling, which keeps nothing, there is nothing to do.
+// forEach does n pieces of work over many connections, outside any measurement, each worker with a
+// tool of its own. On the ceiling, which keeps nothing, there is nothing to do.
 func forEach[T any](s *stage, n int, tool func(worker int) T, do func(w *worker, tool T, i int) error) error {
 	if !s.store() || n == 0 {
 		return nil

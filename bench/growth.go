@@ -121,8 +121,8 @@ func (c *comparison) grow(from, n int) growthStep {
 	return g
 }
 
-// settle waits until the server has done what filling it left to do: the rows shall tell what a size costs, not what
-// getting there did. It returns how long that took.
+// settle waits until the server has done what filling it left to do: the rows shall tell what a
+// size costs, not what getting there did. It returns how long that took.
 func (c *comparison) settle(t *target) time.Duration {
 	const (
 		look  = time.Second
@@ -141,8 +141,8 @@ func (c *comparison) settle(t *target) time.Duration {
 	}
 }
 
-// crash kills the server several times in the middle of writes, and measures how long it takes to answer again. What
-// was acknowledged must be there afterwards.
+// crash kills the server several times in the middle of writes, and measures how long it takes to
+// answer again. What was acknowledged must be there afterwards.
 func (c *comparison) crash(s *stage, g *growthStep) error {
 	if s.cmd == nil {
 		return nil
@@ -171,7 +171,8 @@ func (c *comparison) crash(s *stage, g *growthStep) error {
 	return nil
 }
 
-// putUntilKilled puts new blobs over many connections, kills the server after d and returns what it had acknowledged.
+// putUntilKilled puts new blobs over many connections, kills the server after d and returns what it
+// had acknowledged.
 func (s *stage) putUntilKilled(prefix string, d time.Duration) (pathList, error) {
 	const conns = 32
 	acknowledged := make([]pathList, conns)
@@ -257,8 +258,8 @@ func storeGrid(steps []growthStep) grid {
 	return g
 }
 
-// listCost returns the CPU time of listing a folder. Sizes are measured minutes apart, when the machine may have more or
-// less other work: CPU time suffers least from that.
+// listCost returns the CPU time of listing a folder. Sizes are measured minutes apart, when the
+// machine may have more or less other work: CPU time suffers least from that.
 func listCost(s growthStep) float64 {
 	for _, r := range s.Rows {
 		if r.Name == listName {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// leaseSeconds is the duration of the leases that are acquired: finite, so that renewing one has something to do.
+// leaseSeconds is the duration of the leases that are acquired: finite, so that renewing one has
+// something to do.
 const leaseSeconds = "60"
 
 // leasePairs acquires and releases leases, one blob after the other. Both requests count.
@@ -67,8 +68,8 @@ func releaseAll(s *stage) error {
 	})
 }
 
-// contended lets every connection try for the lease of the same blob, again at once when refused. Refusals count as
-// requests. A store that grants the lease to two at a time fails the row.
+// contended lets every connection try for the lease of the same blob, again at once when refused.
+// Refusals count as requests. A store that grants the lease to two at a time fails the row.
 func contended(s *stage) ([]step, error) {
 	path := s.blob(s.prefix + "one")
 	if err := s.fill(1, func(int) string { return path }, newBodies(0)); err != nil {
@@ -147,7 +148,8 @@ func (l *leaser) id() string {
 
 func leaseID(worker, n int) string { return fmt.Sprintf("%08x-0000-4000-8000-%012x", worker, n) }
 
-// take acquires the lease of a blob. It reports whether the lease was granted; one of the wanted statuses is due.
+// take acquires the lease of a blob. It reports whether the lease was granted; one of the wanted
+// statuses is due.
 func (l *leaser) take(w *worker, path, id string, want ...int) (bool, error) {
 	l.acquire.path, l.acquire.fields[l.proposed].value = path, id
 	if err := w.call(l.acquire, want...); err != nil {

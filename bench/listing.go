@@ -35,8 +35,8 @@ func listFlat(s *stage) ([]step, error) {
 	return s.listers([]string{"restype=container&comp=list&maxresults=5000"}, blobs, 0)
 }
 
-// listTree lists folders with a delimiter, which has to step over what lies in the folders below. The answers are of
-// the same size whatever the number of blobs around them.
+// listTree lists folders with a delimiter, which has to step over what lies in the folders below.
+// The answers are of the same size whatever the number of blobs around them.
 func listTree(n int) func(*stage) ([]step, error) {
 	return func(s *stage) ([]step, error) {
 		if err := s.fillContainer(fmt.Sprintf("tree%d", n), n, treePath); err != nil {
@@ -72,8 +72,8 @@ func (s *stage) treeListers(n int) ([]step, error) {
 	return s.listers(queries, treeFiles, treeSub)
 }
 
-// listers returns steps that list again and again and must always get the same bytes. The first answer of a store is
-// checked for its number of blobs and prefixes.
+// listers returns steps that list again and again and must always get the same bytes. The first
+// answer of a store is checked for its number of blobs and prefixes.
 func (s *stage) listers(queries []string, blobs, prefixes int) ([]step, error) {
 	path := s.base + "/" + s.container
 	wants := make([]content, len(queries))

@@ -1,5 +1,6 @@
-// Command bench measures a Leasehold server side by side with the ceiling, a handler over net/http that does nothing,
-// and with a peer, the emulator Azurite, on the same machine in the same minutes. See docs/performance.md.
+// Command bench measures a Leasehold server side by side with the ceiling, a handler over net/http
+// that does nothing, and with a peer, the emulator Azurite, on the same machine in the same
+// minutes. See docs/performance.md.
 //
 //	bench [table]   the table of operations
 //	bench growth    the same at growing numbers of blobs, with memory and start-up time
@@ -219,7 +220,8 @@ func table(args []string) error {
 	return o.publish(c, "table", c.rows, notes(c.rows), tableGrid(c.rows))
 }
 
-// publish prints the results and writes the files that were asked for. It fails if the server failed in a row.
+// publish prints the results and writes the files that were asked for. It fails if the server
+// failed in a row.
 func (o *options) publish(c *comparison, section string, result any, lines []string, grids ...grid) error {
 	env := newEnvironment(o, o.peerVersion(c))
 	document := "\n" + env.String() + ".\n\n"

@@ -28,7 +28,8 @@ func cpuTime(pid int) time.Duration {
 	return time.Duration(user+system) * tick
 }
 
-// machineBusy returns the CPU time that all processes of the machine have used, summed over its processors.
+// machineBusy returns the CPU time that all processes of the machine have used, summed over its
+// processors.
 func machineBusy() time.Duration {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -76,8 +77,8 @@ func system() string {
 // ownCPU returns the CPU time that this process has used.
 func ownCPU() time.Duration { return cpuTime(os.Getpid()) }
 
-// tie lets the system kill a child, which may be halted, when this process ends in whatever way. The caller's thread
-// has to live as long as the process.
+// tie lets the system kill a child, which may be halted, when this process ends in whatever way.
+// The caller's thread has to live as long as the process.
 func tie(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // halt stops a process without ending it; resume lets it go on.
@@ -87,5 +88,6 @@ func resume(p *os.Process) { p.Signal(syscall.SIGCONT) }
 // datasync forces the content of a file to the disk.
 func datasync(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
 
-// settle writes back what the file systems still hold in memory, so that one slice does not pay for another.
+// settle writes back what the file systems still hold in memory, so that one slice does not pay for
+// another.
 func settle() { syscall.Sync() }

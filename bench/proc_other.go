@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Elsewhere than on Linux the columns that come from /proc stay empty and idle servers are not halted.
+// Elsewhere than on Linux the columns that come from /proc stay empty and idle servers are not
+// halted.
 
 func cpuTime(int) time.Duration  { return 0 }
 func ownCPU() time.Duration      { return 0 }

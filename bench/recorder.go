@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// recorder is a client that keeps the first answer to each kind of request, for the ceiling to repeat.
+// recorder is a client that keeps the first answer to each kind of request, for the ceiling to
+// repeat.
 type recorder struct {
 	http     *httpClient
 	recorded []*recorded
@@ -42,7 +43,8 @@ func (r *recorder) do(c *call, a *answer) error {
 	return nil
 }
 
-// keep stores the answer unless one for its kind is there. What net/http writes by itself is left to it.
+// keep stores the answer unless one for its kind is there. What net/http writes by itself is left
+// to it.
 func (r *recorder) keep(a *recorded) {
 	for _, old := range r.recorded {
 		if old.Method == a.Method && old.Action == a.Action {

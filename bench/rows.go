@@ -38,8 +38,8 @@ func workloads(large int) []workload {
 	}
 }
 
-// growthWorkloads returns the rows that are repeated at each size of a store of n blobs. They work on blobs spread over
-// all of them.
+// growthWorkloads returns the rows that are repeated at each size of a store of n blobs. They work
+// on blobs spread over all of them.
 func growthWorkloads(n int) []workload {
 	return []workload{
 		{name: "lease acquire+release", conns: 64, setup: leasePairs},
@@ -67,8 +67,8 @@ func (o owned) at(id, k int) string {
 	return o.path(id + o.conns*(k*o.stride%o.each))
 }
 
-// own returns at least one blob for each connection: in a store filled beforehand a share of all that is there, else
-// new ones of the given content.
+// own returns at least one blob for each connection: in a store filled beforehand a share of all
+// that is there, else new ones of the given content.
 func (s *stage) own(each int, data *bodies) (owned, error) {
 	if s.among > 0 {
 		// The stride is a prime, so that a connection visits all its blobs before one comes again.
@@ -124,7 +124,8 @@ func (s *stage) readers(method string, each int, data *bodies, check func(w *wor
 	return steps, nil
 }
 
-// put returns a workload that writes blobs of one size, over those of earlier rounds when their number is reached.
+// put returns a workload that writes blobs of one size, over those of earlier rounds when their
+// number is reached.
 func put(size int) func(*stage) ([]step, error) {
 	return func(s *stage) ([]step, error) {
 		s.data = newBodies(size)
@@ -185,7 +186,8 @@ func remove(s *stage) ([]step, error) {
 	return steps, nil
 }
 
-// Bounds of what is made for one slice of deletions. Slow stores would spend minutes making what they can't delete.
+// Bounds of what is made for one slice of deletions. Slow stores would spend minutes making what
+// they can't delete.
 const (
 	refillFirst = 500
 	refillMost  = 16_000

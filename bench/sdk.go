@@ -92,7 +92,8 @@ func (f flowTimes) best(r role) float64 {
 	return slices.Min(f[r])
 }
 
-// compareSDKs is the command that runs whole flows of the SDKs on the server and on the peer, in turns.
+// compareSDKs is the command that runs whole flows of the SDKs on the server and on the peer, in
+// turns.
 func compareSDKs(args []string) error {
 	var o options
 	f := o.flags("sdk")

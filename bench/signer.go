@@ -37,7 +37,8 @@ func newSigner(account, key string) (*signer, error) {
 	return &signer{account: account, prefix: "SharedKey " + account + ":", mac: hmac.New(sha256.New, raw)}, nil
 }
 
-// sign sets the date of the call and returns the value of its Authorization header, valid until the next sign.
+// sign sets the date of the call and returns the value of its Authorization header, valid until the
+// next sign.
 func (s *signer) sign(c *call, now time.Time) []byte {
 	if second := now.Unix(); second != s.second {
 		s.second, s.date = second, now.UTC().Format(http.TimeFormat)

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// median returns the middle value, the mean of the two middle ones for an even count, and 0 for none.
+// median returns the middle value, the mean of the two middle ones for an even count, and 0 for
+// none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -19,8 +20,8 @@ func median(values []float64) float64 {
 	return s[len(s)/2]
 }
 
-// percentile returns the value below or at which the share p (0 to 1) of the sorted values lies, by nearest rank, and
-// 0 for none.
+// percentile returns the value below or at which the share p (0 to 1) of the sorted values lies, by
+// nearest rank, and 0 for none.
 func percentile(sorted []int64, p float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0

@@ -40,7 +40,8 @@ type target struct {
 // store reports whether the target keeps what it is given. The ceiling does not.
 func (t *target) store() bool { return t.role != ceilingRole }
 
-// external returns a target for a server that is already running at a URL such as http://127.0.0.1:10000/account.
+// external returns a target for a server that is already running at a URL such as
+// http://127.0.0.1:10000/account.
 func external(address, account, key string, pid int) (*target, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -52,7 +53,8 @@ func external(address, account, key string, pid int) (*target, error) {
 	return &target{role: server, addr: u.Host, base: strings.TrimSuffix(u.EscapedPath(), "/"), account: account, key: key, pid: pid, filled: map[string]bool{}}, nil
 }
 
-// launch starts a server with the development account. In args, {port}, {listen} and {data} are replaced.
+// launch starts a server with the development account. In args, {port}, {listen} and {data} are
+// replaced.
 func launch(r role, dir string, program string, args ...string) (*target, error) {
 	port, err := freePort()
 	if err != nil {

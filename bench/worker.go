@@ -42,7 +42,8 @@ func newWorker(t *target, kind string, id int, deadline time.Time) (*worker, err
 	return w, nil
 }
 
-// step does one unit of work, of one or more requests. It returns errDone when there is nothing left to do.
+// step does one unit of work, of one or more requests. It returns errDone when there is nothing
+// left to do.
 type step func(*worker) error
 
 // errDone ends a worker's slice before its time.
@@ -101,8 +102,9 @@ type slice struct {
 // stall is how long past the end of a slice a request may take before it counts as an error.
 const stall = 30 * time.Second
 
-// runSlice lets one worker per step work for d. Connections are made, and used once, before the clock starts. The rate
-// is the sum of the workers' own rates, so that a slow last request does not count against the others.
+// runSlice lets one worker per step work for d. Connections are made, and used once, before the
+// clock starts. The rate is the sum of the workers' own rates, so that a slow last request does not
+// count against the others.
 func runSlice(t *target, kind string, steps []step, warm *call, d time.Duration) (slice, error) {
 	workers, err := connect(t, kind, len(steps), warm, time.Now().Add(stall+d))
 	defer func() {
@@ -139,7 +141,8 @@ func runSlice(t *target, kind string, steps []step, warm *call, d time.Duration)
 	return s, nil
 }
 
-// connect makes n workers and lets each send one request, all at a time, since idle connections don't last for ever.
+// connect makes n workers and lets each send one request, all at a time, since idle connections
+// don't last for ever.
 func connect(t *target, kind string, n int, warm *call, deadline time.Time) ([]*worker, error) {
 	workers, errs := make([]*worker, n), make([]error, n)
 	var wg sync.WaitGroup

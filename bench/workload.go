@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// version is the protocol version that every request names: new enough for all that is measured, and known to the peer.
+// version is the protocol version that every request names: new enough for all that is measured,
+// and known to the peer.
 const version = "2024-11-04"
 
 // workload is one row of the table.
@@ -16,9 +17,11 @@ type workload struct {
 	bar   bar
 	bulk  bool // writes so much that the disk has to settle between slices
 	heavy bool // not for the peer: it would take too long to fill
-	// setup prepares the store and returns one step per connection; on the ceiling it only returns the steps.
+	// setup prepares the store and returns one step per connection; on the ceiling it only returns
+	// the steps.
 	setup func(s *stage) ([]step, error)
-	// twin, when set, is another setup, measured on the server in turn with the first and compared with it.
+	// twin, when set, is another setup, measured on the server in turn with the first and compared
+	// with it.
 	twin func(s *stage) ([]step, error)
 	// before, when set, prepares a store before each slice.
 	before func(s *stage) error
@@ -75,9 +78,9 @@ func noise(n int) []byte {
 	return b
 }
 
-// bodies are the contents of a set of blobs of one size. Small blobs differ from each other, so that a store does not
-// profit from compressing what it keeps side by side, and a mix-up is noticed; large ones are all alike. The same path
-// has the same content in every set of one size.
+// bodies are the contents of a set of blobs of one size. Small blobs differ from each other, so
+// that a store does not profit from compressing what it keeps side by side, and a mix-up is
+// noticed; large ones are all alike. The same path has the same content in every set of one size.
 type bodies struct {
 	size int
 	pool []byte

@@ -10,7 +10,8 @@ import (
 	"github.com/leasehold/leasehold/hold/holdtest"
 )
 
-// BenchmarkRenew is the cost of one renewal at the client, with a store in memory: that of the SDK and of ours.
+// BenchmarkRenew is the cost of one renewal at the client, with a store in memory: that of the SDK
+// and of ours.
 func BenchmarkRenew(b *testing.B) {
 	c, err := New(Blob(holdtest.NewStore().Blob("box", "lock")), nil)
 	if err != nil {

@@ -22,11 +22,13 @@ type Options struct {
 	// goroutines at once and must not block, nor release the lock: until it returns that lock, and
 	// no other, is not renewed.
 	OnEvent func(Event)
-	// Logger gets the same as OnEvent: losses and failures as warnings, the rest for debugging. nil: nothing is logged.
+	// Logger gets the same as OnEvent: losses and failures as warnings, the rest for debugging.
+	// nil: nothing is logged.
 	Logger *slog.Logger
-	// Extensions asks the server for what Leasehold offers beyond the protocol, and uses what it finds: waiting in a
-	// queue at the server instead of asking again and again, epochs without further requests, and the holder as the
-	// server saw it. Other servers ignore the question. When false, every request is one that the SDK itself would send.
+	// Extensions asks the server for what Leasehold offers beyond the protocol, and uses what it
+	// finds: waiting in a queue at the server instead of asking again and again, epochs without
+	// further requests, and the holder as the server saw it. Other servers ignore the question.
+	// When false, every request is one that the SDK itself would send.
 	Extensions bool
 
 	clock clock
@@ -88,8 +90,9 @@ func value[T any](p *T) (v T) {
 
 // AcquireOptions are the options of Acquire.
 type AcquireOptions struct {
-	// ProposedID is the ID the lease shall have. Acquiring again with the ID that holds the lease succeeds and starts its
-	// time anew, so a call with a fixed ID can be repeated after a failure. Default: a random one.
+	// ProposedID is the ID the lease shall have. Acquiring again with the ID that holds the lease
+	// succeeds and starts its time anew, so a call with a fixed ID can be repeated after a failure.
+	// Default: a random one.
 	ProposedID ID
 	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
 	ModifiedAccessConditions *blob.ModifiedAccessConditions
@@ -99,8 +102,8 @@ type AcquireOptions struct {
 	Wait time.Duration
 }
 
-// Acquire leases the target for d: 15 to 60 whole seconds, or Infinite. It fails with a *HeldError if someone else
-// holds the lease, and with ErrNotFound if the target does not exist.
+// Acquire leases the target for d: 15 to 60 whole seconds, or Infinite. It fails with a *HeldError
+// if someone else holds the lease, and with ErrNotFound if the target does not exist.
 func (c *Client) Acquire(ctx context.Context, d time.Duration, o *AcquireOptions) (Grant, error) {
 	if o == nil {
 		o = &AcquireOptions{}
@@ -125,8 +128,8 @@ type RenewOptions struct {
 	ModifiedAccessConditions *blob.ModifiedAccessConditions
 }
 
-// Renew starts the time of the lease anew, with the duration of its last acquire. It fails with a *LostError if the
-// lease is not held by id.
+// Renew starts the time of the lease anew, with the duration of its last acquire. It fails with a
+// *LostError if the lease is not held by id.
 func (c *Client) Renew(ctx context.Context, id ID, o *RenewOptions) (Grant, error) {
 	conditions := value(o).ModifiedAccessConditions
 	r, err := c.grant(ctx, 0, func(ctx context.Context) (Grant, error) { return c.t.r.renew(ctx, id, conditions) })
@@ -163,8 +166,9 @@ func (c *Client) Release(ctx context.Context, id ID, o *ReleaseOptions) error {
 
 // BreakOptions are the options of Break.
 type BreakOptions struct {
-	// Period is how long the holder keeps the lease, 0 to 60 whole seconds; what is left of the lease is an upper bound.
-	// nil lets a finite lease end in its own time and ends an infinite one at once.
+	// Period is how long the holder keeps the lease, 0 to 60 whole seconds; what is left of the
+	// lease is an upper bound. nil lets a finite lease end in its own time and ends an infinite one
+	// at once.
 	Period *time.Duration
 	// ModifiedAccessConditions are the conditional headers. A container heeds only the two dates.
 	ModifiedAccessConditions *blob.ModifiedAccessConditions
@@ -216,7 +220,8 @@ func once(ctx context.Context) context.Context {
 	return policy.WithRetryOptions(ctx, policy.RetryOptions{MaxRetries: -1})
 }
 
-// attempt runs one request that may take as long as d. Without an answer in time the error is errNoAnswer.
+// attempt runs one request that may take as long as d. Without an answer in time the error is
+// errNoAnswer.
 func (c *Client) attempt(ctx context.Context, d time.Duration, f func(context.Context) error) error {
 	short, cancel := c.meter.within(ctx, d)
 	defer cancel()

@@ -8,10 +8,11 @@ import (
 
 // clock reads the machine's time. Tests replace it.
 type clock interface {
-	// now reads both clocks: the time since some fixed moment on the monotonic one, and the wall clock.
+	// now reads both clocks: the time since some fixed moment on the monotonic one, and the wall
+	// clock.
 	now() (mono time.Duration, wall time.Time)
-	// afterFunc runs f in a goroutine of its own once d has passed on the monotonic clock. The function it returns
-	// prevents that, unless it is too late.
+	// afterFunc runs f in a goroutine of its own once d has passed on the monotonic clock. The
+	// function it returns prevents that, unless it is too late.
 	afterFunc(d time.Duration, f func()) (stop func() bool)
 }
 
@@ -33,10 +34,11 @@ func (i instant) add(d time.Duration) instant     { return i + instant(d) }
 func (i instant) sub(other instant) time.Duration { return time.Duration(i - other) }
 func (i instant) after(other instant) bool        { return i > other }
 
-// meter measures how much time may have passed, on the safe side: between any two readings it believes the clock that
-// says more. The monotonic clock stands still while a machine sleeps, the wall clock can be set back; as long as both
-// don't fail between the same two readings, a meter is never slow. It never runs backwards. It can be fast, by the sum
-// of all forward steps of the wall clock, and then a lease is given up early.
+// meter measures how much time may have passed, on the safe side: between any two readings it
+// believes the clock that says more. The monotonic clock stands still while a machine sleeps, the
+// wall clock can be set back; as long as both don't fail between the same two readings, a meter is
+// never slow. It never runs backwards. It can be fast, by the sum of all forward steps of the wall
+// clock, and then a lease is given up early.
 type meter struct {
 	clock   clock
 	elapsed func(mono, wall time.Duration) time.Duration
@@ -62,8 +64,8 @@ func (m *meter) now() instant {
 	return m.total
 }
 
-// tick is how long a timer is trusted. Timers follow the monotonic clock, so after a sleep of the machine they are late
-// by at most this.
+// tick is how long a timer is trusted. Timers follow the monotonic clock, so after a sleep of the
+// machine they are late by at most this.
 const tick = time.Second
 
 // sleepUntil waits until the meter shows t. It returns false when ctx ends first.
@@ -84,9 +86,9 @@ func (m *meter) sleepUntil(ctx context.Context, t instant) bool {
 	}
 }
 
-// within returns a context that ends d after now, at the latest, with errNoAnswer as its cause. Until it ends, the clocks
-// are read at every tick: while a request is on its way nobody else may do that, and between two readings that are far
-// apart both clocks can fail.
+// within returns a context that ends d after now, at the latest, with errNoAnswer as its cause.
+// Until it ends, the clocks are read at every tick: while a request is on its way nobody else may
+// do that, and between two readings that are far apart both clocks can fail.
 func (m *meter) within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, end := context.WithCancelCause(ctx)
 	var (

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestMeterIsNeverSlow: whatever one clock does, the other makes up for it, as long as somebody looks in between.
+// TestMeterIsNeverSlow: whatever one clock does, the other makes up for it, as long as somebody
+// looks in between.
 func TestMeterIsNeverSlow(t *testing.T) {
 	for _, test := range []struct {
 		name string

@@ -10,8 +10,8 @@ import (
 // ElectionOptions are the options of an Election; nil means the defaults.
 type ElectionOptions struct {
 	Options
-	// Lock is how the leader's lock is taken. An election always describes its leader (Describe is Self("") unless set)
-	// and always counts terms, so DeleteOnRelease can't be set.
+	// Lock is how the leader's lock is taken. An election always describes its leader (Describe is
+	// Self("") unless set) and always counts terms, so DeleteOnRelease can't be set.
 	Lock LockOptions
 	// Observe is the time between two looks of Observe. Default 5 s.
 	Observe time.Duration
@@ -59,10 +59,11 @@ func NewElection(t Target, o *ElectionOptions) (*Election, error) {
 	return e, err
 }
 
-// Run campaigns until this process leads, and calls lead. The context of lead ends when ctx does, and before anyone
-// else can lead. When lead returns, with or without an error, the leadership is given up and Run returns the same. But
-// if the leadership was lost, and lead returned nil, ErrLost or the error of its context, Run campaigns again. A panic
-// of lead passes on after the leadership was given up.
+// Run campaigns until this process leads, and calls lead. The context of lead ends when ctx does,
+// and before anyone else can lead. When lead returns, with or without an error, the leadership is
+// given up and Run returns the same. But if the leadership was lost, and lead returned nil, ErrLost
+// or the error of its context, Run campaigns again. A panic of lead passes on after the leadership
+// was given up.
 func (e *Election) Run(ctx context.Context, lead func(context.Context, Term) error) error {
 	for {
 		led, lost := false, false

@@ -10,8 +10,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 )
 
-// Sentinels for errors.Is. All but the last two stand for answers of the service, and the error that matches them
-// then also unwraps to the *azcore.ResponseError.
+// Sentinels for errors.Is. All but the last two stand for answers of the service, and the error
+// that matches them then also unwraps to the *azcore.ResponseError.
 var (
 	// ErrHeld: someone else holds the lease. The error is a *HeldError.
 	ErrHeld = errors.New("hold: the lease is held by someone else")
@@ -35,7 +35,8 @@ type HeldError struct {
 	URL    string // of the target, without its query
 	State  State  // StateLeased or StateBreaking, or "" when it was not asked for
 	Holder *Holder
-	// RetryAfter is a guess of when to try again: short while the lease is breaking, else up to a minute. 0: no guess.
+	// RetryAfter is a guess of when to try again: short while the lease is breaking, else up to a
+	// minute. 0: no guess.
 	RetryAfter time.Duration
 	Err        error // the answer of the service
 }
@@ -101,9 +102,9 @@ func (e *LostError) Is(target error) bool { return target == ErrLost }
 // Unwrap returns the answer of the service, or nil.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// lossOf is rule 3: it names the reason if an answer to renew, change or release says for certain that the lease is
-// not ours. Everything else may pass: other statuses come from crowded or broken servers, from proxies on the way, and
-// from credentials that will be renewed.
+// lossOf is rule 3: it names the reason if an answer to renew, change or release says for certain
+// that the lease is not ours. Everything else may pass: other statuses come from crowded or broken
+// servers, from proxies on the way, and from credentials that will be renewed.
 func lossOf(err error) (Reason, bool) {
 	var answer *azcore.ResponseError
 	if !errors.As(err, &answer) {
@@ -126,7 +127,8 @@ func lossOf(err error) (Reason, bool) {
 	return "", false
 }
 
-// passing reports whether a failure may pass by itself, so that trying again makes sense while waiting.
+// passing reports whether a failure may pass by itself, so that trying again makes sense while
+// waiting.
 func passing(err error) bool {
 	var final interface{ NonRetriable() }
 	var answer *azcore.ResponseError

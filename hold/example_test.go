@@ -46,7 +46,8 @@ func Example() {
 	// <nil>
 }
 
-// A target from the account's connection string. For a URL with a shared access signature, or an identity, see Open.
+// A target from the account's connection string. For a URL with a shared access signature, or an
+// identity, see Open.
 func ExampleBlob() {
 	const connection = "DefaultEndpointsProtocol=https;AccountName=acct;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
 	service := must(azblob.NewClientFromConnectionString(connection, nil))
@@ -132,8 +133,8 @@ func ExampleHeldError() {
 	// Output: leased importer h1 March
 }
 
-// Pessimistic concurrency: nobody else can write the blob while the lock is held, and a writer who has lost it is
-// refused by the store.
+// Pessimistic concurrency: nobody else can write the blob while the lock is held, and a writer who
+// has lost it is refused by the store.
 func ExampleLock_AccessConditions() {
 	ctx, c := context.Background(), store.Blob("docs", "ledger")
 	client := must(hold.New(hold.Blob(c), nil))

@@ -12,8 +12,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// The headers of the extensions; docs/extensions.md says what they mean. Those of requests have no x-ms- prefix because
-// the SDK adds headers of a call after it has signed the request, and a signature covers every header with that prefix.
+// The headers of the extensions; docs/extensions.md says what they mean. Those of requests have no
+// x-ms- prefix because the SDK adds headers of a call after it has signed the request, and a
+// signature covers every header with that prefix.
 const (
 	headerAsk      = "leasehold"             // request: 1
 	headerWait     = "leasehold-wait"        // request: seconds

@@ -12,8 +12,9 @@ import (
 	"unicode/utf16"
 )
 
-// The names of our metadata. Others write their own: terraformlockid holds a Base64 JSON text (Terraform and OpenTofu),
-// functioninstance an identifier (WebJobs and Functions hosts). Names are compared without case.
+// The names of our metadata. Others write their own: terraformlockid holds a Base64 JSON text
+// (Terraform and OpenTofu), functioninstance an identifier (WebJobs and Functions hosts). Names are
+// compared without case.
 const (
 	metaHolder    = "leaseholder"
 	metaEpoch     = "leaseepoch"
@@ -21,7 +22,8 @@ const (
 	metaFunctions = "functioninstance"
 )
 
-// Holder is what the holder of a lease tells about itself, for people to read: nothing depends on it.
+// Holder is what the holder of a lease tells about itself, for people to read: nothing depends on
+// it.
 type Holder struct {
 	Name  string    `json:"name,omitempty"` // of the program or of the candidate
 	Host  string    `json:"host,omitempty"`
@@ -29,7 +31,8 @@ type Holder struct {
 	User  string    `json:"user,omitempty"`
 	Note  string    `json:"note,omitempty"` // free text
 	Since time.Time `json:"since,omitzero"` // by the holder's own clock
-	// Source names the convention from which the description was read: "" for ours, "terraform" or "functions".
+	// Source names the convention from which the description was read: "" for ours, "terraform" or
+	// "functions".
 	Source string `json:"-"`
 }
 
@@ -61,8 +64,8 @@ func (h *Holder) String() string {
 	return strings.TrimSpace(who)
 }
 
-// encode returns the description as a metadata value: JSON in printable ASCII without runs of spaces, since the value
-// travels as a header and is part of signatures.
+// encode returns the description as a metadata value: JSON in printable ASCII without runs of
+// spaces, since the value travels as a header and is part of signatures.
 func (h *Holder) encode() string {
 	j, err := json.Marshal(h)
 	if err != nil {
@@ -85,8 +88,8 @@ func (h *Holder) encode() string {
 	return b.String()
 }
 
-// holderIn reads a description from metadata with lower-case names, or returns nil. Text of others that can't be read
-// becomes the note: showing it beats hiding it.
+// holderIn reads a description from metadata with lower-case names, or returns nil. Text of others
+// that can't be read becomes the note: showing it beats hiding it.
 func holderIn(meta map[string]string) *Holder {
 	if v := meta[metaHolder]; v != "" {
 		h := &Holder{}

@@ -7,12 +7,13 @@ import (
 	"strings"
 )
 
-// ID is a lease ID: a GUID. Whoever knows it can renew, change and release the lease, so treat it as you would treat
-// a lock's key, though it is no credential. The service compares IDs by value; so does [ID.Equal].
+// ID is a lease ID: a GUID. Whoever knows it can renew, change and release the lease, so treat it
+// as you would treat a lock's key, though it is no credential. The service compares IDs by value;
+// so does [ID.Equal].
 type ID string
 
-// NewID returns a random ID in its usual form: 32 lower-case hexadecimal digits in five groups. It is never derived
-// from the name of a machine or a process, which may not be unique.
+// NewID returns a random ID in its usual form: 32 lower-case hexadecimal digits in five groups. It
+// is never derived from the name of a machine or a process, which may not be unique.
 func NewID() ID {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
@@ -21,8 +22,8 @@ func NewID() ID {
 	return format(b)
 }
 
-// ParseID reads an ID in any form the service accepts: with hyphens, as 32 digits, in braces or in parentheses, or as
-// hexadecimal groups. It returns the usual form.
+// ParseID reads an ID in any form the service accepts: with hyphens, as 32 digits, in braces or in
+// parentheses, or as hexadecimal groups. It returns the usual form.
 func ParseID(s string) (ID, error) {
 	b, ok := parse(s)
 	if !ok {

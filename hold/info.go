@@ -36,10 +36,11 @@ type Info struct {
 	ETag         azcore.ETag
 	LastModified time.Time
 	Metadata     map[string]string // by lower-case name
-	// Holder is what a holder wrote about itself into the metadata: the present one, while State is locked, if it writes
-	// anything; otherwise an earlier one. nil: nothing is written there.
+	// Holder is what a holder wrote about itself into the metadata: the present one, while State is
+	// locked, if it writes anything; otherwise an earlier one. nil: nothing is written there.
 	Holder *Holder
-	// Epoch is the highest epoch given out so far, as the server tells or else as the metadata say; 0: none.
+	// Epoch is the highest epoch given out so far, as the server tells or else as the metadata say;
+	// 0: none.
 	Epoch uint64
 	// Observed is what the server knows of the present holder. Only servers with that extension
 	// return it, and only to clients that may see it.
@@ -67,8 +68,8 @@ func (i Info) same(j Info) bool {
 		(i.Observed == nil) == (j.Observed == nil) && (i.Observed == nil || i.Observed.Since.Equal(j.Observed.Since)) && maps.Equal(i.Metadata, j.Metadata)
 }
 
-// Inspect reads the state of the lease and what is known of its holder, in one request. It fails with ErrNotFound if
-// the target does not exist.
+// Inspect reads the state of the lease and what is known of its holder, in one request. It fails
+// with ErrNotFound if the target does not exist.
 func (c *Client) Inspect(ctx context.Context) (Info, error) {
 	i, err := c.look(c.askHolder(ctx))
 	return i, c.describe("inspect", err)
@@ -91,9 +92,9 @@ type WatchOptions struct {
 	Interval time.Duration // between two looks; default 5 s
 }
 
-// Watch looks at the lease again and again until ctx ends, and yields the first state and every later one that
-// differs from the one before. A failure is yielded as an error, with the last Info, and watching goes on. Changes
-// between two looks can be missed.
+// Watch looks at the lease again and again until ctx ends, and yields the first state and every
+// later one that differs from the one before. A failure is yielded as an error, with the last Info,
+// and watching goes on. Changes between two looks can be missed.
 func (c *Client) Watch(ctx context.Context, o *WatchOptions) iter.Seq2[Info, error] {
 	interval := 5 * time.Second
 	if o != nil && o.Interval > 0 {

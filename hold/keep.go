@@ -54,8 +54,9 @@ func (l *Lock) length() time.Duration {
 
 func (l *Lock) interval() time.Duration { return renewAfter(l.length()) }
 
-// renew sends a request to renew the lease. Without an answer in time it returns errNoAnswer, but the request goes on: a
-// later answer counts as well, while the next try may find a better connection.
+// renew sends a request to renew the lease. Without an answer in time it returns errNoAnswer, but
+// the request goes on: a later answer counts as well, while the next try may find a better
+// connection.
 func (l *Lock) renew(ctx context.Context) error {
 	answered := make(chan error, 1)
 	l.tries.Go(func() { answered <- l.tryRenew(ctx, answerTimeout(l.length())) })
@@ -69,7 +70,8 @@ func (l *Lock) renew(ctx context.Context) error {
 	}
 }
 
-// tryRenew sends one request to renew the lease, waits for its answer as long as timeout, and takes it in.
+// tryRenew sends one request to renew the lease, waits for its answer as long as timeout, and takes
+// it in.
 func (l *Lock) tryRenew(ctx context.Context, timeout time.Duration) error {
 	var r reply
 	err := l.c.attempt(ctx, timeout, func(ctx context.Context) (err error) {
@@ -85,7 +87,8 @@ func (l *Lock) tryRenew(ctx context.Context, timeout time.Duration) error {
 	return err
 }
 
-// take takes in the answer to a renewal, and reports whether it prolonged the lock. Answers may overtake each other.
+// take takes in the answer to a renewal, and reports whether it prolonged the lock. Answers may
+// overtake each other.
 func (l *Lock) take(r reply, err error) bool {
 	l.over() // an answer that comes after the deadline is no help
 	l.mu.Lock()

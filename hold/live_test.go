@@ -13,8 +13,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
-// endpoint is the environment variable with the connection string of a real store, or an emulator, to test against. The
-// tests make a container there, and delete it.
+// endpoint is the environment variable with the connection string of a real store, or an emulator,
+// to test against. The tests make a container there, and delete it.
 const endpoint = "HOLD_TEST_ENDPOINT"
 
 // liveContainer returns a new container of the store under test.

@@ -12,8 +12,9 @@ import (
 
 // LockOptions are the options of a lock; nil means the defaults.
 type LockOptions struct {
-	// Duration is the length of the lease: 15 to 60 whole seconds, default 30 s; the time after which others can have it
-	// if this process dies. With Infinite nobody can, until somebody breaks the lease.
+	// Duration is the length of the lease: 15 to 60 whole seconds, default 30 s; the time after
+	// which others can have it if this process dies. With Infinite nobody can, until somebody
+	// breaks the lease.
 	Duration time.Duration
 	// Margin is the time between the end of the lock's context and the earliest moment at which the
 	// lease can end: the time that users of the lock have to stop, and the bound on the error of
@@ -21,11 +22,11 @@ type LockOptions struct {
 	Margin time.Duration
 	// CreateIfMissing makes an empty blob, or the container, if there is none.
 	CreateIfMissing bool
-	// DeleteOnRelease deletes the blob instead of releasing the lease. It can't be combined with Epoch, which lives in the
-	// blob, nor with a container.
+	// DeleteOnRelease deletes the blob instead of releasing the lease. It can't be combined with
+	// Epoch, which lives in the blob, nor with a container.
 	DeleteOnRelease bool
-	// Describe is written to the metadata under the lease, for others to read with Inspect. It stays there when the lease
-	// ends. Since is filled in. See Self.
+	// Describe is written to the metadata under the lease, for others to read with Inspect. It
+	// stays there when the lease ends. Since is filled in. See Self.
 	Describe *Holder
 	// Epoch gives the lock a number higher than the number of every earlier lock: see Lock.Epoch.
 	// Programs that share a lock have to agree on Options.Extensions too: the server's numbers and
@@ -92,8 +93,8 @@ type Lock struct {
 	released error
 }
 
-// lockContext ends on time even if the timer that should end it is late: asked for its state, it looks at the clocks.
-// After a sleep of the machine this is the first to know.
+// lockContext ends on time even if the timer that should end it is late: asked for its state, it
+// looks at the clocks. After a sleep of the machine this is the first to know.
 type lockContext struct {
 	context.Context
 	l *Lock
@@ -106,8 +107,8 @@ func (c *lockContext) Err() error {
 	return c.Context.Err()
 }
 
-// newLock starts keeping a lease that was granted by a request that left at from. The lock's context has the values and
-// the end of parent.
+// newLock starts keeping a lease that was granted by a request that left at from. The lock's
+// context has the values and the end of parent.
 func (c *Client) newLock(parent context.Context, o LockOptions, id ID, from instant, sentAt time.Time) *Lock {
 	l := &Lock{c: c, o: o, id: id, kept: make(chan struct{}), sent: from, sentAt: sentAt, alarm: func() bool { return false }}
 	inner, end := context.WithCancelCause(parent)
@@ -125,13 +126,14 @@ func (c *Client) newLock(parent context.Context, o LockOptions, id ID, from inst
 // ID returns the ID of the lease.
 func (l *Lock) ID() ID { return l.id }
 
-// Context returns a context that ends before the service can give the lease to anyone else, and when the lock is
-// released or handed off. context.Cause says why: a *LostError, ErrReleased or ErrHandedOff. It has the values of the
-// context with which the lock was taken, but does not end with it, except under Do.
+// Context returns a context that ends before the service can give the lease to anyone else, and
+// when the lock is released or handed off. context.Cause says why: a *LostError, ErrReleased or
+// ErrHandedOff. It has the values of the context with which the lock was taken, but does not end
+// with it, except under Do.
 func (l *Lock) Context() context.Context { return l.ctx }
 
-// Deadline returns when the context will end if no renewal succeeds, by this machine's clock. Each renewal moves it. It
-// is false for an infinite lease.
+// Deadline returns when the context will end if no renewal succeeds, by this machine's clock. Each
+// renewal moves it. It is false for an infinite lease.
 func (l *Lock) Deadline() (time.Time, bool) {
 	if l.o.Duration == Infinite {
 		return time.Time{}, false
@@ -150,13 +152,15 @@ func (l *Lock) AccessConditions() *blob.AccessConditions {
 	return &blob.AccessConditions{LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: l.id.ptr()}}
 }
 
-// Epoch returns the number of this lock among all that were ever taken on the target with LockOptions.Epoch: later
-// ones have higher numbers. Pass it to other resources, and let them refuse a number below the highest they have seen:
-// then a holder that acts late can do no harm there. It is false without that option.
+// Epoch returns the number of this lock among all that were ever taken on the target with
+// LockOptions.Epoch: later ones have higher numbers. Pass it to other resources, and let them
+// refuse a number below the highest they have seen: then a holder that acts late can do no harm
+// there. It is false without that option.
 func (l *Lock) Epoch() (uint64, bool) { return l.epoch, l.o.Epoch }
 
-// Check asks the service whether the lease is still held, by renewing it. It returns nil if so, the cause of the end
-// if not, and another error if the service could not tell; then the lock is still good until its deadline.
+// Check asks the service whether the lease is still held, by renewing it. It returns nil if so, the
+// cause of the end if not, and another error if the service could not tell; then the lock is still
+// good until its deadline.
 func (l *Lock) Check(ctx context.Context) error {
 	if l.ctx.Err() != nil {
 		return context.Cause(l.ctx)
@@ -168,11 +172,12 @@ func (l *Lock) Check(ctx context.Context) error {
 	return l.c.describe("check", err)
 }
 
-// Release stops renewing, ends the context and gives the lease up, so that others need not wait for its end. Call it
-// when the work that the lock protects has come to its end; defer it. It works even if ctx has ended, and returns
-// after at most about ten seconds, or sooner when the lease would have ended anyway. Only the first call does
-// anything; all return what it returned: nil, a *LostError if the lock had been lost before, or another error if it
-// could not be given up, in which case it will end in its time.
+// Release stops renewing, ends the context and gives the lease up, so that others need not wait for
+// its end. Call it when the work that the lock protects has come to its end; defer it. It works
+// even if ctx has ended, and returns after at most about ten seconds, or sooner when the lease
+// would have ended anyway. Only the first call does anything; all return what it returned: nil, a
+// *LostError if the lock had been lost before, or another error if it could not be given up, in
+// which case it will end in its time.
 func (l *Lock) Release(ctx context.Context) error {
 	l.release.Do(func() { l.released = l.giveUp(context.WithoutCancel(ctx)) })
 	return l.released
@@ -228,8 +233,8 @@ func (c *Client) giveBack(ctx context.Context, id ID, budget time.Duration, remo
 	return err
 }
 
-// HandOff stops renewing and ends the context, but keeps the lease, and returns its ID: whoever gets it has what is
-// left of the duration to Adopt it. Release does nothing afterwards.
+// HandOff stops renewing and ends the context, but keeps the lease, and returns its ID: whoever
+// gets it has what is left of the duration to Adopt it. Release does nothing afterwards.
 func (l *Lock) HandOff() ID {
 	if l.finish(ErrHandedOff) {
 		<-l.kept
@@ -267,9 +272,9 @@ func (c *Client) TryLock(ctx context.Context, o *LockOptions) (*Lock, error) {
 	return c.seek(ctx, context.WithoutCancel(ctx), o, false)
 }
 
-// Do runs f under a lock: it waits for the lease as Lock does, calls f and releases the lease after f has returned or
-// panicked. The context of f ends with the lock's and with ctx. Do returns the error of f, joined with a *LostError if
-// the lease was lost before f had returned.
+// Do runs f under a lock: it waits for the lease as Lock does, calls f and releases the lease after
+// f has returned or panicked. The context of f ends with the lock's and with ctx. Do returns the
+// error of f, joined with a *LostError if the lease was lost before f had returned.
 func (c *Client) Do(ctx context.Context, o *LockOptions, f func(context.Context, *Lock) error) (err error) {
 	l, err := c.seek(ctx, ctx, o, true)
 	if err != nil {
@@ -283,14 +288,16 @@ func (c *Client) Do(ctx context.Context, o *LockOptions, f func(context.Context,
 	return f(l.ctx, l)
 }
 
-// Adopt takes over a lease that is held by id, perhaps handed off by another process, and keeps it. It fails with a
+// Adopt takes over a lease that is held by id, perhaps handed off by another process, and keeps it.
+// It fails with a
 // *LostError if id does not hold the lease. The lease gets the duration of o.
 func (c *Client) Adopt(ctx context.Context, id ID, o *LockOptions) (*Lock, error) {
 	p, err := c.plan(o)
 	if err != nil {
 		return nil, err
 	}
-	// Acquire alone would also take a lease that has become free, and renew alone would leave its duration unknown.
+	// Acquire alone would also take a lease that has become free, and renew alone would leave its
+	// duration unknown.
 	if _, err = c.retry(ctx, func(ctx context.Context) (Grant, error) { return c.t.r.renew(ctx, id, nil) }); err != nil {
 		return nil, c.describe("adopt", err)
 	}

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Locker is a lock in the form of sync.Locker, for code that knows nothing of contexts. It excludes the goroutines of
-// this process as well as all other processes. Prefer Client.Do where you can: work under a Locker that does not look
-// at Context does not notice when the lease is lost.
+// Locker is a lock in the form of sync.Locker, for code that knows nothing of contexts. It excludes
+// the goroutines of this process as well as all other processes. Prefer Client.Do where you can:
+// work under a Locker that does not look at Context does not notice when the lease is lost.
 type Locker struct {
 	c     *Client
 	o     *LockOptions
@@ -24,8 +24,8 @@ func NewLocker(c *Client, o *LockOptions) *Locker {
 	return &Locker{c: c, o: o, local: make(chan struct{}, 1)}
 }
 
-// Lock waits for the lock, as long as it takes. It panics with the error if waiting makes no sense, because the target
-// does not exist or may not be leased: a sync.Locker can't say so.
+// Lock waits for the lock, as long as it takes. It panics with the error if waiting makes no sense,
+// because the target does not exist or may not be leased: a sync.Locker can't say so.
 func (k *Locker) Lock() {
 	if err := k.LockContext(context.Background()); err != nil {
 		panic(err)

@@ -7,12 +7,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 )
 
-// writeMetadata writes the epoch and the description of the holder to the metadata, under the lease. It goes on until that
-// is done, the lock ends, or ctx does.
+// writeMetadata writes the epoch and the description of the holder to the metadata, under the
+// lease. It goes on until that is done, the lock ends, or ctx does.
 //
-// Why the epoch can only rise: it is written with the lease ID, so the service refuses it once the lease has ended, and,
-// on a blob, with the ETag under which its predecessor was read, so that a copy of the request that comes late changes
-// nothing. On a container, which knows no ETag conditions, all copies of the request say the same number.
+// Why the epoch can only rise: it is written with the lease ID, so the service refuses it once the
+// lease has ended, and, on a blob, with the ETag under which its predecessor was read, so that a
+// copy of the request that comes late changes nothing. On a container, which knows no ETag
+// conditions, all copies of the request say the same number.
 func (l *Lock) writeMetadata(ctx context.Context) error {
 	fromServer := l.epoch > 0
 	if l.o.Describe == nil && (!l.o.Epoch || fromServer) {
@@ -53,8 +54,8 @@ func (l *Lock) writeMetadataOnce(ctx context.Context, me *Holder, count bool) er
 		meta[metaHolder] = new(me.encode())
 	}
 	if l.o.Epoch && count {
-		// A number that an earlier try chose is kept unless the metadata have a higher one: if they have the same, it was
-		// written by that try.
+		// A number that an earlier try chose is kept unless the metadata have a higher one: if they
+		// have the same, it was written by that try.
 		if l.epoch == 0 || i.Epoch > l.epoch {
 			l.epoch = i.Epoch + 1
 		}

@@ -86,8 +86,8 @@ func lapsed(err error) bool {
 	return bloberror.HasCode(err, bloberror.LeaseIDMismatchWithLeaseOperation, bloberror.LeaseIsBrokenAndCannotBeRenewed)
 }
 
-// try asks for the lease once. A grant that took long to come is renewed before it is believed, since its time counts
-// from the moment it was asked for.
+// try asks for the lease once. A grant that took long to come is renewed before it is believed,
+// since its time counts from the moment it was asked for.
 func (s *seeker) try(ctx context.Context) (r reply, err error) {
 	s.id = s.c.rules.propose(s.id)
 	err = s.c.attempt(ctx, maxTry+s.wait, func(ctx context.Context) (err error) {
@@ -130,8 +130,8 @@ func (s *seeker) create(ctx context.Context) error {
 	return err
 }
 
-// pause waits before the next try, after one that took that long: at the server if it offers that, or here until the
-// lease looks free. Looking is cheaper for everyone than trying.
+// pause waits before the next try, after one that took that long: at the server if it offers that,
+// or here until the lease looks free. Looking is cheaper for everyone than trying.
 func (s *seeker) pause(ctx context.Context, r reply, took time.Duration) {
 	if s.wait > 0 && took < tick {
 		s.wait = 0 // it says it waits, but does not

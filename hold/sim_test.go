@@ -246,7 +246,8 @@ func TestBlipsDoNotLoseTheLock(t *testing.T) {
 
 func TestLostAnswersDoNoHarm(t *testing.T) { seeds(t, leaky) }
 
-// TestChecksFindBrokenRules breaks one rule at a time. A check that would not notice is worth nothing.
+// TestChecksFindBrokenRules breaks one rule at a time. A check that would not notice is worth
+// nothing.
 func TestChecksFindBrokenRules(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -25,8 +25,9 @@ func (s slow) Do(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// TestAnswersLateByAThirdKeepTheLock: the shortest lock is taken and kept over a line that delays every answer by a third
-// of it, and so is the guard's warning time, a sixth of the duration before the deadline.
+// TestAnswersLateByAThirdKeepTheLock: the shortest lock is taken and kept over a line that delays
+// every answer by a third of it, and so is the guard's warning time, a sixth of the duration before
+// the deadline.
 func TestAnswersLateByAThirdKeepTheLock(t *testing.T) {
 	const d = 15 * time.Second
 	for _, describe := range []*Holder{nil, Self("slow")} {

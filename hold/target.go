@@ -20,8 +20,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/pageblob"
 )
 
-// Target is what is leased: one blob or one container. Make one with [Blob], [Container] or [Open]; the zero value is
-// of no use.
+// Target is what is leased: one blob or one container. Make one with [Blob], [Container] or [Open];
+// the zero value is of no use.
 type Target struct{ r resource }
 
 // String returns the URL without its query, which may hold a signature.
@@ -33,8 +33,8 @@ func (t Target) String() string {
 	return u
 }
 
-// Blob is the target of leases on the blob of c. With CreateIfMissing a client of block, append or page blobs makes
-// an empty blob of its kind; a plain [blob.Client] can't make one.
+// Blob is the target of leases on the blob of c. With CreateIfMissing a client of block, append or
+// page blobs makes an empty blob of its kind; a plain [blob.Client] can't make one.
 func Blob[T appendblob.Client | blob.Client | blockblob.Client | pageblob.Client](c *T) Target {
 	once := &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: new(azcore.ETagAny)}}
 	var r blobResource
@@ -62,13 +62,14 @@ func Blob[T appendblob.Client | blob.Client | blockblob.Client | pageblob.Client
 	return Target{&r}
 }
 
-// Container is the target of leases on the container of c. Such a lease guards against deletion of the container and
-// says nothing about the blobs in it.
+// Container is the target of leases on the container of c. Such a lease guards against deletion of
+// the container and says nothing about the blobs in it.
 func Container(c *container.Client) Target { return Target{&containerResource{c}} }
 
-// Open returns the target at a URL of the form https://HOST/CONTAINER[/BLOB], or https://HOST/ACCOUNT/CONTAINER[/BLOB]
-// when HOST is an address or localhost. With cred nil the URL has to hold a shared access signature, or to be public.
-// For an account key make a client of the SDK and use [Blob] or [Container].
+// Open returns the target at a URL of the form https://HOST/CONTAINER[/BLOB], or
+// https://HOST/ACCOUNT/CONTAINER[/BLOB] when HOST is an address or localhost. With cred nil the URL
+// has to hold a shared access signature, or to be public. For an account key make a client of the
+// SDK and use [Blob] or [Container].
 func Open(rawURL string, cred azcore.TokenCredential, o *azblob.ClientOptions) (Target, error) {
 	isBlob, err := namesBlob(rawURL)
 	if err != nil {
@@ -122,7 +123,8 @@ func namesBlob(rawURL string) (bool, error) {
 	return blobName != "", nil
 }
 
-// resource is the SDK's client of a blob or container, reduced to what leases need. Errors are those of the SDK.
+// resource is the SDK's client of a blob or container, reduced to what leases need. Errors are
+// those of the SDK.
 type resource interface {
 	url() string
 	acquire(ctx context.Context, id ID, seconds int32, o *blob.ModifiedAccessConditions) (Grant, error)

@@ -15,8 +15,8 @@ import (
 	"github.com/leasehold/leasehold/hold/holdtest"
 )
 
-// world is a store, some processes, and the bad network between them, in virtual time. The store's clock is the bubble's.
-// It collects what goes against the rules.
+// world is a store, some processes, and the bad network between them, in virtual time. The store's
+// clock is the bubble's. It collects what goes against the rules.
 type world struct {
 	store *holdtest.Store
 	procs []*process
@@ -52,8 +52,8 @@ func (w *world) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
 }
 
-// check says that a lock whose context is live, in a process that can run, is the one the store granted last, and that
-// there are no two of them.
+// check says that a lock whose context is live, in a process that can run, is the one the store
+// granted last, and that there are no two of them.
 func (w *world) check(when string) {
 	w.mu.Lock()
 	locks, latest := make(map[*Lock]*process, len(w.locks)), w.latest
@@ -77,9 +77,10 @@ func (w *world) check(when string) {
 	}
 }
 
-// live reports whether the context of a lock is live. Done is closed by a timer, which is late after a halt, while Err
-// looks at the clocks: both have to be right, each in its time, and Err is not asked more than needed, since each look at
-// the clocks makes up for one that the lock itself might have missed.
+// live reports whether the context of a lock is live. Done is closed by a timer, which is late
+// after a halt, while Err looks at the clocks: both have to be right, each in its time, and Err is
+// not asked more than needed, since each look at the clocks makes up for one that the lock itself
+// might have missed.
 func (p *process) live(l *Lock) bool {
 	select {
 	case <-l.Context().Done():
@@ -132,8 +133,8 @@ func (w *world) unregister(l *Lock) {
 	}
 }
 
-// process is a program on a machine of its own: with clocks, which may be wrong, and a network, which may be bad. It is the
-// clock and the transport of its Client.
+// process is a program on a machine of its own: with clocks, which may be wrong, and a network,
+// which may be bad. It is the clock and the transport of its Client.
 type process struct {
 	w     *world
 	name  string
@@ -203,8 +204,9 @@ func (p *process) gate() {
 	}
 }
 
-// stop halts the process: as a signal does, or by putting the machine to sleep. The wall clock is not set back just
-// before the machine sleeps: that is the one thing against which two clocks can't help.
+// stop halts the process: as a signal does, or by putting the machine to sleep. The wall clock is
+// not set back just before the machine sleeps: that is the one thing against which two clocks can't
+// help.
 func (p *process) stop(sleep bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -378,7 +380,8 @@ func (p *process) outage(on bool) {
 	p.cut, p.crowded = on && silent, on && !silent
 }
 
-// loseAnswer decides whether an answer is lost: never two in a row, so that a test can say how long things may take.
+// loseAnswer decides whether an answer is lost: never two in a row, so that a test can say how long
+// things may take.
 func (p *process) loseAnswer() bool {
 	lose := p.chance(p.net.loseAnswer)
 	p.mu.Lock()
@@ -397,7 +400,8 @@ func (p *process) latency() time.Duration {
 	return p.random(20 * time.Millisecond)
 }
 
-// note records renewals, and looks for storms: pauses that are too short, or too many in the length of a lease.
+// note records renewals, and looks for storms: pauses that are too short, or too many in the length
+// of a lease.
 func (p *process) note(req *http.Request) {
 	header := func(name string) string { // the SDK writes some names in lower case
 		for k, v := range req.Header {

@@ -106,8 +106,8 @@ func (r *checkReport) at(what string, done int) {
 	}
 }
 
-// run checks the key-value store, then the records in it. A store that can't be opened counts as damage, unless permissions are
-// to blame.
+// run checks the key-value store, then the records in it. A store that can't be opened counts as
+// damage, unless permissions are to blame.
 func (r *checkReport) run(ctx context.Context, f *datadir.Folder) (meta.Checked, error) {
 	var none meta.Checked
 	if missing, err := engines.MissingKV(f.KV()); err != nil || missing != "" {

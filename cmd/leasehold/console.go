@@ -25,7 +25,8 @@ import (
 // does already.
 const devConsoleListen = "127.0.0.1:10447"
 
-// consoleConnections bounds the connections to the console: its streams, and as many again for each.
+// consoleConnections bounds the connections to the console: its streams, and as many again for
+// each.
 const consoleConnections = 512
 
 // consoleOptions are the flags of serve for the console.

@@ -107,7 +107,8 @@ func TestDocumentedCommandsExist(t *testing.T) {
 
 var fence = regexp.MustCompile("(?ms)^```sh\n(.*?)^```")
 
-// TestDocumentedShell runs the shell blocks of documents, each document in a folder of its own, on ports of its own.
+// TestDocumentedShell runs the shell blocks of documents, each document in a folder of its own, on
+// ports of its own.
 func TestDocumentedShell(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"operating", "from-azurite"} {

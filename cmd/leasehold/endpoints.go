@@ -70,7 +70,8 @@ func (e *endpoints) blob() (all []net.Listener) {
 	return all
 }
 
-// addresses returns the addresses of the listeners that serve blobs. The proxy's has none of its own.
+// addresses returns the addresses of the listeners that serve blobs. The proxy's has none of its
+// own.
 func (e *endpoints) addresses() (all []netip.AddrPort) {
 	for _, l := range e.blob() {
 		if at, err := netip.ParseAddrPort(l.Addr().String()); err == nil {
@@ -92,8 +93,8 @@ func (e *endpoints) Close() {
 	}
 }
 
-// listen opens a listener, or returns nil for the address off. If no address was given it uses the fallback, or any free port if the
-// fallback is taken.
+// listen opens a listener, or returns nil for the address off. If no address was given it uses the
+// fallback, or any free port if the fallback is taken.
 func listen(flag, address, fallback string) (net.Listener, error) {
 	if address == off || address == "" && fallback == "" {
 		return nil, nil
@@ -271,8 +272,8 @@ func hostNames(c *config.Live) []string {
 	return append(names, config.PublicAuthorities...)
 }
 
-// hasSite reports whether a host name belongs to the website of an account, with or without a zone. The zone can't be known
-// beforehand, so such names can't be listed.
+// hasSite reports whether a host name belongs to the website of an account, with or without a zone.
+// The zone can't be known beforehand, so such names can't be listed.
 func hasSite(c *config.Live, host string) bool {
 	t, err := wire.ParseTarget(host, "/", nil)
 	return err == nil && t.Website && c.Account(t.Account) != nil
@@ -282,8 +283,8 @@ func hasSite(c *config.Live, host string) bool {
 const (
 	smallTimeout = 30 * time.Second
 	smallHeader  = 32 << 10 // bytes
-	// smallConnections bounds the connections of a server that only hands out tokens or metrics. Requests are short, so further
-	// clients wait.
+	// smallConnections bounds the connections of a server that only hands out tokens or metrics.
+	// Requests are short, so further clients wait.
 	smallConnections = 256
 )
 
@@ -325,8 +326,8 @@ func (e *endpoints) startProxy(log *slog.Logger) {
 	e.start(t.Front(e.proxy), t, 0, log)
 }
 
-// publicRoutes returns a route like r for each public name of the service. Data Lake clients try the dfs name first; the server's
-// refusal sends them to the blob name.
+// publicRoutes returns a route like r for each public name of the service. Data Lake clients try
+// the dfs name first; the server's refusal sends them to the blob name.
 func publicRoutes(r tunnel.Route) (all []tunnel.Route) {
 	for _, suffix := range publicSuffixes {
 		r.Host = "*" + suffix

@@ -107,7 +107,8 @@ func briefResponse(cmd *cobra.Command, e *azcore.ResponseError) string {
 	return fmt.Sprintf("%s: %s (%d %s%s)%s", at, what, e.StatusCode, e.ErrorCode, id, hint)
 }
 
-// message returns the first sentence of the error document, or a general one if there is none, as after HEAD.
+// message returns the first sentence of the error document, or a general one if there is none, as
+// after HEAD.
 func message(e *azcore.ResponseError) string {
 	var doc struct{ Message string }
 	if e.RawResponse != nil && e.RawResponse.Body != nil {

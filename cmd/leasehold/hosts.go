@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
-// publicSuffixes are the domains of the real service. Nobody else can point a name below them at this machine.
+// publicSuffixes are the domains of the real service. Nobody else can point a name below them at
+// this machine.
 var publicSuffixes = []string{".blob.core.windows.net", ".web.core.windows.net", ".dfs.core.windows.net"}
 
-// servedHost returns a function that reports whether a development server answers under a host name. Everybody knows the key of
-// such a server, so a web page whose site name is made to resolve to this machine could read and write everything. Therefore only
-// names that no other site can have are served.
+// servedHost returns a function that reports whether a development server answers under a host
+// name. Everybody knows the key of such a server, so a web page whose site name is made to resolve
+// to this machine could read and write everything. Therefore only names that no other site can have
+// are served.
 func (o *serveOptions) servedHost() func(host string) bool {
 	allowed := make([]string, len(o.hosts))
 	for i, host := range o.hosts {

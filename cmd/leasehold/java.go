@@ -13,7 +13,8 @@ const javaOptions = "JAVA_TOOL_OPTIONS"
 // javaWord matches one option of the variable. White space separates options unless it is quoted.
 var javaWord = regexp.MustCompile(`(?:[^\s"']|"[^"]*"|'[^']*')+`)
 
-// withProperties appends system properties to the options of a virtual machine, replacing properties of the same names.
+// withProperties appends system properties to the options of a virtual machine, replacing
+// properties of the same names.
 func withProperties(options string, properties map[string]string) string {
 	var words []string
 	for _, word := range javaWord.FindAllString(options, -1) {
@@ -28,7 +29,8 @@ func withProperties(options string, properties map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-// quoteJava quotes an option for the variable. An option with quotes of both kinds can't be expressed.
+// quoteJava quotes an option for the variable. An option with quotes of both kinds can't be
+// expressed.
 func quoteJava(word string) string {
 	switch {
 	case !strings.ContainsAny(word, " \t\n\"'"):

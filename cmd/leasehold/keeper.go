@@ -44,7 +44,8 @@ func notices(cmd *cobra.Command) io.Writer {
 	return nil
 }
 
-// announceWait prints what is being waited for, unless the wait ends before noticeAfter. k.mu is held.
+// announceWait prints what is being waited for, unless the wait ends before noticeAfter. k.mu is
+// held.
 func (k *keeper) announceWait() {
 	if k.notices == nil || k.client == nil {
 		return
@@ -82,15 +83,16 @@ func (k *keeper) event(e hold.Event) {
 	}
 }
 
-// deadline returns the moment at which a lock ends unless it is renewed. The order of the two readings makes an error err on the
-// early side.
+// deadline returns the moment at which a lock ends unless it is renewed. The order of the two
+// readings makes an error err on the early side.
 func deadline(l *hold.Lock) guard.Moment {
 	now := guard.Now()
 	at, _ := l.Deadline()
 	return now.Add(time.Until(at))
 }
 
-// run runs the command while a lock is held. When it returns the command and its descendants are gone.
+// run runs the command while a lock is held. When it returns the command and its descendants are
+// gone.
 func (k *keeper) run(l *hold.Lock) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, guard.PassedOn...)
@@ -140,7 +142,8 @@ func (k *keeper) start(l *hold.Lock) (*guard.Guard, error) {
 	return g, nil
 }
 
-// follow passes signals on to a command and ends the command when its lock ends. It returns once over is closed.
+// follow passes signals on to a command and ends the command when its lock ends. It returns once
+// over is closed.
 func follow(l *hold.Lock, g *guard.Guard, signals <-chan os.Signal, over <-chan struct{}) {
 	for ended := l.Context().Done(); ; {
 		select {
@@ -159,7 +162,8 @@ func follow(l *hold.Lock, g *guard.Guard, signals <-chan os.Signal, over <-chan 
 	}
 }
 
-// loss returns the reason why the guard ended the command. The lock itself may still be held: the guard acts one grace earlier.
+// loss returns the reason why the guard ended the command. The lock itself may still be held: the
+// guard acts one grace earlier.
 func (k *keeper) loss(l *hold.Lock) error {
 	if cause := context.Cause(l.Context()); cause != nil {
 		if errors.Is(cause, hold.ErrLost) {

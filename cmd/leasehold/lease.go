@@ -241,7 +241,8 @@ func printBroken(w io.Writer, form string, c *hold.Client, left time.Duration) e
 	return err
 }
 
-// confirm makes the user of a terminal type the name of the target, so that no lease is broken by a slip.
+// confirm makes the user of a terminal type the name of the target, so that no lease is broken by a
+// slip.
 func confirm(cmd *cobra.Command, c *hold.Client, yes bool) error {
 	stat, err := os.Stdin.Stat()
 	if yes || err != nil || stat.Mode()&os.ModeCharDevice == 0 {

@@ -125,7 +125,8 @@ func (f *listFlags) print(w io.Writer, leases []liveLease) error {
 // errNoIndex means that the server has no list of leases.
 var errNoIndex = errors.New("the server has no list of leases")
 
-// askLeases rewrites a List Containers request into a request for the live leases before it is signed, and keeps the answer.
+// askLeases rewrites a List Containers request into a request for the live leases before it is
+// signed, and keeps the answer.
 type askLeases struct {
 	query url.Values
 	body  []byte

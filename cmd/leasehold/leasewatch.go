@@ -135,8 +135,8 @@ func (f *watchFlags) many(cmd *cobra.Command) error {
 	}
 }
 
-// changes returns the differences between two lists of live leases, in the order of names. A lease that is in the list no more is
-// available.
+// changes returns the differences between two lists of live leases, in the order of names. A lease
+// that is in the list no more is available.
 func changes(before, now map[string]liveLease, at time.Time) (all []leaseChange) {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(now)), maps.Keys(before))
 	slices.Sort(names)
@@ -177,7 +177,8 @@ type breakFilter struct {
 	dryRun    bool
 }
 
-// add adds the flags to a command that breaks the lease of one TARGET, which then breaks those of a filter, too.
+// add adds the flags to a command that breaks the lease of one TARGET, which then breaks those of a
+// filter, too.
 func (b *breakFilter) add(cmd *cobra.Command, f *leaseFlags) {
 	one := cmd.RunE
 	cmd.Use = "break [TARGET]"

@@ -111,7 +111,8 @@ func withTimeout(ctx context.Context, d time.Duration) (context.Context, context
 	return context.WithTimeout(ctx, d)
 }
 
-// acquireLock takes a lock, waiting for at most wait. With CreateIfMissing it makes the container, too.
+// acquireLock takes a lock, waiting for at most wait. With CreateIfMissing it makes the container,
+// too.
 func acquireLock(cmd *cobra.Command, c *hold.Client, wait time.Duration, o *hold.LockOptions) (*hold.Lock, error) {
 	ctx := cmd.Context()
 	take := func(ctx context.Context) (*hold.Lock, error) {

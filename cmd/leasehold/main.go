@@ -1,5 +1,5 @@
-// Command leasehold serves blobs over the Azure Blob Storage protocol, with leases at its centre, and is a client of leases on
-// Leasehold and on Azure.
+// Command leasehold serves blobs over the Azure Blob Storage protocol, with leases at its centre,
+// and is a client of leases on Leasehold and on Azure.
 package main
 
 import (
@@ -59,7 +59,8 @@ func run(ctx context.Context, args []string) int {
 	return status
 }
 
-// exitError carries the exit status of a failed command. An error of any other type is a mistake in the command line.
+// exitError carries the exit status of a failed command. An error of any other type is a mistake in
+// the command line.
 type exitError struct {
 	status int
 	err    error
@@ -93,7 +94,8 @@ Every flag can also be set in the environment: --log-level as LEASEHOLD_LOG_LEVE
 	return root
 }
 
-// flagsFromEnv sets flags that the command line leaves out from the environment: --log-level from LEASEHOLD_LOG_LEVEL, and so on.
+// flagsFromEnv sets flags that the command line leaves out from the environment: --log-level from
+// LEASEHOLD_LOG_LEVEL, and so on.
 func flagsFromEnv(cmd *cobra.Command) (err error) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := "LEASEHOLD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))

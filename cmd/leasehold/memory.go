@@ -17,10 +17,12 @@ import (
 	segmentmem "github.com/leasehold/leasehold/internal/segment/mem"
 )
 
-// stepClock is a wall clock that can be advanced, for tests that would otherwise have to wait for a lease to end. It never goes back.
+// stepClock is a wall clock that can be advanced, for tests that would otherwise have to wait for a
+// lease to end. It never goes back.
 type stepClock struct{ ahead atomic.Int64 } // nanoseconds
 
-// maxStep is the longest single step of a clock: a century, so that sums of steps stay representable.
+// maxStep is the longest single step of a clock: a century, so that sums of steps stay
+// representable.
 const maxStep = 100 * 365 * 24 * time.Hour / 2
 
 // Now returns the time.

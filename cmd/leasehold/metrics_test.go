@@ -100,7 +100,8 @@ func (o *watchedServer) scrape() string {
 	return string(text)
 }
 
-// value returns the value of a series, with the beginning of its labels or without; 0 if there is none.
+// value returns the value of a series, with the beginning of its labels or without; 0 if there is
+// none.
 func (o *watchedServer) value(series string) float64 {
 	o.Helper()
 	for line := range strings.Lines(o.scrape()) {

@@ -55,8 +55,8 @@ func watchStore(r prometheus.Registerer, db kv.DB, segments *reserve.Store) {
 	}
 }
 
-// serveOps serves metrics and health on l, if there is one, until ctx ends. It outlasts the graceful
-// stop of the server.
+// serveOps serves metrics and health on l, if there is one, until ctx ends. It outlasts the
+// graceful stop of the server.
 func serveOps(ctx context.Context, srv *server.Server, l net.Listener, log *slog.Logger) {
 	if l == nil {
 		return

@@ -20,7 +20,8 @@ import (
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
-// TestProxyLeadsToBlobsAndWebsites runs the command beside a folder whose server is a listener of the test.
+// TestProxyLeadsToBlobsAndWebsites runs the command beside a folder whose server is a listener of
+// the test.
 func TestProxyLeadsToBlobsAndWebsites(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,8 +68,8 @@ func TestProxyLeadsToBlobsAndWebsites(t *testing.T) {
 	}
 }
 
-// TestProgramsOfDevelopmentReachAllTheyAsk: through the proxy, with the certificates that env tells: the public authority, the
-// description of the cloud, the Data Lake's name, and plain HTTP.
+// TestProgramsOfDevelopmentReachAllTheyAsk: through the proxy, with the certificates that env
+// tells: the public authority, the description of the cloud, the Data Lake's name, and plain HTTP.
 func TestProgramsOfDevelopmentReachAllTheyAsk(t *testing.T) {
 	t.Setenv(config.AccountsVariable, "")
 	data := t.TempDir()
@@ -146,7 +147,8 @@ func TestProgramsOfDevelopmentReachAllTheyAsk(t *testing.T) {
 	if cloud := send(200, "GET", "https://"+config.AuthorityHost+"/metadata/endpoints?api-version=2023-11-01", ""); cloud["name"] != "Leasehold" {
 		t.Errorf("cloud %v", cloud)
 	}
-	// The Data Lake's name is asked whether there are folders; the refusal says that there are none.
+	// The Data Lake's name is asked whether there are folders; the refusal says that there are
+	// none.
 	send(400, "HEAD", "https://devstoreaccount1.dfs.core.windows.net/box/?action=getAccessControl", "")
 	// Plain HTTP, with what a client has signed.
 	signed := signature(t, "", "rwdlac")

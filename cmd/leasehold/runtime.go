@@ -8,18 +8,20 @@ import (
 )
 
 const (
-	// garbageRoom is how much garbage may accumulate before a collection, but never more than maxGCPercent of the live heap. A fresh
-	// server uses some 10 MiB; the default of 100 percent would mean a collection every few hundred requests. Full caches make the
-	// live heap large, and the heap of a large store must not grow to five times that. This saves a sixth of the CPU time of a
-	// small read.
+	// garbageRoom is how much garbage may accumulate before a collection, but never more than
+	// maxGCPercent of the live heap. A fresh server uses some 10 MiB; the default of 100 percent
+	// would mean a collection every few hundred requests. Full caches make the live heap large, and
+	// the heap of a large store must not grow to five times that. This saves a sixth of the CPU
+	// time of a small read.
 	garbageRoom  = 96 << 20
 	maxGCPercent = 400
-	// minGCPercent keeps a server with an unexpectedly large live heap from collecting all the time.
+	// minGCPercent keeps a server with an unexpectedly large live heap from collecting all the
+	// time.
 	minGCPercent = 50
 
-	// syncs is how many goroutines wait for the disk nearly all the time under writes: one for the log, one for short bodies.
-	// The runtime takes tens of microseconds to notice that each is blocked. On two processors this costs up to a tenth of the
-	// puts of 64 KiB.
+	// syncs is how many goroutines wait for the disk nearly all the time under writes: one for the
+	// log, one for short bodies. The runtime takes tens of microseconds to notice that each is
+	// blocked. On two processors this costs up to a tenth of the puts of 64 KiB.
 	syncs = 2
 )
 

@@ -17,7 +17,8 @@ import (
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
-// sasVersion is the version of the signatures: the newest that all clients and servers in use understand.
+// sasVersion is the version of the signatures: the newest that all clients and servers in use
+// understand.
 const sasVersion = "2022-11-02"
 
 type sasOptions struct {
@@ -146,7 +147,8 @@ func (o *sasOptions) sign(account *auth.Account, container, blob string, now tim
 	return o.delegate(s, account, container, blob, now)
 }
 
-// delegate signs with a user delegation key, which it derives from the secret in the data folder as the server does.
+// delegate signs with a user delegation key, which it derives from the secret in the data folder as
+// the server does.
 func (o *sasOptions) delegate(s auth.SAS, account *auth.Account, container, blob string, now time.Time) (string, error) {
 	data, err := (&serveOptions{data: o.data, dev: o.dev}).dataFolder()
 	if err != nil {

@@ -52,7 +52,8 @@ func (o *serveOptions) containersWanted() []string {
 	return all
 }
 
-// prepare makes the wanted containers and blobs in the development account. It leaves alone whatever exists.
+// prepare makes the wanted containers and blobs in the development account. It leaves alone
+// whatever exists.
 func (o *serveOptions) prepare(ctx context.Context, address string) error {
 	wanted := o.containersWanted()
 	if len(wanted) == 0 && o.seed == "" {

@@ -278,7 +278,8 @@ func (o *serveOptions) run(ctx context.Context, s *datadir.Store, log *slog.Logg
 	return <-served
 }
 
-// freeSpace returns a function that measures the space for bodies. A store in memory has a limit of its own.
+// freeSpace returns a function that measures the space for bodies. A store in memory has a limit of
+// its own.
 func (o *serveOptions) freeSpace(path string) func() (uint64, error) {
 	if o.memory {
 		return func() (uint64, error) { return math.MaxInt64, nil }
@@ -286,7 +287,8 @@ func (o *serveOptions) freeSpace(path string) func() (uint64, error) {
 	return reserve.OnDisk(path)
 }
 
-// ready prepares a server that already takes requests, and tells the user and other commands about it.
+// ready prepares a server that already takes requests, and tells the user and other commands about
+// it.
 func (o *serveOptions) ready(ctx context.Context, s *datadir.Store, self *selfReport, out io.Writer) (err error) {
 	if self.ends.plain != nil && o.dev {
 		if err := o.prepare(ctx, reach(self.ends.plain)); err != nil {

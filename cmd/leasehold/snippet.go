@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// snippets are pieces of code that connect a program to the server. CONNECTION, ENDPOINT, ACCOUNT and KEY stand for its own.
+// snippets are pieces of code that connect a program to the server. CONNECTION, ENDPOINT, ACCOUNT
+// and KEY stand for its own.
 var snippets = map[string]string{
 	"go": `client, err := azblob.NewClientFromConnectionString("CONNECTION", nil)
 `,

@@ -8,8 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/datadir"
 )
 
-// runState is what other commands of the same user need to reach a running server. It contains secrets that are valid until the
-// server stops, so only the user can read its file.
+// runState is what other commands of the same user need to reach a running server. It contains
+// secrets that are valid until the server stops, so only the user can read its file.
 type runState struct {
 	Dev       bool   `json:"dev,omitempty"`
 	Control   string `json:"control,omitempty"`   // socket for other commands

@@ -28,7 +28,8 @@ import (
 // askTimeout bounds how long a command waits for the server to say how it is.
 const askTimeout = 5 * time.Second
 
-// maxAnswer is the longest answer that is read from a server, in bytes: a list of accounts is the largest part.
+// maxAnswer is the longest answer that is read from a server, in bytes: a list of accounts is the
+// largest part.
 const maxAnswer = 1 << 20
 
 // serverStatus is what a running server says about itself.
@@ -91,7 +92,8 @@ func (s *selfReport) status(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out) // a client that is gone needs no answer
 }
 
-// countLeases counts the leases in the index: those that are live, and those that ended and were not looked at since.
+// countLeases counts the leases in the index: those that are live, and those that ended and were
+// not looked at since.
 func (s *selfReport) countLeases(ctx context.Context, out *serverStatus) error {
 	return s.db.View(ctx, func(r kv.Reader) error {
 		for _, account := range out.Accounts {
@@ -147,7 +149,8 @@ func dataFlag(cmd *cobra.Command, data *string) {
 	cmd.Flags().StringVar(data, "data", "", "data `folder` of the server; default: the folder of serve --dev")
 }
 
-// askServer sends a request to the server that runs on a data folder, and decodes its answer into v unless v is nil.
+// askServer sends a request to the server that runs on a data folder, and decodes its answer into v
+// unless v is nil.
 func askServer(ctx context.Context, data, method, path string, v any) error {
 	folder, err := (&serveOptions{data: data, dev: true}).dataFolder()
 	if err != nil {

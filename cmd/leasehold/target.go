@@ -75,8 +75,9 @@ func placeFromEnv(getenv func(string) string) (p place, ok bool, err error) {
 	return p, p.endpoint != "", nil
 }
 
-// connectionFields parses "Name=value;…" and returns the fields by lower-case name. The short form for the emulator stands for its
-// fields. An error continues a sentence that begins with the name of the variable, and never quotes a key.
+// connectionFields parses "Name=value;…" and returns the fields by lower-case name. The short form
+// for the emulator stands for its fields. An error continues a sentence that begins with the name
+// of the variable, and never quotes a key.
 func connectionFields(text string) (map[string]string, error) {
 	fields := make(map[string]string)
 	for part := range strings.SplitSeq(text, ";") {
@@ -133,7 +134,8 @@ func target(text string) (hold.Target, error) {
 	return p.open(raw, true)
 }
 
-// open returns the target of a URL. It uses the account key if the URL is in the account of that key.
+// open returns the target of a URL. It uses the account key if the URL is in the account of that
+// key.
 func (p *place) open(raw string, own bool) (hold.Target, error) {
 	parts, err := blob.ParseURL(raw)
 	if err != nil {

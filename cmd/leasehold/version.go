@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// release is the version of a release. The build of a release sets it with -ldflags "-X main.release=v1.2.3".
+// release is the version of a release. The build of a release sets it with -ldflags "-X
+// main.release=v1.2.3".
 var release string
 
 // build identifies a program.

@@ -1,7 +1,8 @@
-// Package certmagiclock lets the servers of a cluster that use certmagic coordinate through leases on blobs: one of them
-// obtains or renews a certificate, and the others wait for it.
+// Package certmagiclock lets the servers of a cluster that use certmagic coordinate through leases
+// on blobs: one of them obtains or renews a certificate, and the others wait for it.
 //
-// It is the locking half of a certmagic storage; Wrap puts it in the place of the locks of another one:
+// It is the locking half of a certmagic storage; Wrap puts it in the place of the locks of another
+// one:
 //
 //	certmagic.Default.Storage = certmagiclock.New(containerClient, nil).Wrap(certmagic.Default.Storage)
 //
@@ -42,7 +43,8 @@ var (
 type Options struct {
 	Prefix string       // of the blobs' names; default "locks/"
 	Client hold.Options // see there
-	// Lock is how locks are taken. Blobs are always created when missing, and deleted on release unless KeepBlobs is set.
+	// Lock is how locks are taken. Blobs are always created when missing, and deleted on release
+	// unless KeepBlobs is set.
 	Lock      hold.LockOptions
 	KeepBlobs bool
 }
@@ -61,7 +63,8 @@ func New(c *container.Client, o *Options) *Locker {
 	return l
 }
 
-// Lock waits for the lock until ctx ends. The lock is renewed until Unlock, or until this process dies.
+// Lock waits for the lock until ctx ends. The lock is renewed until Unlock, or until this process
+// dies.
 func (l *Locker) Lock(ctx context.Context, name string) error {
 	c, err := l.of(name)
 	if err != nil {
@@ -92,8 +95,8 @@ func (l *Locker) TryLock(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
-// Unlock releases the lock. It fails if the name is not locked here, or if its lease was lost, so that others may have
-// entered the critical section.
+// Unlock releases the lock. It fails if the name is not locked here, or if its lease was lost, so
+// that others may have entered the critical section.
 func (l *Locker) Unlock(ctx context.Context, name string) error {
 	l.mu.Lock()
 	lock := l.held[name]
@@ -105,7 +108,8 @@ func (l *Locker) Unlock(ctx context.Context, name string) error {
 	return lock.Release(ctx)
 }
 
-// RenewLockLease makes sure that the lock is still held. How long it is held then is up to Options.Lock: it renews itself.
+// RenewLockLease makes sure that the lock is still held. How long it is held then is up to
+// Options.Lock: it renews itself.
 func (l *Locker) RenewLockLease(ctx context.Context, name string, _ time.Duration) error {
 	l.mu.Lock()
 	lock := l.held[name]

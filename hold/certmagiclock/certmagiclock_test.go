@@ -45,7 +45,8 @@ func TestOneServerAtATime(t *testing.T) {
 	})
 }
 
-// TestWrapKeepsWhatCertmagicLooksFor: certmagic asks a storage whether it has the optional interfaces.
+// TestWrapKeepsWhatCertmagicLooksFor: certmagic asks a storage whether it has the optional
+// interfaces.
 func TestWrapKeepsWhatCertmagicLooksFor(t *testing.T) {
 	files := &certmagic.FileStorage{Path: t.TempDir()}
 	s := New(holdtest.NewStore().Container("certs"), nil).Wrap(files)

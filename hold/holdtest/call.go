@@ -88,7 +88,8 @@ func statusOf(code string) int {
 	return http.StatusPreconditionFailed
 }
 
-// reply is an answer, or, when wait is set, the demand to run the call again when wait is closed or until has come.
+// reply is an answer, or, when wait is set, the demand to run the call again when wait is closed or
+// until has come.
 type reply struct {
 	status int
 	code   string

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// describe adds the extension headers of r to an answer, if the store offers them and the request asks.
+// describe adds the extension headers of r to an answer, if the store offers them and the request
+// asks.
 func (s *Store) describe(c *call, r *resource, a *reply) {
 	if !s.Extensions || c.header.Get("leasehold") == "" && c.header.Get("leasehold-wait") == "" {
 		return
@@ -17,8 +18,8 @@ func (s *Store) describe(c *call, r *resource, a *reply) {
 	}
 }
 
-// waitFor answers an acquire of a lease that someone else holds: at once, or, if the caller is ready to wait, later.
-// Unlike Leasehold the store does not serve those who wait in their order.
+// waitFor answers an acquire of a lease that someone else holds: at once, or, if the caller is
+// ready to wait, later. Unlike Leasehold the store does not serve those who wait in their order.
 func (s *Store) waitFor(c *call, r *resource) reply {
 	seconds, err := strconv.Atoi(c.header.Get("leasehold-wait"))
 	if !s.Extensions || err != nil || seconds <= 0 {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// lease is the record of one lease; the zero value was never leased. Its state follows from the record and the time.
+// lease is the record of one lease; the zero value was never leased. Its state follows from the
+// record and the time.
 type lease struct {
 	id       string
 	duration time.Duration // below zero: infinite
@@ -175,8 +176,8 @@ func (c *call) mayRead(r *resource) string {
 	return c.conditions(r)
 }
 
-// mayWrite returns the code of the refusal of a write of r, or "". An accepted write without a lease ID forgets a
-// lease that no longer locks.
+// mayWrite returns the code of the refusal of a write of r, or "". An accepted write without a
+// lease ID forgets a lease that no longer locks.
 func (c *call) mayWrite(r *resource) string {
 	if c.leaseID() != "" {
 		return c.mayRead(r)

@@ -1,14 +1,16 @@
-// Package holdtest is a small blob store in memory for tests of programs that use leases: enough of the protocol for
-// package hold and for the lease, blob, blockblob and container clients of the Azure SDK for Go, without a socket.
+// Package holdtest is a small blob store in memory for tests of programs that use leases: enough of
+// the protocol for package hold and for the lease, blob, blockblob and container clients of the
+// Azure SDK for Go, without a socket.
 //
 // A [Store] is a transport of the SDK. It reads time from the time package alone, so that inside a
-// testing/synctest bubble it runs in virtual time: a lease of a minute ends at once when every goroutine waits.
+// testing/synctest bubble it runs in virtual time: a lease of a minute ends at once when every
+// goroutine waits.
 //
 //	store := holdtest.NewStore()
 //	target := hold.Blob(store.Blob("locks", "nightly"))
 //
-// It knows create, delete, properties, metadata and content of containers and of blobs as a whole, and every lease
-// action on both. Credentials are not looked at.
+// It knows create, delete, properties, metadata and content of containers and of blobs as a whole,
+// and every lease action on both. Credentials are not looked at.
 package holdtest
 
 import (
@@ -29,11 +31,13 @@ const Endpoint = "https://store.invalid"
 
 // Store is the state of one account. Its methods are safe for concurrent use.
 type Store struct {
-	// Extensions makes the store offer what Leasehold offers beyond the protocol. Set it before the first request.
+	// Extensions makes the store offer what Leasehold offers beyond the protocol. Set it before the
+	// first request.
 	Extensions bool
 
-	// OnGrant, when set, is called with the path of the resource and the lease ID each time a lease goes to an ID that
-	// did not hold it, at the moment it does, with the store locked: it must not call back. Set it before the first request.
+	// OnGrant, when set, is called with the path of the resource and the lease ID each time a lease
+	// goes to an ID that did not hold it, at the moment it does, with the store locked: it must not
+	// call back. Set it before the first request.
 	OnGrant func(path, id string)
 
 	mu         sync.Mutex
@@ -66,7 +70,8 @@ func NewStore() *Store {
 	}
 }
 
-// Blob returns a client of the blob and creates the container, but not the blob, if it does not exist.
+// Blob returns a client of the blob and creates the container, but not the blob, if it does not
+// exist.
 func (s *Store) Blob(containerName, blobName string) *blockblob.Client {
 	s.Container(containerName)
 	c, err := blockblob.NewClientWithNoCredential(s.url(containerName, blobName), &blockblob.ClientOptions{ClientOptions: s.ClientOptions()})
@@ -102,8 +107,8 @@ func (s *Store) Requests() int64 {
 	return s.requests
 }
 
-// Holder returns the ID that holds the lease on the resource, a path of the form container or container/blob; "" if
-// nobody holds it, or there is no such resource.
+// Holder returns the ID that holds the lease on the resource, a path of the form container or
+// container/blob; "" if nobody holds it, or there is no such resource.
 func (s *Store) Holder(path string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

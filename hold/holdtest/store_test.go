@@ -21,8 +21,8 @@ const (
 	c = "cccccccc-0000-4000-8000-000000000000"
 )
 
-// send does a request to box/one with headers given as name, value, name, value…, and returns the status and the error
-// code, if there is one.
+// send does a request to box/one with headers given as name, value, name, value…, and returns the
+// status and the error code, if there is one.
 func send(t *testing.T, s *Store, method, query string, headers ...string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, Endpoint+"/box/one"+query, nil)

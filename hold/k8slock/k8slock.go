@@ -1,5 +1,6 @@
-// Package k8slock elects leaders with the leader election of Kubernetes' client-go, but keeps the record of the leader in
-// a blob under a lease: controllers can run, and agree on one of them, without an API server.
+// Package k8slock elects leaders with the leader election of Kubernetes' client-go, but keeps the
+// record of the leader in a blob under a lease: controllers can run, and agree on one of them,
+// without an API server.
 //
 //	lock, err := k8slock.New(blobClient, identity, nil)
 //	…
@@ -7,9 +8,10 @@
 //		Lock: lock, LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second, …
 //	})
 //
-// The elector of client-go decides by its own clock when a leader is gone. Here the store has the last word: every update
-// by a leader leases the blob for the LeaseDuration, so no other candidate can write the record before that time has
-// passed since the last successful update. LeaseDuration has to be at most 60 s; below 15 s the lease still lasts 15 s.
+// The elector of client-go decides by its own clock when a leader is gone. Here the store has the
+// last word: every update by a leader leases the blob for the LeaseDuration, so no other candidate
+// can write the record before that time has passed since the last successful update. LeaseDuration
+// has to be at most 60 s; below 15 s the lease still lasts 15 s.
 //
 // Programs that don't need client-go's election are better off with hold.Election.
 //
@@ -38,11 +40,13 @@ import (
 
 // Options are the settings of a Lock; nil means none.
 type Options struct {
-	// OnEvent is told what the elector records: that this candidate became or stopped being the leader.
+	// OnEvent is told what the elector records: that this candidate became or stopped being the
+	// leader.
 	OnEvent func(string)
 }
 
-// Lock is a resource lock of one candidate. The record is the content of the blob, as JSON; an empty blob is no record.
+// Lock is a resource lock of one candidate. The record is the content of the blob, as JSON; an
+// empty blob is no record.
 type Lock struct {
 	c        *blockblob.Client
 	leases   *hold.Client
@@ -57,7 +61,8 @@ type Lock struct {
 
 var _ resourcelock.Interface = (*Lock)(nil)
 
-// New returns the lock of a candidate with a unique identity. The blob is created when needed; its container has to exist.
+// New returns the lock of a candidate with a unique identity. The blob is created when needed; its
+// container has to exist.
 func New(c *blockblob.Client, identity string, o *Options) (*Lock, error) {
 	if identity == "" {
 		return nil, errors.New("k8slock: a candidate needs an identity")
@@ -106,7 +111,8 @@ func (l *Lock) notFound() error { return apierrors.NewNotFound(resource, l.Descr
 
 var resource = schema.GroupResource{Resource: "blobs"}
 
-// Create writes the first record. It fails if there is one, or if another candidate holds the lease.
+// Create writes the first record. It fails if there is one, or if another candidate holds the
+// lease.
 func (l *Lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,9 +136,9 @@ func (l *Lock) Create(ctx context.Context, r resourcelock.LeaderElectionRecord) 
 	return l.update(ctx, r)
 }
 
-// Update writes a record. If it names this candidate as the holder, the lease is taken or renewed first; if it names
-// nobody, the lease is released afterwards. It fails if another candidate holds the lease, or if the record changed
-// since this candidate last saw it.
+// Update writes a record. If it names this candidate as the holder, the lease is taken or renewed
+// first; if it names nobody, the lease is released afterwards. It fails if another candidate holds
+// the lease, or if the record changed since this candidate last saw it.
 func (l *Lock) Update(ctx context.Context, r resourcelock.LeaderElectionRecord) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

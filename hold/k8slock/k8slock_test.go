@@ -26,8 +26,8 @@ func candidate(t *testing.T, s *holdtest.Store, name string, o *Options) *Lock {
 	return l
 }
 
-// TestElectorsElectOne runs the elector of client-go with several candidates, who resign, and are stopped without
-// resigning, in turn.
+// TestElectorsElectOne runs the elector of client-go with several candidates, who resign, and are
+// stopped without resigning, in turn.
 func TestElectorsElectOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := holdtest.NewStore()

@@ -353,7 +353,8 @@ func TestBearerCircumstances(t *testing.T) {
 	}
 }
 
-// A signature beside a token is what counts, and one that is bound to a user needs the token as well.
+// A signature beside a token is what counts, and one that is bound to a user needs the token as
+// well.
 func TestSASBoundToUser(t *testing.T) {
 	const user, tenant = "cccccccc-0000-0000-0000-000000000003", "dddddddd-0000-0000-0000-000000000004"
 	plain := delegationSAS(t, testDelegationKey, func(*SAS) {}, nil)

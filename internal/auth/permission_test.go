@@ -11,9 +11,10 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// matrix states what each permission is granted by, as the reference of operations has it. Letters after a plus suffice to create
-// only; so do roles after one. Roles are Owner, Contributor, Reader, Delegator; on the account and on the container alike, unless
-// the operation is one on the account. "any" stands for every letter or role, "-" for no credential of the kind.
+// matrix states what each permission is granted by, as the reference of operations has it. Letters
+// after a plus suffice to create only; so do roles after one. Roles are Owner, Contributor, Reader,
+// Delegator; on the account and on the container alike, unless the operation is one on the account.
+// "any" stands for every letter or role, "-" for no credential of the kind.
 var matrix = []struct {
 	p       Permission
 	scoped  string // letters of service and user delegation SAS

@@ -8,8 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// What was sent to one account is worth nothing when it is sent again to the host of another, not even to one that has the same
-// keys and trusts the same issuer.
+// What was sent to one account is worth nothing when it is sent again to the host of another, not
+// even to one that has the same keys and trusts the same issuer.
 func TestReplayedToAnotherHost(t *testing.T) {
 	none := func(*SAS) {}
 	request := func(query string) *Request { return target("GET", "cont", "dir/b", query) }

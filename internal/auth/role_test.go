@@ -35,7 +35,8 @@ func TestRoles(t *testing.T) {
 	if RoleNamed("") != nil || RoleNamed("Owner") != nil {
 		t.Error("found what does not exist")
 	}
-	// A wildcard over control actions says nothing about data actions, though it would match their names.
+	// A wildcard over control actions says nothing about data actions, though it would match their
+	// names.
 	control := &Role{Actions: []string{ActionPrefix + "*"}}
 	if control.grants(ActionReadBlob) || !control.grants(ActionReadContainer) || !control.grants(ActionReadService) {
 		t.Error("control actions and data actions are mixed up")
@@ -91,7 +92,8 @@ func TestRolesAreThoseOfAnIssuersObject(t *testing.T) {
 	}
 }
 
-// TestDelegationKeysAreThoseOfAnIssuersObject: a key that another issuer's user has got for the same IDs signs nothing for ours.
+// TestDelegationKeysAreThoseOfAnIssuersObject: a key that another issuer's user has got for the
+// same IDs signs nothing for ours.
 func TestDelegationKeysAreThoseOfAnIssuersObject(t *testing.T) {
 	const ours, theirs = "https://ours.test/", "https://theirs.test/"
 	for _, tt := range []struct {

@@ -412,8 +412,8 @@ func TestSASRefused(t *testing.T) {
 	}
 }
 
-// TestDelegationSASNeedNotLieInsideItsKey: signature and key are each judged against now, so that a signature may begin before
-// the key, as the documentation advises, and end after it.
+// TestDelegationSASNeedNotLieInsideItsKey: signature and key are each judged against now, so that a
+// signature may begin before the key, as the documentation advises, and end after it.
 func TestDelegationSASNeedNotLieInsideItsKey(t *testing.T) {
 	for _, tt := range []struct{ start, expiry string }{
 		{"2026-03-02T23:00:00Z", testExpiry}, {"", "2026-03-09"}, {"2026-03-01", "2026-03-09"},

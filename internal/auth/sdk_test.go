@@ -28,8 +28,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// These tests hold what the Go SDK signs against what this package verifies. The SDK's requests are written out and read back, so
-// that they arrive as over a connection, but none is made.
+// These tests hold what the Go SDK signs against what this package verifies. The SDK's requests are
+// written out and read back, so that they arrive as over a connection, but none is made.
 
 const sdkSecret = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 

@@ -221,7 +221,8 @@ func TestSharedKeyVariants(t *testing.T) {
 	}
 }
 
-// A single account is accepted for the well-known account only: it would be another resource's string elsewhere.
+// A single account is accepted for the well-known account only: it would be another resource's
+// string elsewhere.
 func TestSharedKeySingleAccountElsewhere(t *testing.T) {
 	req := vector()
 	req.PathStyle, req.RawPath = true, "/acct/cont/dir/a%20b.txt" // the header still signs /acct/cont/dir/a%20b.txt

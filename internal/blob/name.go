@@ -60,8 +60,8 @@ func CheckUsedContainerName(name string) error {
 // systemLetters are the characters of the names of the system's containers behind the dollar sign.
 const systemLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-// CheckBlobName reports why name can't be that of a blob in container:
-// InvalidUri for an empty name, one over 1,024 characters or 254 segments, and one with a segment that ends in a dot;
+// CheckBlobName reports why name can't be that of a blob in container: InvalidUri for an empty
+// name, one over 1,024 characters or 254 segments, and one with a segment that ends in a dot;
 // InvalidResourceName for characters that the service refuses (docs/reference/operations.md 2.1).
 func CheckBlobName(container, name string) error {
 	if name == "" || !utf8.ValidString(name) {
@@ -86,8 +86,9 @@ func CheckBlobName(container, name string) error {
 	return nil
 }
 
-// refusedInName reports whether a character may not stand in the name of a blob: the control characters, but of the second
-// row only the five that code page 1252 leaves open, and those for private use.
+// refusedInName reports whether a character may not stand in the name of a blob: the control
+// characters, but of the second row only the five that code page 1252 leaves open, and those for
+// private use.
 func refusedInName(r rune) bool {
 	switch r {
 	case 0x7F, 0x81, 0x8D, 0x8F, 0x90, 0x9D:
@@ -96,8 +97,8 @@ func refusedInName(r rune) bool {
 	return r < 0x20 || 0xE000 <= r && r <= 0xF8FF
 }
 
-// Dotted reports whether a segment of a name ends in a dot, as "." and ".." do. No blob has such a name: paths are resolved
-// to names without (docs/decisions/blob-names.md).
+// Dotted reports whether a segment of a name ends in a dot, as "." and ".." do. No blob has such a
+// name: paths are resolved to names without (docs/decisions/blob-names.md).
 func Dotted(name string) bool {
 	return strings.HasSuffix(name, ".") || strings.Contains(name, "./")
 }

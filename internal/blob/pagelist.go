@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// PageChange is an element of a page list: pages that are written or, in a difference only, pages that are zero again.
+// PageChange is an element of a page list: pages that are written or, in a difference only, pages
+// that are zero again.
 type PageChange struct {
 	PageRange
 	Cleared bool

@@ -16,7 +16,8 @@ const (
 	MaxPageBlob  = 8 << 40
 )
 
-// PageRange is the bytes from Start up to, but not including, End. Ranges on the wire name their last byte instead.
+// PageRange is the bytes from Start up to, but not including, End. Ranges on the wire name their
+// last byte instead.
 type PageRange struct{ Start, End int64 }
 
 // Len returns the number of bytes in the range.
@@ -33,7 +34,8 @@ func (r PageRange) Widen() PageRange {
 	return PageRange{r.Start &^ (PageSize - 1), (end + PageSize - 1) &^ (PageSize - 1)}
 }
 
-// CheckPages refuses a write of bytes that are not whole pages within a blob of the given size: InvalidPageRange.
+// CheckPages refuses a write of bytes that are not whole pages within a blob of the given size:
+// InvalidPageRange.
 func CheckPages(r PageRange, size int64) error {
 	if r.Start < 0 || r.Start >= r.End || r.End > size || (r.Start|r.End)%PageSize != 0 {
 		return fault.InvalidPageRange
@@ -46,8 +48,9 @@ func ValidPageBlobSize(size int64) bool {
 	return 0 <= size && size <= MaxPageBlob && size%PageSize == 0
 }
 
-// PageExtent is a run of pages that one write has filled, or that was cleared after it was written. The extents of a page blob don't
-// overlap; what lies between them is zero, as is what was cleared. A snapshot has the extents that the blob had then.
+// PageExtent is a run of pages that one write has filled, or that was cleared after it was written.
+// The extents of a page blob don't overlap; what lies between them is zero, as is what was cleared.
+// A snapshot has the extents that the blob had then.
 type PageExtent struct {
 	_     struct{} `cbor:",toarray"`
 	Start int64    // offset of its first byte in the blob
@@ -55,8 +58,8 @@ type PageExtent struct {
 	Chunk Chunk    // its bytes; without an object where it was cleared
 }
 
-// Cleared reports whether the extent is zero. It is kept for differences, which tell of pages that were written and cleared
-// again.
+// Cleared reports whether the extent is zero. It is kept for differences, which tell of pages that
+// were written and cleared again.
 func (e PageExtent) Cleared() bool { return e.Chunk.Object == (ObjectID{}) }
 
 // Range returns the bytes of the blob that the extent fills.
@@ -76,16 +79,19 @@ func (e PageExtent) Cut(r PageRange) (part PageExtent, ok bool) {
 	return e, true
 }
 
-// PageEdit is a change to the extents of a blob: all of Remove go, then all of Insert come. Both are in ascending order.
+// PageEdit is a change to the extents of a blob: all of Remove go, then all of Insert come. Both
+// are in ascending order.
 type PageEdit struct{ Remove, Insert []PageExtent }
 
-// WritePages returns the edit that lays a new extent over those in old, which are in ascending order and hold at least all that it touches.
+// WritePages returns the edit that lays a new extent over those in old, which are in ascending
+// order and hold at least all that it touches.
 func WritePages(old []PageExtent, w PageExtent) PageEdit {
 	return ReplacePages(old, []PageRange{w.Range()}, []PageExtent{w})
 }
 
-// ClearPages returns the edit that makes the bytes of a range zero. What was written or cleared since a stamp stays known as
-// cleared, by an extent with the stamp of the edit. old is as for [WritePages].
+// ClearPages returns the edit that makes the bytes of a range zero. What was written or cleared
+// since a stamp stays known as cleared, by an extent with the stamp of the edit. old is as for
+// [WritePages].
 func ClearPages(old []PageExtent, r PageRange, since, stamp uint64) PageEdit {
 	var cleared []PageExtent
 	for _, x := range old {
@@ -108,8 +114,9 @@ func TruncatePages(old []PageExtent, size int64) PageEdit {
 	return ReplacePages(old, []PageRange{{size, math.MaxInt64}}, nil)
 }
 
-// ReplacePages returns the edit that makes the bytes of some ranges zero and lays new extents there. The ranges don't overlap, the new extents lie
-// within them, and all are in ascending order. old is as for [WritePages].
+// ReplacePages returns the edit that makes the bytes of some ranges zero and lays new extents
+// there. The ranges don't overlap, the new extents lie within them, and all are in ascending order.
+// old is as for [WritePages].
 func ReplacePages(old []PageExtent, changed []PageRange, with []PageExtent) (e PageEdit) {
 	for _, x := range old {
 		whole, left := x.Range(), x.Start
@@ -156,8 +163,8 @@ func (e PageEdit) References() map[ObjectID]int {
 	return changes
 }
 
-// Extents yields extents in ascending order, or an error, which is the last it yields. It may begin before the bytes in question; it is not
-// read beyond them.
+// Extents yields extents in ascending order, or an error, which is the last it yields. It may begin
+// before the bytes in question; it is not read beyond them.
 type Extents = iter.Seq2[PageExtent, error]
 
 // PageRun is a part of a page blob: bytes of a chunk, or zeros.
@@ -168,7 +175,8 @@ type PageRun struct {
 	Written bool
 }
 
-// PageRuns yields the runs that make up the bytes of a range, without gaps. The range need not be aligned.
+// PageRuns yields the runs that make up the bytes of a range, without gaps. The range need not be
+// aligned.
 func PageRuns(extents Extents, within PageRange) iter.Seq2[PageRun, error] {
 	return func(yield func(PageRun, error) bool) {
 		at := within.Start

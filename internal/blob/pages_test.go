@@ -15,7 +15,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// pages returns an extent of n pages that begins at page start, at an offset of its object that tells where it is.
+// pages returns an extent of n pages that begins at page start, at an offset of its object that
+// tells where it is.
 func pages(start, n int64, stamp uint64) PageExtent {
 	return PageExtent{Start: start * PageSize, Stamp: stamp, Chunk: Chunk{Object: ObjectID{byte(stamp)}, Length: n * PageSize}}
 }
@@ -32,7 +33,8 @@ func each(extents []PageExtent) Extents {
 	}
 }
 
-// apply performs an edit on a list of extents, and fails if the edit does not fit it or leaves overlaps.
+// apply performs an edit on a list of extents, and fails if the edit does not fit it or leaves
+// overlaps.
 func apply(t interface{ Fatalf(string, ...any) }, extents []PageExtent, e PageEdit) []PageExtent {
 	rest := slices.Clone(extents)
 	for _, x := range e.Remove {
@@ -249,7 +251,8 @@ func TestPageIteratorsStop(t *testing.T) {
 	}
 }
 
-// TestPagesAgainstModel drives a blob of a few pages with random writes, and compares it with one stamp and one place for each page.
+// TestPagesAgainstModel drives a blob of a few pages with random writes, and compares it with one
+// stamp and one place for each page.
 func TestPagesAgainstModel(t *testing.T) {
 	const count = 24
 	type page struct {

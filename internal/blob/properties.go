@@ -33,7 +33,8 @@ type Logging struct {
 	Retention *Retention `xml:"RetentionPolicy" cbor:"5,keyasint,omitempty"`
 }
 
-// Logs reports whether any requests are to be logged, which is when an account gets its container $logs.
+// Logs reports whether any requests are to be logged, which is when an account gets its container
+// $logs.
 func (l *Logging) Logs() bool {
 	if l == nil {
 		return false

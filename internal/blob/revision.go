@@ -12,7 +12,8 @@ const (
 	DeletedBase                             // what was current before a soft deletion, as long as nothing else is
 )
 
-// Revision names one state of a blob that is kept beside the current one. The zero value names the current state.
+// Revision names one state of a blob that is kept beside the current one. The zero value names the
+// current state.
 type Revision struct {
 	Kind RevisionKind
 	ID   Time // ID of a snapshot or version, or the time of deletion

@@ -8,7 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// SequenceConditions are the conditions on the sequence number of a page blob that a write may carry; nil for absent ones.
+// SequenceConditions are the conditions on the sequence number of a page blob that a write may
+// carry; nil for absent ones.
 type SequenceConditions struct {
 	AtMost *int64 // x-ms-if-sequence-number-le
 	Below  *int64 // x-ms-if-sequence-number-lt
@@ -28,9 +29,10 @@ func (c SequenceConditions) Check(number int64) error {
 	return nil
 }
 
-// NextSequence returns the sequence number after an update: the greater of both for the action max, the given one for update, one more for
-// increment, which takes none (nil). Actions may be in any letter case. It refuses what does not fit with InvalidHeaderValue or
-// MissingRequiredHeader, and an increment of the greatest number with SequenceNumberIncrementTooLarge.
+// NextSequence returns the sequence number after an update: the greater of both for the action max,
+// the given one for update, one more for increment, which takes none (nil). Actions may be in any
+// letter case. It refuses what does not fit with InvalidHeaderValue or MissingRequiredHeader, and
+// an increment of the greatest number with SequenceNumberIncrementTooLarge.
 func NextSequence(current int64, action string, number *int64) (int64, error) {
 	const header = "x-ms-blob-sequence-number"
 	if strings.EqualFold(action, "increment") {

@@ -7,9 +7,10 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// Expressions over tags come in two forms that share their comparisons: name operator 'value', where the name stands plain if it is an
-// identifier, else in double quotes, and a quote in the value is doubled. Values compare as strings, byte by byte. Keywords may be in any
-// letter case, white space may stand between any two words.
+// Expressions over tags come in two forms that share their comparisons: name operator 'value',
+// where the name stands plain if it is an identifier, else in double quotes, and a quote in the
+// value is doubled. Values compare as strings, byte by byte. Keywords may be in any letter case,
+// white space may stand between any two words.
 //
 //	x-ms-if-tags   any = all {OR all}   all = term {AND term}   term = comparison | "(" any ")"
 //	               operators = <> > >= < <=
@@ -26,8 +27,9 @@ type TagExpr struct{ root tagNode }
 // Match reports whether the expression is true for the tags.
 func (e *TagExpr) Match(t Tags) bool { return e.root.match(t) }
 
-// ParseTagExpr reads the value of a header with a tag condition. A text that is no expression, or has more than 10 ANDs and ORs, more than 10
-// tags, or a value that no tag can have, is a [TagSyntaxError]; on the wire that is InvalidHeaderValue.
+// ParseTagExpr reads the value of a header with a tag condition. A text that is no expression, or
+// has more than 10 ANDs and ORs, more than 10 tags, or a value that no tag can have, is a
+// [TagSyntaxError]; on the wire that is InvalidHeaderValue.
 func ParseTagExpr(text string) (*TagExpr, error) {
 	p := tagParser{scan: tagScanner{text: text}}
 	p.next()
@@ -73,8 +75,8 @@ func (n tagComparison) match(t Tags) bool {
 	return order <= 0
 }
 
-// TagQuery is a parsed where expression of Find Blobs by Tags. Being a conjunction of comparisons, it is no more than a range of values for
-// each tag it names.
+// TagQuery is a parsed where expression of Find Blobs by Tags. Being a conjunction of comparisons,
+// it is no more than a range of values for each tag it names.
 type TagQuery struct {
 	Container string     // the only container to search; "" for all
 	Ranges    []TagRange // at least one, sorted by key, no key twice
@@ -90,9 +92,10 @@ type TagRange struct {
 	begins  bool // a comparison has set Low
 }
 
-// ParseWhere reads a where expression, of the search of a single container if within is true. It is refused with
-// InvalidQueryParameterValue for the parameter where if it is none, names a container within one, has more than 10 ANDs or tags, two bounds on
-// the same side of a tag or a value that no tag can have, or compares no tag.
+// ParseWhere reads a where expression, of the search of a single container if within is true. It is
+// refused with InvalidQueryParameterValue for the parameter where if it is none, names a container
+// within one, has more than 10 ANDs or tags, two bounds on the same side of a tag or a value that
+// no tag can have, or compares no tag.
 func ParseWhere(text string, within bool) (*TagQuery, error) {
 	p := tagParser{scan: tagScanner{text: text}, where: true, within: within}
 	p.next()
@@ -119,8 +122,9 @@ func ParseWhere(text string, within bool) (*TagQuery, error) {
 	return q, nil
 }
 
-// narrow adds a comparison to the query, unless the name is bounded on the same side already. The string that follows v in order is v and a
-// zero byte, which turns every bound into a half-open one.
+// narrow adds a comparison to the query, unless the name is bounded on the same side already. The
+// string that follows v in order is v and a zero byte, which turns every bound into a half-open
+// one.
 func (q *TagQuery) narrow(c tagComparison) bool {
 	if c.key == containerName {
 		again := q.Container != "" || q.empty
@@ -189,7 +193,8 @@ func (q *TagQuery) Match(container string, t Tags) bool {
 	return true
 }
 
-// Best returns the range to search an index by: one of a single value if there is one, else one with two bounds, else any.
+// Best returns the range to search an index by: one of a single value if there is one, else one
+// with two bounds, else any.
 func (q *TagQuery) Best() TagRange {
 	weight := func(r TagRange) int {
 		if _, exact := r.Exact(); exact {
@@ -203,7 +208,8 @@ func (q *TagQuery) Best() TagRange {
 	return slices.MaxFunc(q.Ranges, func(a, b TagRange) int { return weight(a) - weight(b) })
 }
 
-// Named returns those of a blob's tags that the query names, which are the ones that a result shows.
+// Named returns those of a blob's tags that the query names, which are the ones that a result
+// shows.
 func (q *TagQuery) Named(t Tags) Tags {
 	var named Tags
 	for i := range t {

@@ -9,7 +9,8 @@ import (
 
 const containerName = "@container"
 
-// reservedWords are those of the language of expressions, in lower case. They name a tag in quotes only.
+// reservedWords are those of the language of expressions, in lower case. They name a tag in quotes
+// only.
 var reservedWords = []string{
 	"and", "or", "not", "like", "between", "in", "is", "null", "escape", "true", "false", "year", "month", "day", "hour", "minute", "second",
 }
@@ -36,7 +37,8 @@ func (e *TagSyntaxError) Message() string {
 	return fmt.Sprintf("Error parsing query at or near character position %d: unexpected %s", e.Position, unexpected)
 }
 
-// tagParser reads expressions over tags by recursive descent. The first error stays in err, and from then on every token is the end.
+// tagParser reads expressions over tags by recursive descent. The first error stays in err, and
+// from then on every token is the end.
 type tagParser struct {
 	scan      tagScanner
 	token     tagToken

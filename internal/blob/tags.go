@@ -16,8 +16,9 @@ const (
 	MaxTagValue = 256
 )
 
-// ParseTags reads tags in the form of the x-ms-tags header: key=value pairs joined by &, form-encoded. An empty text is no tags.
-// A text that can't be decoded is refused with InvalidHeaderValue under the given header name, tags with the codes of [NewTags].
+// ParseTags reads tags in the form of the x-ms-tags header: key=value pairs joined by &,
+// form-encoded. An empty text is no tags. A text that can't be decoded is refused with
+// InvalidHeaderValue under the given header name, tags with the codes of [NewTags].
 func ParseTags(header, text string) (Tags, error) {
 	var tags []Tag
 	for pair := range strings.SplitSeq(text, "&") {
@@ -41,8 +42,8 @@ func ParseTags(header, text string) (Tags, error) {
 	return NewTags(tags)
 }
 
-// NewTags returns tags sorted by key. It refuses them with EmptyTagName, InvalidTag, TagsTooLarge (too many or too long) or
-// DuplicateTagNames. The argument is left as it is.
+// NewTags returns tags sorted by key. It refuses them with EmptyTagName, InvalidTag, TagsTooLarge
+// (too many or too long) or DuplicateTagNames. The argument is left as it is.
 func NewTags(tags []Tag) (Tags, error) {
 	if len(tags) > MaxTags {
 		return nil, fault.TagsTooLarge
@@ -102,8 +103,8 @@ func (t Tags) String() string {
 	return b.String()
 }
 
-// TagsBody is the XML form of tags, as Get and Set Blob Tags and listings have it. Tags that were read from a request still have to pass
-// [NewTags].
+// TagsBody is the XML form of tags, as Get and Set Blob Tags and listings have it. Tags that were
+// read from a request still have to pass [NewTags].
 type TagsBody struct {
 	XMLName xml.Name `xml:"Tags"`
 	Set     TagSet   `xml:"TagSet"`

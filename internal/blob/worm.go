@@ -44,8 +44,8 @@ func (b *Blob) CheckMutable(now Time) error {
 // although the sweeper may not have come yet.
 func (b *Blob) Gone(now Time) bool { return b.Deleted != 0 && b.Retained <= now }
 
-// Ends returns when the blob expires, as far as is known now; zero for never. Protection wins over an
-// expiry time: the blob expires when its policy ends, and never while a legal hold is on it
+// Ends returns when the blob expires, as far as is known now; zero for never. Protection wins over
+// an expiry time: the blob expires when its policy ends, and never while a legal hold is on it
 // (docs/decisions/immutability.md).
 func (b *Blob) Ends() Time {
 	if b.Expires == 0 || b.LegalHold {

@@ -12,8 +12,8 @@ import (
 	segments "github.com/leasehold/leasehold/internal/segment/mem"
 )
 
-// TestExpiryIndexOfFormerVersions sweeps a blob that is indexed under its expiry time though a policy
-// protects it for longer, as former versions left it: it goes when the policy ends.
+// TestExpiryIndexOfFormerVersions sweeps a blob that is indexed under its expiry time though a
+// policy protects it for longer, as former versions left it: it goes when the policy ends.
 func TestExpiryIndexOfFormerVersions(t *testing.T) {
 	now := time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)
 	db := mem.Open(&mem.Options{Clock: func() time.Time { return now }})

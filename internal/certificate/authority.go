@@ -1,5 +1,5 @@
-// Package certificate issues certificates for a server without a public one. Its private authority is kept in a folder and may only
-// vouch for the local machine and the names of the Blob service.
+// Package certificate issues certificates for a server without a public one. Its private authority
+// is kept in a folder and may only vouch for the local machine and the names of the Blob service.
 package certificate
 
 import (
@@ -23,14 +23,15 @@ import (
 	"time"
 )
 
-// Lifetimes of certificates. A server renews its own while it runs; when the authority expires, a new one has to be trusted.
+// Lifetimes of certificates. A server renews its own while it runs; when the authority expires, a
+// new one has to be trusted.
 const (
 	authorityLifetime = 10 * 365 * 24 * time.Hour
 	leafLifetime      = 90 * 24 * time.Hour
 )
 
-// The names and addresses that an authority may vouch for: those of a server on this machine. Trusting the authority therefore
-// endangers connections to no other host.
+// The names and addresses that an authority may vouch for: those of a server on this machine.
+// Trusting the authority therefore endangers connections to no other host.
 var (
 	permittedDomains = []string{"blob.core.windows.net", "web.core.windows.net", "dfs.core.windows.net", "localhost", "leasehold.internal"}
 	permittedRanges  = []*net.IPNet{
@@ -52,8 +53,8 @@ const (
 	authorityKey  = "ca-key.pem"
 )
 
-// OpenAuthority returns the authority kept in a folder. If it is missing or about to expire, OpenAuthority makes one with
-// [NewAuthority]. Only the user can read its key.
+// OpenAuthority returns the authority kept in a folder. If it is missing or about to expire,
+// OpenAuthority makes one with [NewAuthority]. Only the user can read its key.
 func OpenAuthority(dir string, now time.Time, more ...string) (*Authority, error) {
 	certPEM, err := os.ReadFile(filepath.Join(dir, authorityCert))
 	if err == nil {
@@ -107,8 +108,9 @@ func (a *Authority) save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, authorityCert), a.PEM(), 0o644)
 }
 
-// NewAuthority makes an authority that is valid from an hour before now. The domains in more extend the names it may vouch for; if
-// its key leaks, connections to those domains are no longer safe for anyone who trusts the authority.
+// NewAuthority makes an authority that is valid from an hour before now. The domains in more extend
+// the names it may vouch for; if its key leaks, connections to those domains are no longer safe for
+// anyone who trusts the authority.
 func NewAuthority(now time.Time, more ...string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -137,20 +139,23 @@ func NewAuthority(now time.Time, more ...string) (*Authority, error) {
 	return &Authority{cert: cert, key: key}, nil
 }
 
-// PEM returns the authority's certificate, in the format of SSL_CERT_FILE, REQUESTS_CA_BUNDLE and NODE_EXTRA_CA_CERTS.
+// PEM returns the authority's certificate, in the format of SSL_CERT_FILE, REQUESTS_CA_BUNDLE and
+// NODE_EXTRA_CA_CERTS.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
-// permits reports whether the authority may vouch for a DNS name. An authority made by an older version permits fewer names.
+// permits reports whether the authority may vouch for a DNS name. An authority made by an older
+// version permits fewer names.
 func (a *Authority) permits(name string) bool {
 	return slices.ContainsFunc(a.cert.PermittedDNSDomains, func(domain string) bool {
 		return name == domain || strings.HasSuffix(name, "."+domain)
 	})
 }
 
-// Issue issues a server certificate for DNS names, which may begin with a wildcard label, and IP addresses. Names that the authority
-// may not vouch for are left out, because clients would reject a certificate with such a name.
+// Issue issues a server certificate for DNS names, which may begin with a wildcard label, and IP
+// addresses. Names that the authority may not vouch for are left out, because clients would reject
+// a certificate with such a name.
 func (a *Authority) Issue(now time.Time, names ...string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -194,7 +199,8 @@ func certificate(now time.Time, lifetime time.Duration) (*x509.Certificate, erro
 	}, nil
 }
 
-// Leaf is a server certificate that is reissued when its names change or before it expires. It is safe for concurrent use.
+// Leaf is a server certificate that is reissued when its names change or before it expires. It is
+// safe for concurrent use.
 type Leaf struct {
 	Authority *Authority
 	Names     func() []string // in a fixed order

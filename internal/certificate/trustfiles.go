@@ -9,7 +9,8 @@ import (
 	"github.com/leasehold/leasehold/internal/durable"
 )
 
-// TrustFiles names the files by which programs trust the local authority. Programs differ in the format they need.
+// TrustFiles names the files by which programs trust the local authority. Programs differ in the
+// format they need.
 type TrustFiles struct {
 	CA     string `json:"ca,omitempty"`          // the certificate of the authority alone, PEM
 	Bundle string `json:"bundle,omitempty"`      // the same and the system's trusted certificates, PEM
@@ -22,8 +23,8 @@ var systemRoots = []string{
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt",
 }
 
-// WriteTrustFiles writes the trust files into the folder of an authority. A file that replaces the system's trusted certificates
-// includes them.
+// WriteTrustFiles writes the trust files into the folder of an authority. A file that replaces the
+// system's trusted certificates includes them.
 func WriteTrustFiles(dir string, ca []byte) (t TrustFiles, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return t, err

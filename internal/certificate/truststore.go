@@ -9,9 +9,9 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// TrustStore converts PEM certificates into a PKCS #12 store without a password, which Java 8 and newer accept as
-// -Djavax.net.ssl.trustStore. It skips certificates that can't be parsed, since the lists of some systems hold such. It returns an
-// error if none is left.
+// TrustStore converts PEM certificates into a PKCS #12 store without a password, which Java 8 and
+// newer accept as the property javax.net.ssl.trustStore. It skips certificates that can't be
+// parsed, since the lists of some systems hold such. It returns an error if none is left.
 func TrustStore(text []byte) ([]byte, error) {
 	var entries []pkcs12.TrustStoreEntry
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {

@@ -21,7 +21,8 @@ const (
 // AccountsVariable names the environment variable that holds accounts and their keys.
 const AccountsVariable = "LEASEHOLD_ACCOUNTS"
 
-// EmulatorVariable names the environment variable with the accounts of the emulator, which --dev serves, too.
+// EmulatorVariable names the environment variable with the accounts of the emulator, which --dev
+// serves, too.
 const EmulatorVariable = "AZURITE_ACCOUNTS"
 
 // Account is one [[account]] of the configuration file.
@@ -45,15 +46,17 @@ func (c *Account) features() service.Features {
 		Immutability: c.Immutability, Expiry: c.Expiry, PageTiers: c.PageTiers}
 }
 
-// maxKeys is how many keys an account may have. With two, one can be rotated while the other is in use. The development account may
-// have the well-known key besides.
+// maxKeys is how many keys an account may have. With two, one can be rotated while the other is in
+// use. The development account may have the well-known key besides.
 const maxKeys = 2
 
-// minKey is the least length of a key that is not for development, in bytes: fewer could be guessed.
+// minKey is the least length of a key that is not for development, in bytes: fewer could be
+// guessed.
 const minKey = 16
 
-// withDevelopment adds the accounts of --dev: those that the environment gives the emulator, and the development account. If the
-// development account is configured, the well-known key joins its keys.
+// withDevelopment adds the accounts of --dev: those that the environment gives the emulator, and
+// the development account. If the development account is configured, the well-known key joins its
+// keys.
 func withDevelopment(all []Account) ([]Account, error) {
 	fromEmulator, err := parseAccounts(os.Getenv(EmulatorVariable))
 	if err != nil {
@@ -116,7 +119,8 @@ func parseAccounts(text string) ([]Account, error) {
 	return all, nil
 }
 
-// account returns the account for requests. With dev, keys of any length are taken, as by the emulator.
+// account returns the account for requests. With dev, keys of any length are taken, as by the
+// emulator.
 func (c *Account) account(dev bool) (*auth.Account, error) {
 	if err := CheckAccountName(c.Name); err != nil {
 		return nil, err

@@ -25,7 +25,8 @@ type AccountSummary struct {
 	Keys int    `json:"keys"`
 }
 
-// Check reads a configuration file, the environment and all files they name, as New does, and changes nothing.
+// Check reads a configuration file, the environment and all files they name, as New does, and
+// changes nothing.
 func Check(name string) (*Summary, error) {
 	file, err := Read(name)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package config loads the configuration of a server (accounts with their keys, principals, roles, and trusted token issuers) and
-// reloads it when a file changes.
+// Package config loads the configuration of a server (accounts with their keys, principals, roles,
+// and trusted token issuers) and reloads it when a file changes.
 package config
 
 import (
@@ -158,7 +158,8 @@ func (o outsideNow) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	return o.now.Load().outside.KeySet(issuer, kid)
 }
 
-// Site returns the account whose website is served under a host that names no account: the development account, or the only one.
+// Site returns the account whose website is served under a host that names no account: the
+// development account, or the only one.
 func (c *Live) Site() string {
 	all := c.now.Load().accounts
 	switch {
@@ -184,8 +185,8 @@ func (c *Live) Trust() *service.Trust { return c.now.Load().trust }
 // Accounts returns the names of all accounts.
 func (c *Live) Accounts() []string { return slices.Collect(maps.Keys(c.now.Load().accounts)) }
 
-// DefaultClient returns the client ID of the principal for token requests that name none: the development principal, or the only
-// one.
+// DefaultClient returns the client ID of the principal for token requests that name none: the
+// development principal, or the only one.
 func (c *Live) DefaultClient() string {
 	all := c.now.Load().principals
 	switch {
@@ -264,8 +265,8 @@ func (c *Live) trustIssuers(file *File, s *settings) error {
 // watchEvery is the interval at which Watch checks files for changes.
 const watchEvery = time.Second
 
-// Watch reloads the settings on SIGHUP and after a file has changed, until ctx ends. If the new settings are wrong it logs the
-// error and keeps the old ones.
+// Watch reloads the settings on SIGHUP and after a file has changed, until ctx ends. If the new
+// settings are wrong it logs the error and keeps the old ones.
 func (c *Live) Watch(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -314,8 +315,8 @@ func (c *Live) reload() {
 	c.log.Info("reloaded the configuration", "accounts", len(s.accounts), "principals", len(s.principals))
 }
 
-// adopt replaces the settings. The modification times in before were taken before the files were read, so a file that changed during
-// the read is found to have changed at the next check.
+// adopt replaces the settings. The modification times in before were taken before the files were
+// read, so a file that changed during the read is found to have changed at the next check.
 func (c *Live) adopt(s *settings, before map[string]time.Time) {
 	c.now.Store(s)
 	c.seen = modified(s.files)
@@ -352,7 +353,8 @@ func equalTimes(a, b map[string]time.Time) bool {
 }
 
 const (
-	// DelegationSecretFile is the file with the secret of user delegation keys, in the folder datadir.Identity of the data folder.
+	// DelegationSecretFile is the file with the secret of user delegation keys, in the folder
+	// datadir.Identity of the data folder.
 	DelegationSecretFile = "delegation-secret"
 	secretBytes          = 32
 )

@@ -82,7 +82,8 @@ func TestWrongConfigurationChangesNothing(t *testing.T) {
 	}
 }
 
-// TestChangesWhileReadingAreSeen: a key that follows its certificate while the settings are being read is read, too.
+// TestChangesWhileReadingAreSeen: a key that follows its certificate while the settings are being
+// read is read, too.
 func TestChangesWhileReadingAreSeen(t *testing.T) {
 	c, dir, _ := configured(t, "")
 	c.o.TLSCert, c.o.TLSKey = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

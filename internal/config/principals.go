@@ -22,8 +22,8 @@ const (
 	TenantID      = "1ea5e401-d000-4000-8000-000000000000"
 )
 
-// PublicAuthorities are the host names of the public authority. Some programs use them whatever they are configured to use; the
-// proxy leads such requests to the local authority.
+// PublicAuthorities are the host names of the public authority. Some programs use them whatever
+// they are configured to use; the proxy leads such requests to the local authority.
 var PublicAuthorities = []string{"login.microsoftonline.com", "login.microsoft.com", "login.windows.net"}
 
 // The development principal. Each start makes a new secret for it.
@@ -33,8 +33,8 @@ const (
 	DevClientID  = "1ea5e401-d000-4000-8000-000000000002"
 )
 
-// principalConfig is one [[principal]]: a program that gets tokens from this server or, without a client ID, the subject of tokens
-// from another issuer.
+// principalConfig is one [[principal]]: a program that gets tokens from this server or, without a
+// client ID, the subject of tokens from another issuer.
 type principalConfig struct {
 	Name        string            `toml:"name"`
 	ID          string            `toml:"id"`     // object ID
@@ -289,8 +289,8 @@ func (r *roleConfig) assignment(c *File, principals, groups map[string]auth.Obje
 	return a, nil
 }
 
-// find returns the object with a name or GUID. Without an issuer, a GUID refers to the configured object with that ID; it is an error
-// if there are several.
+// find returns the object with a name or GUID. Without an issuer, a GUID refers to the configured
+// object with that ID; it is an error if there are several.
 func (c *File) find(what, nameOrID, issuer string, known map[string]auth.Object) (auth.Object, error) {
 	if o, ok := known[nameOrID]; ok {
 		if issuer != "" && issuer != o.Issuer {

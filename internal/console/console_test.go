@@ -437,8 +437,8 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// TestNames: names with markup, quotes, escapes, slashes, right-to-left text and 1,024 characters are
-// shown as they are, and found by their links.
+// TestNames: names with markup, quotes, escapes, slashes, right-to-left text and 1,024 characters
+// are shown as they are, and found by their links.
 func TestNames(t *testing.T) {
 	w := newWorld(t)
 	b := w.signedIn()

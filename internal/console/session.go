@@ -252,7 +252,8 @@ func (s *sessions) failed(address string) {
 	s.failures[address]++
 }
 
-// grantOf returns what the credential of a session allows now: keys are withdrawn and signatures end.
+// grantOf returns what the credential of a session allows now: keys are withdrawn and signatures
+// end.
 func (c *Console) grantOf(s *session, r *http.Request) (auth.Grant, error) {
 	account := c.Account(s.account)
 	if account == nil {

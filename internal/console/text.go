@@ -51,7 +51,8 @@ func base(name string) string {
 // tailLength is how many characters at the end of a name are shown in any case: names differ there.
 const tailLength = 20
 
-// mid returns what is between the container and the tail of a name, which is cut if there is no room.
+// mid returns what is between the container and the tail of a name, which is cut if there is no
+// room.
 func mid(name string) string { return strings.TrimSuffix(base(name), tail(name)) }
 
 // tail returns the end of a name.

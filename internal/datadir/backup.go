@@ -19,7 +19,8 @@ import (
 	"github.com/leasehold/leasehold/internal/segment"
 )
 
-// Backup copies a data folder to a new or empty folder. If a server is running on it, that server makes the copy.
+// Backup copies a data folder to a new or empty folder. If a server is running on it, that server
+// makes the copy.
 func Backup(ctx context.Context, data, to string, e *Engines) error {
 	to, err := filepath.Abs(to) // a server has another working folder
 	if err != nil {
@@ -48,9 +49,10 @@ func Backup(ctx context.Context, data, to string, e *Engines) error {
 
 // Backup copies the store, as of one moment, to a new or empty folder.
 //
-// The order makes the copy consistent. First the key-value store is copied at one moment, then every segment known afterwards. These
-// include all segments referenced at that moment, because only the sweeper removes segments and it is stopped. The mark of the new
-// data folder is written last.
+// The order makes the copy consistent. First the key-value store is copied at one moment, then
+// every segment known afterwards. These include all segments referenced at that moment, because
+// only the sweeper removes segments and it is stopped. The mark of the new data folder is written
+// last.
 func (s *Store) Backup(ctx context.Context, to string) (err error) {
 	began := time.Now()
 	defer func() {
@@ -127,7 +129,8 @@ func empty(path string) error {
 	return err
 }
 
-// copySecrets copies the files of a folder, if it exists, so that only the user can read the copies.
+// copySecrets copies the files of a folder, if it exists, so that only the user can read the
+// copies.
 func copySecrets(from, to string) error {
 	entries, err := os.ReadDir(from)
 	if errors.Is(err, os.ErrNotExist) {
@@ -167,8 +170,8 @@ type Control struct {
 	server *http.Server
 }
 
-// ServeControl starts to serve the control socket: backups, and the handlers, by their patterns. The socket lies in the data
-// folder or, if the path of that is too long, in a temporary folder.
+// ServeControl starts to serve the control socket: backups, and the handlers, by their patterns.
+// The socket lies in the data folder or, if the path of that is too long, in a temporary folder.
 func (s *Store) ServeControl(handlers map[string]http.HandlerFunc) (*Control, error) {
 	data, err := filepath.Abs(s.folder.path)
 	if err != nil {
@@ -218,7 +221,8 @@ func (c *Control) Close() {
 	os.RemoveAll(c.remove)
 }
 
-// maxControlAnswer bounds an answer on the control socket, in bytes. The largest holds the names of all accounts.
+// maxControlAnswer bounds an answer on the control socket, in bytes. The largest holds the names of
+// all accounts.
 const maxControlAnswer = 1 << 20
 
 // Ask sends a request to the server behind a control socket and returns the body of its answer.

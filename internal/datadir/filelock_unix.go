@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile locks a file for this process, without waiting. It returns errLocked if another one has it.
+// lockFile locks a file for this process, without waiting. It returns errLocked if another one has
+// it.
 func lockFile(f *os.File, exclusive bool) error {
 	how := syscall.LOCK_SH
 	if exclusive {

@@ -7,11 +7,12 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockedByte is the offset of the byte that is locked: others can't read what is locked, and the text of the file is for
-// them.
+// lockedByte is the offset of the byte that is locked: others can't read what is locked, and the
+// text of the file is for them.
 const lockedByte = 1 << 30
 
-// lockFile locks a file for this process, without waiting. It returns errLocked if another one has it.
+// lockFile locks a file for this process, without waiting. It returns errLocked if another one has
+// it.
 func lockFile(f *os.File, exclusive bool) error {
 	var how uint32 = windows.LOCKFILE_FAIL_IMMEDIATELY
 	if exclusive {

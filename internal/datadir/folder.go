@@ -1,5 +1,5 @@
-// Package datadir manages the data folder, in which a server keeps everything: the lock and the mark of the folder, its stores, the
-// sweeper, and backups.
+// Package datadir manages the data folder, in which a server keeps everything: the lock and the
+// mark of the folder, its stores, the sweeper, and backups.
 //
 // A data folder holds:
 //
@@ -68,8 +68,8 @@ func (f *Folder) Segments() string { return filepath.Join(f.path, segmentName) }
 // Close unlocks the folder.
 func (f *Folder) Close() error { return f.lock.Close() }
 
-// openFolder locks a data folder. An empty or missing folder becomes one. A folder that is in use or holds anything else is refused
-// and left unchanged.
+// openFolder locks a data folder. An empty or missing folder becomes one. A folder that is in use
+// or holds anything else is refused and left unchanged.
 func openFolder(path string) (*Folder, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -102,8 +102,9 @@ func Take(path string) (*Folder, error) {
 	return openFolder(path)
 }
 
-// keep writes the mark of this version once the stores exist, so that a folder with a mark but without stores is known to have lost
-// them. Earlier versions then refuse the folder, since they can't read packs.
+// keep writes the mark of this version once the stores exist, so that a folder with a mark but
+// without stores is known to have lost them. Earlier versions then refuse the folder, since they
+// can't read packs.
 func (f *Folder) keep() error {
 	if f.mark == markCurrent {
 		return nil
@@ -134,7 +135,8 @@ func (f *Folder) checkWhole() error {
 	return nil
 }
 
-// inspectFolder reads the mark of a folder. It returns an error if the folder holds anything but a data folder.
+// inspectFolder reads the mark of a folder. It returns an error if the folder holds anything but a
+// data folder.
 func inspectFolder(path string) (folderMark, error) {
 	mark, err := os.ReadFile(filepath.Join(path, markName))
 	switch {
@@ -175,7 +177,8 @@ const (
 // errLocked means that another process holds a lock.
 var errLocked = errors.New("the file is locked by another process")
 
-// lockFolder locks a folder for this process. The system releases the lock when the process ends, however it ends.
+// lockFolder locks a folder for this process. The system releases the lock when the process ends,
+// however it ends.
 func lockFolder(path string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

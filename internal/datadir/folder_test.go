@@ -55,7 +55,8 @@ func TestFolderInUseNamesTheHolder(t *testing.T) {
 	}
 }
 
-// TestFolderIsTakenFromWhoOnlyLooks: a command that asks for the server does not keep it from starting.
+// TestFolderIsTakenFromWhoOnlyLooks: a command that asks for the server does not keep it from
+// starting.
 func TestFolderIsTakenFromWhoOnlyLooks(t *testing.T) {
 	dir := t.TempDir()
 	looking, err := os.Create(filepath.Join(dir, lockName))

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 )
 
-// makePrivate creates the folders of the stores, and makes them and the folders of secrets accessible to their owner only, whatever
-// the umask. The data folder itself keeps its mode, because others may need it.
+// makePrivate creates the folders of the stores, and makes them and the folders of secrets
+// accessible to their owner only, whatever the umask. The data folder itself keeps its mode,
+// because others may need it.
 func (f *Folder) makePrivate() error {
 	for _, name := range []string{kvName, segmentName} {
 		if err := os.Mkdir(filepath.Join(f.path, name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestStoredFoldersArePrivate: in a folder that others may read, and where an earlier version has left loose ones.
+// TestStoredFoldersArePrivate: in a folder that others may read, and where an earlier version has
+// left loose ones.
 func TestStoredFoldersArePrivate(t *testing.T) {
 	data := t.TempDir()
 	for _, name := range []string{"", kvName, segmentName, TLS, Identity} {

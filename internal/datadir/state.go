@@ -12,8 +12,8 @@ import (
 
 const stateName = "run.json"
 
-// WriteState stores, as JSON that only the user can read, how other commands of the same user reach the server of a data folder. The
-// field "control" names the socket of ServeControl.
+// WriteState stores, as JSON that only the user can read, how other commands of the same user reach
+// the server of a data folder. The field "control" names the socket of ServeControl.
 func WriteState(data string, state any) error {
 	text, err := json.MarshalIndent(state, "", "  ")
 	if err != nil {
@@ -25,7 +25,8 @@ func WriteState(data string, state any) error {
 // RemoveState removes the file of WriteState.
 func RemoveState(data string) { os.Remove(filepath.Join(data, stateName)) }
 
-// ReadState decodes the file of WriteState into state. It fails if no server is running on the data folder.
+// ReadState decodes the file of WriteState into state. It fails if no server is running on the data
+// folder.
 func ReadState(data string, state any) error {
 	none := fmt.Errorf("no server runs on the data folder %s; start one with: leasehold serve, or name another folder with --data", data)
 	lock, err := os.Open(filepath.Join(data, lockName))

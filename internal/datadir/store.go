@@ -18,7 +18,8 @@ import (
 type Engines struct {
 	// OpenKV opens the key-value store in a folder, creating it if it is missing.
 	OpenKV func(dir string, o KVOptions) (kv.DB, error)
-	// MissingKV names a missing file in whose absence OpenKV would create a new store, or returns "".
+	// MissingKV names a missing file in whose absence OpenKV would create a new store, or returns
+	// "".
 	MissingKV func(dir string) (string, error)
 	// OpenSegments opens the segment store in a folder, creating it if it is missing.
 	OpenSegments func(dir string) (segment.Store, error)
@@ -120,8 +121,8 @@ func (s *Store) Sweep(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// sweepOnce sweeps all that is due. The time of the latest search for orphans is stored, so that they are also removed on a machine
-// that never runs for orphanEvery at a stretch.
+// sweepOnce sweeps all that is due. The time of the latest search for orphans is stored, so that
+// they are also removed on a machine that never runs for orphanEvery at a stretch.
 func sweepOnce(ctx context.Context, w *catalog.Sweeper) (orphans int, err error) {
 	if err := w.Run(ctx); err != nil {
 		return 0, err

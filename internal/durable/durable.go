@@ -1,4 +1,5 @@
-// Package durable writes small files that survive a power loss intact. Only their owner can read them.
+// Package durable writes small files that survive a power loss intact. Only their owner can read
+// them.
 package durable
 
 import (

@@ -2,8 +2,8 @@ package fault
 
 import "net/http"
 
-// The codes of the protocol, each spelled on the wire as its value says. The name differs from the value only where Go
-// writes an initialism in capitals.
+// The codes of the protocol, each spelled on the wire as its value says. The name differs from the
+// value only where Go writes an initialism in capitals.
 const (
 	AccessTierChangeTimeConditionNotMet           Code = "AccessTierChangeTimeConditionNotMet"
 	AccessTierNotSupportedForBlobType             Code = "AccessTierNotSupportedForBlobType"
@@ -148,7 +148,8 @@ const (
 	WebContentNotFound                            Code = "WebContentNotFound" // of the website endpoint
 )
 
-// IncrementalCopyOfEralierVersionSnapshotNotAllowed is what versions before 2026-04-06 call [IncrementalCopyOfEarlierSnapshotNotAllowed].
+// IncrementalCopyOfEralierVersionSnapshotNotAllowed is what versions before 2026-04-06 call
+// [IncrementalCopyOfEarlierSnapshotNotAllowed].
 const IncrementalCopyOfEralierVersionSnapshotNotAllowed Code = "IncrementalCopyOfEralierVersionSnapshotNotAllowed"
 
 // entry is what the protocol says of one code.

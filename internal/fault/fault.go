@@ -1,7 +1,9 @@
-// Package fault holds every way in which a request can fail, in the protocol's own words: a code, a status and a sentence.
+// Package fault holds every way in which a request can fail, in the protocol's own words: a code, a
+// status and a sentence.
 //
-// A rule that refuses returns a [Code], or an [Error] where the answer says more than its code does. Nothing here knows HTTP
-// messages or XML; [Of] gives whoever renders an answer all there is to render.
+// A rule that refuses returns a [Code], or an [Error] where the answer says more than its code
+// does. Nothing here knows HTTP messages or XML; [Of] gives whoever renders an answer all there is
+// to render.
 package fault
 
 import (
@@ -10,7 +12,8 @@ import (
 	"strings"
 )
 
-// Code is an error code of the protocol, as it stands in x-ms-error-code and in the Code element. It is an error by itself.
+// Code is an error code of the protocol, as it stands in x-ms-error-code and in the Code element.
+// It is an error by itself.
 type Code string
 
 // Error returns the code.
@@ -19,8 +22,9 @@ func (c Code) Error() string { return string(c) }
 // Status returns the HTTP status that belongs to the code; 500 for a code that is not in the table.
 func (c Code) Status() int { return entryOf(c).status }
 
-// Message returns the sentence that belongs to the code, with a blob as its subject where a container is possible too (see
-// [ForContainer]); the sentence of [InternalError] for a code that is not in the table.
+// Message returns the sentence that belongs to the code, with a blob as its subject where a
+// container is possible too (see [ForContainer]); the sentence of [InternalError] for a code that
+// is not in the table.
 func (c Code) Message() string { return entryOf(c).sentence }
 
 // entryOf returns the row of a code, or that of InternalError.
@@ -32,10 +36,12 @@ func entryOf(c Code) entry {
 	return table[i]
 }
 
-// Detail is a name with a value: an XML child that follows Message in the body of an error, or a response header.
+// Detail is a name with a value: an XML child that follows Message in the body of an error, or a
+// response header.
 type Detail struct{ Name, Value string }
 
-// Error is a failure whose answer differs from what its code alone gives. errors.Is finds both its code and its cause.
+// Error is a failure whose answer differs from what its code alone gives. errors.Is finds both its
+// code and its cause.
 type Error struct {
 	Code    Code
 	Status  int      // 0 stands for the code's own
@@ -45,7 +51,8 @@ type Error struct {
 	Cause   error    // for the log only; never shown to the client
 }
 
-// Error returns the code and, if there is one, the cause. Details are left out: they may hold what the client sent.
+// Error returns the code and, if there is one, the cause. Details are left out: they may hold what
+// the client sent.
 func (e *Error) Error() string {
 	if e.Cause != nil {
 		return string(e.Code) + ": " + e.Cause.Error()
@@ -61,9 +68,9 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Code}
 }
 
-// Of returns what a client is told about err, with Status and Message filled in: the first [Error] in err's tree, else the
-// first [Code]. Anything else is an [InternalError] that keeps err as its cause, and ok is false. The result is a copy that the
-// caller may change. Of(nil) is (nil, false).
+// Of returns what a client is told about err, with Status and Message filled in: the first [Error]
+// in err's tree, else the first [Code]. Anything else is an [InternalError] that keeps err as its
+// cause, and ok is false. The result is a copy that the caller may change. Of(nil) is (nil, false).
 func Of(err error) (full *Error, ok bool) {
 	if err == nil {
 		return nil, false
@@ -83,8 +90,9 @@ func Of(err error) (full *Error, ok bool) {
 	return full, ok
 }
 
-// ForContainer returns err as it is told about a container: the lease codes that name a blob become those that name a
-// container, and the lease sentences change their noun. Every other error is returned as it is.
+// ForContainer returns err as it is told about a container: the lease codes that name a blob become
+// those that name a container, and the lease sentences change their noun. Every other error is
+// returned as it is.
 func ForContainer(err error) error {
 	e, ok := Of(err)
 	if !ok {

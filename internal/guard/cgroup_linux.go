@@ -17,14 +17,16 @@ const groupPrefix = "leasehold-"
 // groupsFile says which control groups this process is in. Tests put another one in its place.
 var groupsFile = "/proc/self/cgroup"
 
-// controlGroup is a control group (version 2) that holds a command and all that it starts. A nil group does nothing.
+// controlGroup is a control group (version 2) that holds a command and all that it starts. A nil
+// group does nothing.
 type controlGroup struct {
 	path string
 	dir  *os.File
 }
 
-// newControlGroup makes a group for the guard with a process ID below the group of this process. It returns nil where the
-// system has none that can be killed as one, or does not let this process make one.
+// newControlGroup makes a group for the guard with a process ID below the group of this process. It
+// returns nil where the system has none that can be killed as one, or does not let this process
+// make one.
 func newControlGroup(guard int) *controlGroup {
 	path, ok := controlGroupPath(guard)
 	if !ok {
@@ -41,8 +43,8 @@ func newControlGroup(guard int) *controlGroup {
 	return g
 }
 
-// removeLeftGroups removes the groups of guards that were killed together with their programs. The system keeps those that
-// have members.
+// removeLeftGroups removes the groups of guards that were killed together with their programs. The
+// system keeps those that have members.
 func removeLeftGroups(dir string) {
 	left, _ := filepath.Glob(filepath.Join(dir, groupPrefix+"*"))
 	for _, path := range left {
@@ -118,7 +120,8 @@ func ownControlGroup(file string) (string, bool) {
 	return "", false
 }
 
-// unifiedMount returns where the groups of version 2 are mounted, and which of them is the root there.
+// unifiedMount returns where the groups of version 2 are mounted, and which of them is the root
+// there.
 func unifiedMount(file string) (mount, root string, ok bool) {
 	for line := range lines(file) {
 		before, after, found := strings.Cut(line, " - ")

@@ -1,9 +1,10 @@
 // Package guard ends a command, and all that it has started, by a deadline.
 //
-// A guard is a process of its own, between the program that keeps a lease and the command that may only run while the
-// lease is held. The program tells it the deadline over a pipe and moves it with every renewal. The guard acts by its own
-// clock, which goes on while the machine sleeps: it asks the command to end a grace before the deadline, and kills it and
-// its descendants at the deadline. So the program may be killed, stopped or starved, and the command still ends in time.
+// A guard is a process of its own, between the program that keeps a lease and the command that may
+// only run while the lease is held. The program tells it the deadline over a pipe and moves it with
+// every renewal. The guard acts by its own clock, which goes on while the machine sleeps: it asks
+// the command to end a grace before the deadline, and kills it and its descendants at the deadline.
+// So the program may be killed, stopped or starved, and the command still ends in time.
 //
 // What makes this reliable depends on the system:
 //
@@ -28,8 +29,8 @@ import (
 // Name is the first argument of a guard process. A program that finds it there calls Main.
 const Name = "guard"
 
-// Moment is a time on the machine's clock that keeps running while the machine sleeps. All processes of a machine share this clock;
-// it starts at zero when the machine boots.
+// Moment is a time on the machine's clock that keeps running while the machine sleeps. All
+// processes of a machine share this clock; it starts at zero when the machine boots.
 type Moment time.Duration
 
 // Add returns the moment d later.
@@ -98,8 +99,8 @@ func (e *StartError) Error() string { return e.Reason }
 // ErrKilled means that the guard ended before its command, so the command was killed.
 var ErrKilled = errors.New("the guard of the command was killed, and the command with it")
 
-// Start starts a guard, which starts the command with the standard files of this process. It returns once the command is running. If
-// the command can't be started the error is a *StartError.
+// Start starts a guard, which starts the command with the standard files of this process. It
+// returns once the command is running. If the command can't be started the error is a *StartError.
 func Start(o *Options) (*Guard, error) {
 	program, err := self()
 	if err != nil {
@@ -161,7 +162,8 @@ func (g *Guard) Extend(until Moment) {
 	g.until = until
 }
 
-// End asks the command to end, and kills it after the grace or at the deadline, whichever is sooner.
+// End asks the command to end, and kills it after the grace or at the deadline, whichever is
+// sooner.
 func (g *Guard) End() { g.tell(order{End: true}) }
 
 // Kill asks the command to end and kills it, without a grace.
@@ -174,8 +176,8 @@ func (g *Guard) tell(o order) {
 	_ = g.orders.Encode(o)
 }
 
-// Wait returns when the command and all its descendants have ended. If the guard is gone, Wait kills the descendants itself and
-// returns ErrKilled, unless the deadline has passed.
+// Wait returns when the command and all its descendants have ended. If the guard is gone, Wait
+// kills the descendants itself and returns ErrKilled, unless the deadline has passed.
 func (g *Guard) Wait() (Outcome, error) {
 	var last report
 	err := g.reports.Decode(&last)

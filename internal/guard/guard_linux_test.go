@@ -45,8 +45,9 @@ func eachWay(t *testing.T, f func(t *testing.T, env string)) {
 	t.Run("no groups", func(t *testing.T) { f(t, envNoGroups+"=1") })
 }
 
-// descendants is a script with a child in the background, one in a session of its own, and one whose parent is gone; none
-// of them ends when it is asked to. They tell the file $FILE that they live.
+// descendants is a script with a child in the background, one in a session of its own, and one
+// whose parent is gone; none of them ends when it is asked to. They tell the file $FILE that they
+// live.
 const descendants = `trap "" TERM HUP
 one="trap '' TERM HUP; while :; do echo \$0 >>$FILE; sleep 0.01; done"
 sh -c "$one" background &
@@ -181,8 +182,8 @@ func TestCommandThatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestFilesOfTheCallerReachTheCommand: the pipes of the guard take no number that whoever started the program may have
-// used, and do not reach the command.
+// TestFilesOfTheCallerReachTheCommand: the pipes of the guard take no number that whoever started
+// the program may have used, and do not reach the command.
 func TestFilesOfTheCallerReachTheCommand(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "out")
 	const list = `for f in /proc/$$/fd/*; do echo $f; done | sed -n 's,.*/fd/\([0-9]\{3\}\)$,\1,p'` // the lower ones are the shell's

@@ -14,7 +14,8 @@ import (
 const (
 	// tick bounds how long a timer is relied on, because timers stop while the machine sleeps.
 	tick = 50 * time.Millisecond
-	// killEvery is the pause between two rounds of kills, which catch descendants started meanwhile.
+	// killEvery is the pause between two rounds of kills, which catch descendants started
+	// meanwhile.
 	killEvery = 5 * time.Millisecond
 	// backstopAfter is how long after the deadline a guard that can't act is killed by the kernel.
 	backstopAfter = 200 * time.Millisecond
@@ -172,8 +173,8 @@ const (
 	fromGuard direction = false
 )
 
-// handOver makes a pipe and gives one end to a process that is to be started, as an argument. The other end is returned;
-// done closes that of the process here, once it has been started.
+// handOver makes a pipe and gives one end to a process that is to be started, as an argument. The
+// other end is returned; done closes that of the process here, once it has been started.
 func handOver(cmd *exec.Cmd, d direction) (own *os.File, done func(), err error) {
 	r, w, err := os.Pipe()
 	if err != nil {

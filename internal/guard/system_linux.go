@@ -16,7 +16,8 @@ import (
 // Now returns the present moment.
 func Now() Moment { return monotonic(unix.CLOCK_BOOTTIME) }
 
-// runningProgram returns a path that leads to this program also after its file was replaced, "" if there is none.
+// runningProgram returns a path that leads to this program also after its file was replaced, "" if
+// there is none.
 func runningProgram() string {
 	const path = "/proc/self/exe"
 	if _, err := os.Stat(path); err != nil {
@@ -106,7 +107,8 @@ func descends(parents map[int]process, pid, ancestor int) bool {
 	return false
 }
 
-// killChild kills a process if it still is the child of a parent, so that no other is hit that got its number.
+// killChild kills a process if it still is the child of a parent, so that no other is hit that got
+// its number.
 func killChild(pid, parent int) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
@@ -149,8 +151,8 @@ func parents() map[int]process {
 	return all
 }
 
-// statOf reads the state and the parent of a process. They follow its name, which is in parentheses and may have some
-// itself.
+// statOf reads the state and the parent of a process. They follow its name, which is in parentheses
+// and may have some itself.
 func statOf(pid int) (p process, ok bool) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
@@ -180,8 +182,8 @@ type event struct {
 	_      [48]byte
 }
 
-// backstop has the kernel kill this process at a moment, also if it is stopped or wakes up late; at 0 never. The command is
-// killed with it.
+// backstop has the kernel kill this process at a moment, also if it is stopped or wakes up late; at
+// 0 never. The command is killed with it.
 func backstop(at Moment) {
 	if timerID.until == at {
 		return

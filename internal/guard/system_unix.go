@@ -25,8 +25,8 @@ func monotonic(clock int32) Moment {
 // groupOfItsOwn keeps signals to the process group of this program from a guard.
 func groupOfItsOwn() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// firstHandle is the lowest number that a pipe gets in a guard: the low ones may be files that the command inherits from
-// whoever started this program.
+// firstHandle is the lowest number that a pipe gets in a guard: the low ones may be files that the
+// command inherits from whoever started this program.
 const firstHandle = 100
 
 // inherit lets a process that is to be started have a file under the number that it has here.
@@ -60,8 +60,8 @@ func (g *Guard) Signal(s os.Signal) {
 	}
 }
 
-// lendTerminal reports whether this program has the terminal, so that the command shall get it: others are stopped when
-// they read from it. giveBack takes it back.
+// lendTerminal reports whether this program has the terminal, so that the command shall get it:
+// others are stopped when they read from it. giveBack takes it back.
 func lendTerminal() (lent bool, giveBack func()) {
 	fd, group := int(os.Stdin.Fd()), unix.Getpgrp()
 	front, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)

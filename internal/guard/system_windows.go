@@ -104,7 +104,8 @@ func joinJob() (windows.Handle, error) {
 	return job, err
 }
 
-// members is the kernel's JOBOBJECT_BASIC_PROCESS_ID_LIST with room for as many processes as are killed in one step.
+// members is the kernel's JOBOBJECT_BASIC_PROCESS_ID_LIST with room for as many processes as are
+// killed in one step.
 type members struct {
 	assigned, listed uint32
 	ids              [1024]uintptr

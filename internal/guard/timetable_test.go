@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestTimetable goes through what can happen to a command with a deadline at 100 s and a grace of 5 s.
+// TestTimetable goes through what can happen to a command with a deadline at 100 s and a grace of 5
+// s.
 func TestTimetable(t *testing.T) {
 	const s = Moment(time.Second)
 	extend := func(at Moment) func(*timetable) { return func(t *timetable) { t.extend(at) } }

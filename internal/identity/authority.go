@@ -15,8 +15,9 @@ import (
 // maxForm is the longest body of a token request in bytes.
 const maxForm = 64 << 10
 
-// Handler returns the OAuth authority, to be served over TLS: discovery, keys and the token endpoint, for the tenant ADFS and the
-// issuer's own; and the parts of a cloud's management endpoint that programs ask for.
+// Handler returns the OAuth authority, to be served over TLS: discovery, keys and the token
+// endpoint, for the tenant ADFS and the issuer's own; and the parts of a cloud's management
+// endpoint that programs ask for.
 func (i *Issuer) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, path := range []string{"/{tenant}/.well-known/openid-configuration", "/{tenant}/v2.0/.well-known/openid-configuration"} {
@@ -121,7 +122,8 @@ type tokenRequest struct {
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// parseTokenRequest parses the form of a token request. It refuses repeated parameters, as RFC 6749 requires.
+// parseTokenRequest parses the form of a token request. It refuses repeated parameters, as RFC 6749
+// requires.
 func parseTokenRequest(body string) (*tokenRequest, error) {
 	form, err := url.ParseQuery(body)
 	if err != nil {
@@ -163,7 +165,8 @@ func printable(s string) string {
 	}, s[:min(len(s), maxName)])
 }
 
-// audience returns the requested resource. It ignores scopes about the user, which mean nothing for a program.
+// audience returns the requested resource. It ignores scopes about the user, which mean nothing for
+// a program.
 func (i *Issuer) audience(t *tokenRequest) (string, error) {
 	wanted := strings.Fields(t.scope)
 	if t.resource != "" {

@@ -18,7 +18,8 @@ import (
 // tokenLifetime is how long tokens are valid. Clients renew them some minutes before.
 const tokenLifetime = time.Hour
 
-// ADFS is the tenant for which clients accept an authority without asking the public cloud about it.
+// ADFS is the tenant for which clients accept an authority without asking the public cloud about
+// it.
 const ADFS = "adfs"
 
 // Principal is a program to which tokens are issued.
@@ -55,8 +56,8 @@ type Issuer struct {
 // Name returns the issuer name in tokens.
 func (i *Issuer) Name() string { return i.Base + "/" + ADFS }
 
-// baseFor returns the URL of the authority under the host name of a request. Clients refuse a configuration that names another
-// host.
+// baseFor returns the URL of the authority under the host name of a request. Clients refuse a
+// configuration that names another host.
 func (i *Issuer) baseFor(r *http.Request) string {
 	host := strings.ToLower(strings.TrimSuffix(r.Host, ":443"))
 	if slices.Contains(i.Aliases, host) {
@@ -96,8 +97,8 @@ func (i *Issuer) Token(p *Principal, resource string, how appIDACR) (string, tim
 	return text, end, err
 }
 
-// resourceOf returns the resource named by a scope or resource parameter. It returns false unless the resource is storage or the
-// management endpoint, which is this authority.
+// resourceOf returns the resource named by a scope or resource parameter. It returns false unless
+// the resource is storage or the management endpoint, which is this authority.
 func (i *Issuer) resourceOf(text string) (string, bool) {
 	resource, _ := strings.CutSuffix(text, "/.default")
 	u, err := url.Parse(resource)

@@ -1,9 +1,10 @@
-// Package identity issues and verifies bearer tokens for a server without a cloud around it. It provides an OAuth authority for
-// service principals, a managed-identity endpoint, for which clients need only two environment variables, and the public keys of
-// outside issuers, fetched on demand.
+// Package identity issues and verifies bearer tokens for a server without a cloud around it. It
+// provides an OAuth authority for service principals, a managed-identity endpoint, for which
+// clients need only two environment variables, and the public keys of outside issuers, fetched on
+// demand.
 //
-// A token is issued to anyone who presents a secret, an assertion or the header of the endpoint. Roles, which are evaluated
-// elsewhere, decide what the token allows.
+// A token is issued to anyone who presents a secret, an assertion or the header of the endpoint.
+// Roles, which are evaluated elsewhere, decide what the token allows.
 package identity
 
 import (
@@ -30,8 +31,8 @@ type SigningKey struct {
 	public jose.JSONWebKeySet
 }
 
-// OpenKey returns the key in a file, which it makes if it is missing. Only the user can read the file. Removing it invalidates all
-// tokens.
+// OpenKey returns the key in a file, which it makes if it is missing. Only the user can read the
+// file. Removing it invalidates all tokens.
 func OpenKey(file string) (*SigningKey, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {

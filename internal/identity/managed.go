@@ -12,8 +12,8 @@ const ManagedPath = "/msi/token"
 // managedVersion is the only supported version of the endpoint's protocol.
 const managedVersion = "2019-08-01"
 
-// Managed is a managed-identity endpoint in the style of App Service: it issues a principal's token to programs that know its header.
-// It speaks plain HTTP, so it belongs on a loopback address.
+// Managed is a managed-identity endpoint in the style of App Service: it issues a principal's token
+// to programs that know its header. It speaks plain HTTP, so it belongs on a loopback address.
 type Managed struct {
 	Issuer  *Issuer
 	Header  string // secret that requests carry in X-IDENTITY-HEADER
@@ -49,7 +49,8 @@ func repeated(query map[string][]string) bool {
 	return false
 }
 
-// token answers with a token of the principal named by its client or object ID, or of the default one.
+// token answers with a token of the principal named by its client or object ID, or of the default
+// one.
 func (m *Managed) token(w http.ResponseWriter, asked, clientID, objectID string) {
 	resource, ok := m.Issuer.resourceOf(asked)
 	if !ok {

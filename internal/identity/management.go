@@ -12,21 +12,23 @@ import (
 // storageSuffix is the DNS suffix of storage services.
 const storageSuffix = "core.windows.net"
 
-// manage adds the parts of a cloud's management endpoint that programs ask for before they use storage: the description of the cloud
-// and the list of subscriptions, which is empty.
+// manage adds the parts of a cloud's management endpoint that programs ask for before they use
+// storage: the description of the cloud and the list of subscriptions, which is empty.
 func (i *Issuer) manage(mux *http.ServeMux) {
 	mux.HandleFunc("GET /metadata/endpoints", i.describe)
 	mux.HandleFunc("GET /subscriptions", i.subscriptions)
 }
 
-// The versions at which the description of the cloud changed its form: to a list of clouds, then to a single cloud.
+// The versions at which the description of the cloud changed its form: to a list of clouds, then to
+// a single cloud.
 const (
 	describesAll = "2019-05-01"
 	describesOne = "2022-09-01"
 )
 
-// describe answers with the description of the cloud, in the form of the version asked for. Every version is answered, because
-// programs go on to newer ones: "az cloud register" asks 2015-01-01, Terraform 2022-09-01, OpenTofu 2023-11-01.
+// describe answers with the description of the cloud, in the form of the version asked for. Every
+// version is answered, because programs go on to newer ones: "az cloud register" asks 2015-01-01,
+// Terraform 2022-09-01, OpenTofu 2023-11-01.
 func (i *Issuer) describe(w http.ResponseWriter, r *http.Request) {
 	asked := r.URL.Query()["api-version"]
 	if len(asked) != 1 {

@@ -25,16 +25,17 @@ const (
 	maxDocument  = 1 << 20          // bytes
 )
 
-// Outside finds the keys of other issuers by OpenID Connect discovery. It fetches keys on first use, caches them, and is safe for
-// concurrent use.
+// Outside finds the keys of other issuers by OpenID Connect discovery. It fetches keys on first
+// use, caches them, and is safe for concurrent use.
 type Outside struct {
 	issuers map[string]*outsider
 	client  *http.Client
 	now     func() time.Time
 }
 
-// NewOutside trusts the issuers that are the keys of the map, by their exact names. The values are the URLs of their keys, or "" to
-// use discovery. Names and URLs must be https. If client is nil, a client with a timeout is used.
+// NewOutside trusts the issuers that are the keys of the map, by their exact names. The values are
+// the URLs of their keys, or "" to use discovery. Names and URLs must be https. If client is nil, a
+// client with a timeout is used.
 func NewOutside(keys map[string]string, client *http.Client, now func() time.Time) (*Outside, error) {
 	if client == nil {
 		client = &http.Client{Timeout: fetchTimeout, CheckRedirect: sameScheme}
@@ -64,7 +65,8 @@ func sameScheme(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// secure returns an error unless nobody on the network path can change the response: the URL must be https, or on this machine.
+// secure returns an error unless nobody on the network path can change the response: the URL must
+// be https, or on this machine.
 func secure(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
@@ -88,8 +90,8 @@ type outsider struct {
 	failure error
 }
 
-// KeySet returns the keys of a trusted issuer, or nil for any other. If kid is unknown the keys are fetched again, at most once per
-// retryAfter.
+// KeySet returns the keys of a trusted issuer, or nil for any other. If kid is unknown the keys are
+// fetched again, at most once per retryAfter.
 func (o *Outside) KeySet(issuer, kid string) (*jose.JSONWebKeySet, error) {
 	i := o.issuers[issuer]
 	if i == nil {

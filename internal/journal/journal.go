@@ -20,16 +20,17 @@ import (
 const (
 	// MaxEvents is how many events are kept of all resources: some 5 MB.
 	MaxEvents = 32_768
-	// MaxRefused is how many resources have their refusals kept. The one that was refused longest ago
-	// gives way.
+	// MaxRefused is how many resources have their refusals kept. The one that was refused longest
+	// ago gives way.
 	MaxRefused = 4096
 
-	// maxResting is how many entries of leases that ended stay for the next acquire of the same name,
-	// which then allocates nothing.
+	// maxResting is how many entries of leases that ended stay for the next acquire of the same
+	// name, which then allocates nothing.
 	maxResting = 16_384
 	// maxHolders is how many descriptions of holders are shared; over it, sharing starts anew.
 	maxHolders = 4096
-	// maxSeen is how many callers have the time of their last request kept; over it, they start anew.
+	// maxSeen is how many callers have the time of their last request kept; over it, they start
+	// anew.
 	maxSeen = 4096
 	// keptRenewals is how many times of renewals an entry keeps, for the timeline.
 	keptRenewals = 16
@@ -105,9 +106,9 @@ func New(started time.Time) *Journal {
 // Started returns since when there is a history.
 func (j *Journal) Started() time.Time { return j.started }
 
-// Observe notes a change. It may be called after others that were committed later: the moments of the
-// changes of one resource decide. It allocates nothing for a resource that is in the table, or was a
-// moment ago.
+// Observe notes a change. It may be called after others that were committed later: the moments of
+// the changes of one resource decide. It allocates nothing for a resource that is in the table, or
+// was a moment ago.
 func (j *Journal) Observe(c *Change) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

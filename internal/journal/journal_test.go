@@ -169,7 +169,8 @@ func TestAnOlderChangeComesLate(t *testing.T) {
 	}
 }
 
-// TestFillYieldsToWhatIsObserved: a lease read from the store while its release was observed is old.
+// TestFillYieldsToWhatIsObserved: a lease read from the store while its release was observed is
+// old.
 func TestFillYieldsToWhatIsObserved(t *testing.T) {
 	j := journal.New(start)
 	held := lease.Lease{Kind: lease.Held, Duration: lease.Infinite, Epoch: 5, ID: lease.ID{1}}
@@ -318,7 +319,8 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// cycle is an acquire, a renewal and a release at one moment, which can be observed again and again.
+// cycle is an acquire, a renewal and a release at one moment, which can be observed again and
+// again.
 func cycle(w *world, name journal.Name) []journal.Change {
 	none := lease.Lease{}
 	held, _, _ := lease.Apply(none, lease.Request{Action: lease.Acquire, Duration: 60, Fresh: lease.ID{1}}, w.now)

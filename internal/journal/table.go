@@ -77,8 +77,8 @@ func (q *Query) Matches(r *Row, now time.Time) bool {
 	return true
 }
 
-// List returns a page of the leases that are live. It costs a look at each lease of the account and,
-// in another order than that of names, a sort of those that match.
+// List returns a page of the leases that are live. It costs a look at each lease of the account
+// and, in another order than that of names, a sort of those that match.
 func (j *Journal) List(q *Query, now time.Time) Page {
 	l := lister{q: q, now: now, sees: make(map[string]bool)}
 	j.each(q.Account, l.visit)

@@ -44,8 +44,8 @@ var (
 	// ErrReadOnly is wrapped by Update when the engine can't write for a reason
 	// that may pass (disk full, read-only file system). Nothing was changed.
 	ErrReadOnly = errors.New("kv: store cannot write")
-	// ErrUnknown is wrapped by Update when its commit may or may not have happened, and it could not be
-	// found out in time.
+	// ErrUnknown is wrapped by Update when its commit may or may not have happened, and it could
+	// not be found out in time.
 	ErrUnknown = errors.New("kv: it is not known whether the update has happened")
 	// ErrNested is yielded by a scan that begins before another of the same reader has ended.
 	ErrNested = errors.New("kv: scan within a scan")

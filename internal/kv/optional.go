@@ -7,8 +7,9 @@ import (
 
 // Checkpointer is implemented by a DB that can copy itself while it is used.
 type Checkpointer interface {
-	// Checkpoint writes a copy of the store as it is now to a folder, which must not exist. The copy can be opened.
-	// Transactions that begin after Checkpoint has returned are shown everything that is in it.
+	// Checkpoint writes a copy of the store as it is now to a folder, which must not exist. The
+	// copy can be opened. Transactions that begin after Checkpoint has returned are shown
+	// everything that is in it.
 	Checkpoint(ctx context.Context, dir string) error
 }
 

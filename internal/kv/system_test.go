@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestClockCountsSleep lets a machine sleep for an hour, in which the wall clock that Go reads monotonically stands.
+// TestClockCountsSleep lets a machine sleep for an hour, in which the wall clock that Go reads
+// monotonically stands.
 func TestClockCountsSleep(t *testing.T) {
 	start := time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)
 	boot := 5 * time.Hour
@@ -25,7 +26,8 @@ func TestClockCountsSleep(t *testing.T) {
 	}
 }
 
-// TestSinceBoot holds the time since the start of the machine against what the system tells elsewhere.
+// TestSinceBoot holds the time since the start of the machine against what the system tells
+// elsewhere.
 func TestSinceBoot(t *testing.T) {
 	passed, ok := sinceBoot()
 	if runtime.GOOS != "linux" {

@@ -23,9 +23,11 @@ type Outcome struct {
 	Seconds int64      // until the lease is broken, rounded down, after break
 }
 
-// Apply performs one action at a moment and returns the record that replaces l, unless it fails, in which case it returns l itself. The
-// error is the fault.Code that the reference gives for the state and the ID; a request that lacks what its action requires, or has a
-// duration or period out of range, fails with MissingRequiredHeader or InvalidHeaderValue and should have been refused before.
+// Apply performs one action at a moment and returns the record that replaces l, unless it fails, in
+// which case it returns l itself. The error is the fault.Code that the reference gives for the
+// state and the ID; a request that lacks what its action requires, or has a duration or period out
+// of range, fails with MissingRequiredHeader or InvalidHeaderValue and should have been refused
+// before.
 func Apply(l Lease, r Request, now time.Time) (Lease, Outcome, error) {
 	if err := r.check(); err != nil {
 		return l, Outcome{}, err
@@ -91,8 +93,8 @@ func (r *Request) check() error {
 	return nil
 }
 
-// row is the outcome of an action in one state, by the ID it names: none, the stored one, or another; done is a change from another ID to
-// the stored one, which is a change that was repeated.
+// row is the outcome of an action in one state, by the ID it names: none, the stored one, or
+// another; done is a change from another ID to the stored one, which is a change that was repeated.
 type row struct{ none, same, other, done cell }
 
 // cell is one outcome: a refusal, or the next record.
@@ -119,7 +121,8 @@ var (
 	broken   = cell{yes: end}
 )
 
-// table is the outcome of every action in every state. An empty cell is one that no request reaches.
+// table is the outcome of every action in every state. An empty cell is one that no request
+// reaches.
 var table = [actions][states]row{
 	Acquire: {
 		Available: {none: taken, other: taken},
@@ -167,8 +170,8 @@ func acquire(l Lease, r Request, now Instant) Lease {
 	return renew(next, r, now)
 }
 
-// reacquire is an acquire of a lease by its holder: a retry, or the same holder started anew. It counts as an acquisition, so that a
-// predecessor with the same ID has the lower epoch.
+// reacquire is an acquire of a lease by its holder: a retry, or the same holder started anew. It
+// counts as an acquisition, so that a predecessor with the same ID has the lower epoch.
 func reacquire(l Lease, r Request, now Instant) Lease {
 	next := acquire(l, r, now)
 	next.Since = l.Since
@@ -192,8 +195,8 @@ func keep(l Lease, _ Request, _ Instant) Lease { return l }
 
 func release(l Lease, _ Request, _ Instant) Lease { return Lease{Epoch: l.Epoch} }
 
-// end breaks a lease at the earlier of the end it has and the one the period asks for. Without a period a lease runs out, and one that
-// never would is broken at once. Breaking never lengthens.
+// end breaks a lease at the earlier of the end it has and the one the period asks for. Without a
+// period a lease runs out, and one that never would is broken at once. Breaking never lengthens.
 func end(l Lease, r Request, now Instant) Lease {
 	endless := l.Kind == Held && l.Duration == Infinite
 	at := l.End
@@ -212,8 +215,8 @@ func end(l Lease, r Request, now Instant) Lease {
 	return l
 }
 
-// nextEpoch returns an epoch above the record's. It starts at the clock, in microseconds, so that it also rises over a resource that was
-// deleted and made again.
+// nextEpoch returns an epoch above the record's. It starts at the clock, in microseconds, so that
+// it also rises over a resource that was deleted and made again.
 func (l Lease) nextEpoch(now Instant) uint64 {
 	return max(l.Epoch+1, uint64(max(now, 0))/uint64(time.Microsecond))
 }

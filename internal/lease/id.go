@@ -5,15 +5,16 @@ import (
 	"errors"
 )
 
-// ID is a lease ID: a GUID compared by value, whatever form it was written in. Its version and variant bits mean nothing and every value is
-// legal, the zero one too; where an ID may be absent, [OptionalID] says so.
+// ID is a lease ID: a GUID compared by value, whatever form it was written in. Its version and
+// variant bits mean nothing and every value is legal, the zero one too; where an ID may be absent,
+// [OptionalID] says so.
 type ID [16]byte
 
 // ErrID says that a text is in none of the forms of a lease ID.
 var ErrID = errors.New("lease: not a GUID")
 
-// forms are the five accepted ways to write an ID, with # for a hexadecimal digit in either case. The digits come in the same order in
-// all of them. The first is the one that is written.
+// forms are the five accepted ways to write an ID, with # for a hexadecimal digit in either case.
+// The digits come in the same order in all of them. The first is the one that is written.
 var forms = [...]string{
 	"########-####-####-####-############",
 	"################################",

@@ -1,27 +1,31 @@
-// Package lease holds the rules of leases as a pure state machine: it knows no clock, no storage and no HTTP.
+// Package lease holds the rules of leases as a pure state machine: it knows no clock, no storage
+// and no HTTP.
 //
-// A [Lease] is the record kept with a blob or a container. Time never writes: [Lease.State] derives what the record means at a moment.
-// [Apply] is the outcome of the five lease actions, read from one table; [Check] and [AfterWrite] are the outcome of everything
-// else. All judge one record against one moment, which the caller takes from its transaction, so of two racing requests one sees
-// what the other wrote.
+// A [Lease] is the record kept with a blob or a container. Time never writes: [Lease.State] derives
+// what the record means at a moment. [Apply] is the outcome of the five lease actions, read from
+// one table; [Check] and [AfterWrite] are the outcome of everything else. All judge one record
+// against one moment, which the caller takes from its transaction, so of two racing requests one
+// sees what the other wrote.
 //
-// The rules speak of blobs. A container uses the same machine with three differences, which are the caller's: Delete Container alone
-// is of class [Write], no use of a container goes through [AfterWrite], and failures pass fault.ForContainer.
+// The rules speak of blobs. A container uses the same machine with three differences, which are the
+// caller's: Delete Container alone is of class [Write], no use of a container goes through
+// [AfterWrite], and failures pass fault.ForContainer.
 package lease
 
 import (
 	"time"
 )
 
-// Lease is the record of a lease. The zero value is available and was never leased. A record is replaced as a whole by what [Apply] and
-// [AfterWrite] return; nothing else changes one.
+// Lease is the record of a lease. The zero value is available and was never leased. A record is
+// replaced as a whole by what [Apply] and [AfterWrite] return; nothing else changes one.
 type Lease struct {
 	Kind     Kind     `cbor:"1,keyasint,omitzero"`
 	ID       ID       `cbor:"2,keyasint,omitzero"` // has no meaning while Kind is None
 	Duration Duration `cbor:"3,keyasint,omitzero"` // of the last acquire
 	End      Instant  `cbor:"4,keyasint,omitzero"` // when a finite or breaking lease stops locking, else 0
 
-	// Epoch rises with every acquire and never falls, across release, erasure and, as long as clocks hold, deletion of the resource.
+	// Epoch rises with every acquire and never falls, across release, erasure and, as long as
+	// clocks hold, deletion of the resource.
 	Epoch uint64 `cbor:"5,keyasint,omitzero"`
 	// Holder is who acquired or last changed the lease.
 	Holder  Holder  `cbor:"6,keyasint,omitzero"`
@@ -102,7 +106,8 @@ func (l Lease) DurationAttribute(now time.Time) string {
 	return "fixed"
 }
 
-// Left returns how long the lease goes on locking if nobody touches it: 0 when it does not lock, [Forever] when it does not end.
+// Left returns how long the lease goes on locking if nobody touches it: 0 when it does not lock,
+// [Forever] when it does not end.
 func (l Lease) Left(now time.Time) time.Duration {
 	switch {
 	case !l.State(now).Locked():

@@ -38,7 +38,8 @@ func must(t *testing.T, l Lease, r Request, ago time.Duration) Lease {
 	return next
 }
 
-// stored returns the records that are in the state named by a column, each under the name of what makes it special.
+// stored returns the records that are in the state named by a column, each under the name of what
+// makes it special.
 func stored(t *testing.T, column string) map[string]Lease {
 	t.Helper()
 	acquired := func(d Duration, ago time.Duration) Lease {

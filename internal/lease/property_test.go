@@ -9,8 +9,8 @@ import (
 	"github.com/leasehold/leasehold/internal/fault"
 )
 
-// promise is what the server last told somebody: id locks the resource until a moment. It follows the answers alone, not the record, so it
-// can say when a record breaks its word.
+// promise is what the server last told somebody: id locks the resource until a moment. It follows
+// the answers alone, not the record, so it can say when a record breaks its word.
 type promise struct {
 	id    ID
 	until time.Time
@@ -66,7 +66,8 @@ func (p *promise) heed(t *rapid.T, before, after Lease, r Request, out Outcome, 
 	}
 }
 
-// TestProperties drives one record with random actions, uses and steps of the clock, and holds it against the promises made.
+// TestProperties drives one record with random actions, uses and steps of the clock, and holds it
+// against the promises made.
 func TestProperties(t *testing.T) {
 	ids := []ID{{}, {1}, {2}, {3}}
 	optional := rapid.Custom(func(t *rapid.T) OptionalID {
@@ -123,7 +124,8 @@ func TestProperties(t *testing.T) {
 	})
 }
 
-// checkRecord holds at every moment: what is promised is kept to the nanosecond, epochs never fall, and time never revives.
+// checkRecord holds at every moment: what is promised is kept to the nanosecond, epochs never fall,
+// and time never revives.
 func checkRecord(t *rapid.T, l Lease, p promise, at time.Time) {
 	if l.State(at).Locked() != at.Before(p.until) {
 		t.Fatalf("state %s, promised for another %v", l.State(at), p.until.Sub(at))

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Duration is the length of a lease in whole seconds, or [Infinite]. Only -1 and 15 to 60 are legal; the zero value is an absent one.
+// Duration is the length of a lease in whole seconds, or [Infinite]. Only -1 and 15 to 60 are
+// legal; the zero value is an absent one.
 type Duration int32
 
 // The bounds of a [Duration] and of a [BreakPeriod], in seconds.
@@ -41,7 +42,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// BreakPeriod is the number of seconds that a broken lease goes on locking, 0 to 60. The zero value is an absent one.
+// BreakPeriod is the number of seconds that a broken lease goes on locking, 0 to 60. The zero value
+// is an absent one.
 type BreakPeriod struct {
 	Seconds int32
 	Given   bool
@@ -53,7 +55,8 @@ func Within(seconds int32) BreakPeriod { return BreakPeriod{seconds, true} }
 // Valid reports whether p is absent or legal.
 func (p BreakPeriod) Valid() bool { return !p.Given || 0 <= p.Seconds && p.Seconds <= MaxBreakPeriod }
 
-// UnmarshalText reads whole seconds; an empty text is an absent period. The error is [ErrBreakPeriod].
+// UnmarshalText reads whole seconds; an empty text is an absent period. The error is
+// [ErrBreakPeriod].
 func (p *BreakPeriod) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
 		*p = BreakPeriod{}
@@ -101,8 +104,8 @@ func (a *Action) UnmarshalText(text []byte) error {
 	return ErrAction
 }
 
-// Instant is a moment as nanoseconds since the Unix epoch, the form in which a record keeps time: exact, comparable, and the same
-// wherever it is read. The zero value is no moment at all.
+// Instant is a moment as nanoseconds since the Unix epoch, the form in which a record keeps time:
+// exact, comparable, and the same wherever it is read. The zero value is no moment at all.
 type Instant int64
 
 // At returns t as an Instant.

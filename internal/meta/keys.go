@@ -106,8 +106,8 @@ func BlobKey(gen uint64, name string) kv.Key {
 // creation of blobs in it is spread, so that creations rarely wait for each other.
 const gates = 64
 
-// GateKey is the key to declare, beside its own, for making a blob in a container that must be empty to be
-// deleted.
+// GateKey is the key to declare, beside its own, for making a blob in a container that must be
+// empty to be deleted.
 func GateKey(gen uint64, name string) kv.Key {
 	hash := fnv.New32a()
 	hash.Write([]byte(name))

@@ -275,8 +275,8 @@ type deadContainer struct {
 	Container string    `cbor:"3,keyasint"`
 }
 
-// deadBlobs is one batch of the keys of a deleted container. A copy that found its source before the
-// deletion may still share the bytes of a blob, so each is looked at under its declared key.
+// deadBlobs is one batch of the keys of a deleted container. A copy that found its source before
+// the deletion may still share the bytes of a blob, so each is looked at under its declared key.
 type deadBlobs struct {
 	container deadContainer
 	names     []kv.Key // the declared keys of the blobs

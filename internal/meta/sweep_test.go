@@ -160,7 +160,8 @@ func TestDeletedContainerIsEmptied(t *testing.T) {
 	f.checkEmpty()
 }
 
-// stoppable is a store whose process ends after a number of updates, and which counts what the largest of them wrote.
+// stoppable is a store whose process ends after a number of updates, and which counts what the
+// largest of them wrote.
 type stoppable struct {
 	kv.DB
 	updates int // that are left
@@ -195,8 +196,8 @@ func (c *countedTx) DeleteRange(start, end []byte) error {
 	return c.Tx.(kv.RangeDeleter).DeleteRange(start, end)
 }
 
-// TestDeletedContainerIsEmptiedInSteps ends the process after every step: the next goes on where it ended, and none
-// writes more than its bound, whatever the container held.
+// TestDeletedContainerIsEmptiedInSteps ends the process after every step: the next goes on where it
+// ended, and none writes more than its bound, whatever the container held.
 func TestDeletedContainerIsEmptiedInSteps(t *testing.T) {
 	f := newFixture(t)
 	const blobs = 5500
@@ -241,8 +242,8 @@ func TestOrphansAreSweptAfterTheGrace(t *testing.T) {
 	}
 }
 
-// TestLastLookForOrphansIsStored restarts the collector every half an hour: it looks for orphans once in an hour all the
-// same, and at the first start at once.
+// TestLastLookForOrphansIsStored restarts the collector every half an hour: it looks for orphans
+// once in an hour all the same, and at the first start at once.
 func TestLastLookForOrphansIsStored(t *testing.T) {
 	f := newFixture(t)
 	for start, want := range []bool{true, false, true, false, true} {

@@ -30,8 +30,8 @@ type leaseSeries struct {
 	code    fault.Code
 }
 
-// eventLabels are the labels of the kinds that are counted as events. A lease that is taken over has
-// ended before, and a broken one is counted at the break.
+// eventLabels are the labels of the kinds that are counted as events. A lease that is taken over
+// has ended before, and a broken one is counted at the break.
 var eventLabels = map[journal.Kind]string{
 	journal.Acquired: "acquired", journal.TakenOver: "acquired", journal.Renewed: "renewed", journal.Changed: "changed",
 	journal.Released: "released", journal.Broken: "broken", journal.Expired: "expired", journal.Deleted: "deleted",

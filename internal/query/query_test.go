@@ -33,7 +33,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestRepeatsAreRefused: whoever takes the first and whoever takes the last would read different requests.
+// TestRepeatsAreRefused: whoever takes the first and whoever takes the last would read different
+// requests.
 func TestRepeatsAreRefused(t *testing.T) {
 	for _, raw := range []string{
 		"snapshot=1&snapshot=2", "snapshot=&snapshot=2", "snapshot=1&Snapshot=2", "snapshot&%53napshot=2", "x=1&x=1", "sig=&sv=1&SIG=a", "a&a",

@@ -101,7 +101,7 @@ type Store interface {
 
 // Backuper is implemented by a Store that can copy segments into a folder.
 type Backuper interface {
-	// Backup copies the segments that ids yields into a folder, durably. The folder can be opened as a store of its own. Backup
-	// ends with the first error: of ids, of the disk, or ErrNotFound.
+	// Backup copies the segments that ids yields into a folder, durably. The folder can be opened
+	// as a store of its own. Backup ends with the first error: of ids, of the disk, or ErrNotFound.
 	Backup(ctx context.Context, dir string, ids iter.Seq2[ID, error]) error
 }

@@ -123,7 +123,8 @@ func TestMetadataNamesKeepTheirCase(t *testing.T) {
 	c := dial(t, l)
 	spellings := []string{"x-ms-meta-fooBar", "X-MS-META-FooBar", "x-ms-meta-foobar", "X-Ms-Meta-FOOBAR"}
 	for i, name := range spellings {
-		// A body that looks like a head must not be mistaken for one, whether or not the operation reads it.
+		// A body that looks like a head must not be mistaken for one, whether or not the operation
+		// reads it.
 		body := "x-ms-meta-FoObAr: 2\n\nx-ms-meta-fOoBaR: 3\n" + strings.Repeat("x", 6000*(i%2))
 		length := len(strings.ReplaceAll(body, "\n", "\r\n"))
 		head := fmt.Sprintf("PUT /a/c/b%s HTTP/1.1\nHost: h\nContent-Length: %d\n%s: 1\n\n", []string{"", "?read"}[i/2], length, name)

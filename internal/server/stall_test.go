@@ -34,7 +34,8 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p.closed); return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// virtual returns a connection to a server that runs in the bubble of the test, where time is virtual.
+// virtual returns a connection to a server that runs in the bubble of the test, where time is
+// virtual.
 func virtual(t *testing.T, handler func(*wire.Request), o *Options) *client {
 	l := pipes{make(chan net.Conn), make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -134,8 +135,8 @@ func TestSlowBodiesArrive(t *testing.T) {
 	})
 }
 
-// drip sends a byte again and again until the connection is closed, which the function that it returns
-// does.
+// drip sends a byte again and again until the connection is closed, which the function that it
+// returns does.
 func (c *client) drip(every time.Duration) (stop func()) {
 	done := make(chan bool)
 	go func() {
@@ -287,8 +288,8 @@ func TestStopCutsOffWhatDoesNotEnd(t *testing.T) {
 	})
 }
 
-// TestStopAnswersWhileRequestsGoOn: until the requests of before have ended, others are answered, so that a stop keeps
-// nobody from renewing a lease. Then the stop takes no more time.
+// TestStopAnswersWhileRequestsGoOn: until the requests of before have ended, others are answered,
+// so that a stop keeps nobody from renewing a lease. Then the stop takes no more time.
 func TestStopAnswersWhileRequestsGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := pipes{make(chan net.Conn), make(chan struct{})}

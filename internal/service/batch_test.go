@@ -122,7 +122,8 @@ func TestBatch(t *testing.T) {
 	s.want(404, "BlobNotFound", "HEAD", "/other/1", nil)
 	s.want(200, "", "HEAD", "/other/3", nil)
 
-	// A container's signature serves for a batch within it, each request by its own; not for one of the account.
+	// A container's signature serves for a batch within it, each request by its own; not for one of
+	// the account.
 	sas := s.sas("box", "d")
 	same(s.batch("/box?restype=container&comp=batch&"+sas, s.inBatch("DELETE", "/box/1?"+s.sas("box", "r")), s.inBatch("DELETE", "/box/1?"+sas)),
 		"403 AuthorizationPermissionMismatch", "202")
@@ -154,7 +155,8 @@ func TestBatchTellsItsParts(t *testing.T) {
 	}
 }
 
-// TestBatchOfNothingAndOfBothKinds: each has one answer, which is of no request in it, and changes nothing.
+// TestBatchOfNothingAndOfBothKinds: each has one answer, which is of no request in it, and changes
+// nothing.
 func TestBatchOfNothingAndOfBothKinds(t *testing.T) {
 	s := batchStore(t)
 	mixed := batchOf(s.inBatch("DELETE", "/box/1"), s.inBatch("PUT", "/box/1?comp=tier", "x-ms-access-tier", "Cool"))

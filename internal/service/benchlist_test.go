@@ -12,8 +12,8 @@ import (
 	segments "github.com/leasehold/leasehold/internal/segment/mem"
 )
 
-// BenchmarkList lists 5,000 blobs of the embedded engine. Beside the time it tells the CPU time of the process for
-// each entry, which suffers less from what else the machine does.
+// BenchmarkList lists 5,000 blobs of the embedded engine. Beside the time it tells the CPU time of
+// the process for each entry, which suffers less from what else the machine does.
 func BenchmarkList(b *testing.B) {
 	const blobs = 5000
 	c := &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}

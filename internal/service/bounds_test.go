@@ -70,7 +70,8 @@ func TestListingBounds(t *testing.T) {
 			}
 		}
 	}
-	// The upper bound is known to listings in Arrow only, and since a version; the lower one always.
+	// The upper bound is known to listings in Arrow only, and since a version; the lower one
+	// always.
 	for _, c := range [][]string{
 		{"&endBefore=b", "Accept", "application/xml"},
 		{"&endBefore=b", "Accept", acceptArrow, "x-ms-version", "2026-06-06"},

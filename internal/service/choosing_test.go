@@ -46,8 +46,8 @@ func TestEmptyChoosingHeaders(t *testing.T) {
 	}
 }
 
-// TestEmptyVersionIsNoVersion deletes with an empty versionid or deletetype, which is as if there were
-// none: the rights to delete versions, and for good, do not reach the blob itself.
+// TestEmptyVersionIsNoVersion deletes with an empty versionid or deletetype, which is as if there
+// were none: the rights to delete versions, and for good, do not reach the blob itself.
 func TestEmptyVersionIsNoVersion(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)

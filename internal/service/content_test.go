@@ -10,7 +10,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// appended makes an append blob of more short bodies than a read copies beforehand, and returns what it holds.
+// appended makes an append blob of more short bodies than a read copies beforehand, and returns
+// what it holds.
 func (s *store) appended(name string, headers ...string) []byte {
 	s.t.Helper()
 	s.want(201, "", "PUT", name, nil, append([]string{"x-ms-blob-type", "AppendBlob"}, headers...)...)
@@ -69,8 +70,8 @@ func (s *store) readWhile(name string, first func()) (*httptest.ResponseRecorder
 	return w.ResponseRecorder, req
 }
 
-// TestDeletedWhileRead: an answer that has begun goes on with what the blob was, as long as the sweeper waits. After that
-// it has no more than was copied beforehand, and ends as a failure.
+// TestDeletedWhileRead: an answer that has begun goes on with what the blob was, as long as the
+// sweeper waits. After that it has no more than was copied beforehand, and ends as a failure.
 func TestDeletedWhileRead(t *testing.T) {
 	s := newLoopbackStore(t)
 	remove := func() { s.want(202, "", "DELETE", "/box/one", nil) }

@@ -391,8 +391,9 @@ func TestCopyOfAPageBlob(t *testing.T) {
 	}
 }
 
-// TestRepeatedBlocksAreCopiedOnce copies a list of many times one short block, between others, to another container: what is
-// stored for it there is as long as what is stored here, and hashes are still those of the whole.
+// TestRepeatedBlocksAreCopiedOnce copies a list of many times one short block, between others, to
+// another container: what is stored for it there is as long as what is stored here, and hashes are
+// still those of the whole.
 func TestRepeatedBlocksAreCopiedOnce(t *testing.T) {
 	s := newStore(t)
 	s.box()

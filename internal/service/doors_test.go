@@ -7,8 +7,8 @@ import (
 	"github.com/leasehold/leasehold/internal/auth"
 )
 
-// TestOneReaderOfSourceQueries: a signature for a snapshot reads the snapshot in a source, however its query is spelled, and never
-// the current blob.
+// TestOneReaderOfSourceQueries: a signature for a snapshot reads the snapshot in a source, however
+// its query is spelled, and never the current blob.
 func TestOneReaderOfSourceQueries(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)
@@ -81,7 +81,8 @@ func TestDirectorySignaturesFindNothing(t *testing.T) {
 	s.want(200, "", "GET", "/box?restype=container&comp=list&prefix=dir/&"+signed("d", "dir"), nil)
 }
 
-// TestLeaseListTellsHolders to those who may end their leases, and names of blobs to those who may list them.
+// TestLeaseListTellsHolders to those who may end their leases, and names of blobs to those who may
+// list them.
 func TestLeaseListTellsHolders(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)

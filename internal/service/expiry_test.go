@@ -66,7 +66,8 @@ func TestExpiredBlobsAreReaped(t *testing.T) {
 	}
 }
 
-// TestExpiredBlobsAreNotCopied tries all forms of copies on a blob that has expired and was not reaped yet, onto itself, too.
+// TestExpiredBlobsAreNotCopied tries all forms of copies on a blob that has expired and was not
+// reaped yet, onto itself, too.
 func TestExpiredBlobsAreNotCopied(t *testing.T) {
 	s := expiring(t)
 	s.put("a", 10)
@@ -145,8 +146,8 @@ func TestManyExpire(t *testing.T) {
 	}
 }
 
-// TestExpiryWaitsForProtection lets the time of blobs pass under a policy and under a hold: they expire when
-// the protection is over, and the index and the sweeper follow.
+// TestExpiryWaitsForProtection lets the time of blobs pass under a policy and under a hold: they
+// expire when the protection is over, and the index and the sweeper follow.
 func TestExpiryWaitsForProtection(t *testing.T) {
 	s := newStore(t).with(service.Features{Expiry: true, Immutability: true})
 	s.box()

@@ -99,8 +99,8 @@ func TestAnsweredHashes(t *testing.T) {
 	}
 }
 
-// TestWrongHashBeforeExistence uploads damaged bodies over a blob that must not be there: whatever the
-// length, the client learns of the damage.
+// TestWrongHashBeforeExistence uploads damaged bodies over a blob that must not be there: whatever
+// the length, the client learns of the damage.
 func TestWrongHashBeforeExistence(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)

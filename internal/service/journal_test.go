@@ -156,8 +156,8 @@ func indexed(t *testing.T, db kv.DB) (n int) {
 	return n
 }
 
-// TestEndedLeasesLeaveTheIndex: what ends by time is taken out of the index, by the process that saw
-// it and by the next one, and comes back with the next acquire or a renewal after the end.
+// TestEndedLeasesLeaveTheIndex: what ends by time is taken out of the index, by the process that
+// saw it and by the next one, and comes back with the next acquire or a renewal after the end.
 func TestEndedLeasesLeaveTheIndex(t *testing.T) {
 	const id = "11111111-1111-1111-1111-111111111111"
 	c := &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}

@@ -17,7 +17,8 @@ type noon struct{ kv.Reader }
 
 func (noon) Now() time.Time { return time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC) }
 
-// eachField calls visit once for every field of v, and of what it is made of, while that field alone is set.
+// eachField calls visit once for every field of v, and of what it is made of, while that field
+// alone is set.
 func eachField(v reflect.Value, path string, visit func(path string)) {
 	for i := range v.NumField() {
 		f, name := v.Field(i), path+"."+v.Type().Field(i).Name

@@ -16,7 +16,8 @@ import (
 	"github.com/leasehold/leasehold/internal/wire"
 )
 
-// impossibleNames are paths below a container that name no blob that can be, with the code of the refusal.
+// impossibleNames are paths below a container that name no blob that can be, with the code of the
+// refusal.
 var impossibleNames = map[string]string{
 	"../x": "InvalidUri", "foo/../../../bar.txt": "InvalidUri", ".": "InvalidUri", "%2e%2E": "InvalidUri", "a%2F..%2F..": "InvalidUri", "...": "InvalidUri",
 	strings.Repeat("n", 1025):           "InvalidUri",
@@ -27,7 +28,8 @@ var impossibleNames = map[string]string{
 	"%EE%80%80": "InvalidResourceName", "%EF%80%83": "InvalidResourceName", "%EF%A3%BF": "InvalidResourceName",
 }
 
-// TestImpossibleNamesAreRefusedByEveryOperation: no operation on a blob takes one for the name of a blob that is missing.
+// TestImpossibleNamesAreRefusedByEveryOperation: no operation on a blob takes one for the name of a
+// blob that is missing.
 func TestImpossibleNamesAreRefusedByEveryOperation(t *testing.T) {
 	for _, s := range samples() {
 		t.Run(s.name, func(t *testing.T) {
@@ -56,8 +58,8 @@ func TestImpossibleNamesAreRefusedByEveryOperation(t *testing.T) {
 	}
 }
 
-// TestDotsOfNames: a name with dot segments or dots at the end of a segment is stored, read and copied as the name that it
-// stands for, and no listing shows another.
+// TestDotsOfNames: a name with dot segments or dots at the end of a segment is stored, read and
+// copied as the name that it stands for, and no listing shows another.
 func TestDotsOfNames(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)
@@ -102,8 +104,8 @@ func TestDotsOfNames(t *testing.T) {
 	}
 }
 
-// TestSignaturesOfNamesWithDots: a signature for a blob is good for the name as it was sent and as it is stored, and never
-// leads out of what it was made for.
+// TestSignaturesOfNamesWithDots: a signature for a blob is good for the name as it was sent and as
+// it is stored, and never leads out of what it was made for.
 func TestSignaturesOfNamesWithDots(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)

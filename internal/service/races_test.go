@@ -24,7 +24,8 @@ import (
 	"github.com/leasehold/leasehold/internal/service"
 )
 
-// hookedDB runs a hook before each of its transactions, in which others may come between the steps of a request.
+// hookedDB runs a hook before each of its transactions, in which others may come between the steps
+// of a request.
 type hookedDB struct {
 	kv.DB
 	hook    func() // nil for none; not run within itself
@@ -72,8 +73,8 @@ func hooked(t *testing.T) (*store, *hookedDB) {
 }
 
 // TestContainerIsRemadeDuringCopy deletes and remakes the container before each step of a copy
-// within it, with and without the source. An acknowledged copy is whole; the check at the end of the
-// test finds a damaged one.
+// within it, with and without the source. An acknowledged copy is whole; the check at the end of
+// the test finds a damaged one.
 func TestContainerIsRemadeDuringCopy(t *testing.T) {
 	for step := range 6 {
 		for _, again := range []bool{false, true} {
@@ -124,8 +125,9 @@ func TestChangeStartsOverInRemadeContainer(t *testing.T) {
 	}
 }
 
-// TestDeletedContainerHoldsNothingProtected deletes containers while blobs under a legal hold, under
-// a policy and without protection are put into them: of the two requests at most one succeeds.
+// TestDeletedContainerHoldsNothingProtected deletes containers while blobs under a legal hold,
+// under a policy and without protection are put into them: of the two requests at most one
+// succeeds.
 func TestDeletedContainerHoldsNothingProtected(t *testing.T) {
 	c := &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}
 	db, err := pebble.Open("kv", &pebble.Options{FS: vfs.NewMem(), Clock: c.Now, CheckDeclared: true, MinFree: -1})
@@ -168,8 +170,8 @@ func TestDeletedContainerHoldsNothingProtected(t *testing.T) {
 	t.Logf("%d times the blob was made, %d times the container was deleted", made, deleted)
 }
 
-// TestEarlierEndsAreTold ends a lease that a request waits for in each way that lets it end sooner than
-// the request was told, and measures how long it waits.
+// TestEarlierEndsAreTold ends a lease that a request waits for in each way that lets it end sooner
+// than the request was told, and measures how long it waits.
 func TestEarlierEndsAreTold(t *testing.T) {
 	const acquire = "acquire"
 	cases := map[string]struct {
@@ -211,8 +213,9 @@ func TestEarlierEndsAreTold(t *testing.T) {
 	}
 }
 
-// TestDeadContainerIsSweptBesideCopy sweeps a deleted container while a copy that found its blob before shares its
-// bytes: between every two transactions of the sweeper the copy may be made, and is whole then.
+// TestDeadContainerIsSweptBesideCopy sweeps a deleted container while a copy that found its blob
+// before shares its bytes: between every two transactions of the sweeper the copy may be made, and
+// is whole then.
 func TestDeadContainerIsSweptBesideCopy(t *testing.T) {
 	for step := range 8 {
 		s, db := hooked(t)
@@ -258,8 +261,8 @@ func TestDeadContainerIsSweptBesideCopy(t *testing.T) {
 	}
 }
 
-// TestLateUploadIsRefused suspends an upload between its end and its commit: once the sweeper may have
-// removed the bytes the commit is refused, as something that is tried again.
+// TestLateUploadIsRefused suspends an upload between its end and its commit: once the sweeper may
+// have removed the bytes the commit is refused, as something that is tried again.
 func TestLateUploadIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		suspended time.Duration
@@ -281,7 +284,8 @@ func TestLateUploadIsRefused(t *testing.T) {
 	}
 }
 
-// TestBytesOfUnknownCommitStay loses the answer to a commit that has happened: the blob has its bytes.
+// TestBytesOfUnknownCommitStay loses the answer to a commit that has happened: the blob has its
+// bytes.
 func TestBytesOfUnknownCommitStay(t *testing.T) {
 	s, db := hooked(t)
 	s.box()
@@ -325,7 +329,8 @@ type panicking struct{ io.ReadCloser }
 
 func (panicking) Read([]byte) (int, error) { panic("a mistake") }
 
-// TestPanicInPipeFailsTheCopy lets the reading of a source panic, on the goroutine that fills the pipe of the copy.
+// TestPanicInPipeFailsTheCopy lets the reading of a source panic, on the goroutine that fills the
+// pipe of the copy.
 func TestPanicInPipeFailsTheCopy(t *testing.T) {
 	c := &clock{now: time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)}
 	db := mem.Open(&mem.Options{Clock: c.Now})

@@ -8,8 +8,8 @@ import (
 	"github.com/leasehold/leasehold/internal/service"
 )
 
-// TestBlockListOfUncommittedBlob asks for the committed blocks of a blob that has none: an empty list,
-// and nothing that tells of a committed blob (docs/reference/operations.md 4.4).
+// TestBlockListOfUncommittedBlob asks for the committed blocks of a blob that has none: an empty
+// list, and nothing that tells of a committed blob (docs/reference/operations.md 4.4).
 func TestBlockListOfUncommittedBlob(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)
@@ -36,8 +36,8 @@ func TestBlockListOfUncommittedBlob(t *testing.T) {
 	s.want(404, "BlobNotFound", "GET", "/box/none?comp=blocklist", nil)
 }
 
-// TestHeadOfSoftDeletedState looks for snapshots and versions that are kept only to be restored: HEAD
-// tells so, and nothing else does.
+// TestHeadOfSoftDeletedState looks for snapshots and versions that are kept only to be restored:
+// HEAD tells so, and nothing else does.
 func TestHeadOfSoftDeletedState(t *testing.T) {
 	s := newStore(t).with(service.Features{Versioning: true})
 	s.box()
@@ -69,8 +69,8 @@ func TestHeadOfSoftDeletedState(t *testing.T) {
 	}
 }
 
-// TestClearPagesOffTheGrid clears what is no whole pages, whichever header says so: the refusal names
-// Range and repeats what was understood.
+// TestClearPagesOffTheGrid clears what is no whole pages, whichever header says so: the refusal
+// names Range and repeats what was understood.
 func TestClearPagesOffTheGrid(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)
@@ -86,8 +86,8 @@ func TestClearPagesOffTheGrid(t *testing.T) {
 	s.want(416, "InvalidPageRange", "PUT", "/box/disk?comp=page", nil, "x-ms-page-write", "clear", "x-ms-range", "bytes=1024-1535")
 }
 
-// TestEncryptedOfSnapshot takes snapshots with and without metadata: only those with metadata say that
-// the service encrypted something.
+// TestEncryptedOfSnapshot takes snapshots with and without metadata: only those with metadata say
+// that the service encrypted something.
 func TestEncryptedOfSnapshot(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)
@@ -139,8 +139,8 @@ func TestRecordedSentences(t *testing.T) {
 	}
 }
 
-// TestDiffOfPagesClearedAgain asks for the difference to a snapshot after which pages were written and
-// cleared again: it tells of them (docs/reference/operations.md 7.5).
+// TestDiffOfPagesClearedAgain asks for the difference to a snapshot after which pages were written
+// and cleared again: it tells of them (docs/reference/operations.md 7.5).
 func TestDiffOfPagesClearedAgain(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)

@@ -440,8 +440,8 @@ func TestUncommittedBlocksEnd(t *testing.T) {
 	}
 }
 
-// TestTooManySnapshotsAtOnce has snapshots that one transaction can't rewrite: their records are made far larger than
-// any, so that a few are enough. They can be deleted one by one.
+// TestTooManySnapshotsAtOnce has snapshots that one transaction can't rewrite: their records are
+// made far larger than any, so that a few are enough. They can be deleted one by one.
 func TestTooManySnapshotsAtOnce(t *testing.T) {
 	db, err := pebble.Open(t.TempDir(), nil)
 	if err != nil {

@@ -126,7 +126,8 @@ func TestDestinationsWithKeys(t *testing.T) {
 	}
 }
 
-// TestKeysOfSourcesAreChecked sends what is no key to all that takes one, and keys to what takes none.
+// TestKeysOfSourcesAreChecked sends what is no key to all that takes one, and keys to what takes
+// none.
 func TestKeysOfSourcesAreChecked(t *testing.T) {
 	s, _ := newPulls(t)
 	keyed := s.source("/box/keyed", "r")

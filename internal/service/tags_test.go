@@ -268,7 +268,8 @@ func (s *store) leftovers(prefix string) {
 	}
 }
 
-// TestTagExpressionsAreRefusedWithThePosition: in a search and in a condition, with what is to blame.
+// TestTagExpressionsAreRefusedWithThePosition: in a search and in a condition, with what is to
+// blame.
 func TestTagExpressionsAreRefusedWithThePosition(t *testing.T) {
 	s := newStore(t)
 	s.want(201, "", "PUT", "/box?restype=container", nil)

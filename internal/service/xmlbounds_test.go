@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestHugeBlockListsAreCheap sends block lists as long as they may be of what is no block, of too many blocks, of nothing
-// but attributes and of elements in elements. Each is refused where it is met, and costs little more than its bytes.
+// TestHugeBlockListsAreCheap sends block lists as long as they may be of what is no block, of too
+// many blocks, of nothing but attributes and of elements in elements. Each is refused where it is
+// met, and costs little more than its bytes.
 func TestHugeBlockListsAreCheap(t *testing.T) {
 	const longest = 12 << 20
 	fill := func(text string) []byte {

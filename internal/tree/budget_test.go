@@ -3,7 +3,9 @@ package tree
 import (
 	"go/ast"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // The budgets, in lines. Lines of a function count from "func" to the closing brace.
@@ -60,6 +62,24 @@ func TestBudgets(t *testing.T) {
 	if len(lengths) >= 20 {
 		if p99 := lengths[len(lengths)*99/100]; p99 > functionP99 {
 			t.Errorf("one function in a hundred is longer than %d lines (the 99th percentile is %d)", functionP99, p99)
+		}
+	}
+}
+
+// commentMax is how many columns a comment may take that stands alone, with tabs of four.
+const commentMax = 100
+
+// TestCommentWidth holds comments to a width at which they are read easily. Code may be wider, and
+// so may a comment behind it, a line of a table or list in a comment, and a word that can't be
+// broken.
+func TestCommentWidth(t *testing.T) {
+	for _, s := range sources(t) {
+		for n, line := range strings.Split(string(s.text), "\n") {
+			text, ok := strings.CutPrefix(strings.TrimSpace(line), "// ")
+			width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
+			if ok && width > commentMax && strings.Contains(text, " ") && !strings.HasPrefix(text, " ") && !strings.HasPrefix(text, "- ") {
+				t.Errorf("%s:%d: the comment takes %d columns, over %d", s.path, n+1, width, commentMax)
+			}
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Exit is a listener for connections that arrive through a tunnel in the same process. Each takes one descriptor instead of three,
-// and ends when the server closes it.
+// Exit is a listener for connections that arrive through a tunnel in the same process. Each takes
+// one descriptor instead of three, and ends when the server closes it.
 type Exit struct {
 	addr   net.Addr
 	conns  chan net.Conn
@@ -60,7 +60,8 @@ type begun struct {
 // Read reads from the buffer, then from the peer.
 func (b *begun) Read(p []byte) (int, error) { return b.in.Read(p) }
 
-// CloseWrite closes the direction to the peer, or the whole connection if its directions can't be closed separately.
+// CloseWrite closes the direction to the peer, or the whole connection if its directions can't be
+// closed separately.
 func (b *begun) CloseWrite() error {
 	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

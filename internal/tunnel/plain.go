@@ -8,12 +8,14 @@ import (
 	"time"
 )
 
-// maxStart bounds how many bytes are read to classify a connection: a method, a scheme and a host name.
+// maxStart bounds how many bytes are read to classify a connection: a method, a scheme and a host
+// name.
 const maxStart = 512
 
-// Front returns a listener that yields the connections for an HTTP server with the Tunnel as its handler. Connections that begin with a
-// request for an http:// URL are not among them: they are forwarded to the plain HTTP address of their host's route, byte for byte, so
-// that signatures and spellings stay intact, or refused if there is none.
+// Front returns a listener that yields the connections for an HTTP server with the Tunnel as its
+// handler. Connections that begin with a request for an http:// URL are not among them: they are
+// forwarded to the plain HTTP address of their host's route, byte for byte, so that signatures and
+// spellings stay intact, or refused if there is none.
 func (t *Tunnel) Front(l net.Listener) net.Listener {
 	f := &front{Listener: l, tunnel: t, rest: NewExit(l.Addr()), failed: make(chan error)}
 	go f.run()
@@ -28,7 +30,8 @@ type front struct {
 	failed chan error // of the listener
 }
 
-// Accept waits for the next connection for the tunnel. After a failure the listener accepts nothing until Accept is called again.
+// Accept waits for the next connection for the tunnel. After a failure the listener accepts nothing
+// until Accept is called again.
 func (f *front) Accept() (net.Conn, error) {
 	select {
 	case c := <-f.rest.conns:
@@ -90,7 +93,8 @@ func (f *front) sort(c net.Conn) {
 	}
 }
 
-// startOf reports whether a connection begins with a request for an http:// URL, and returns its host. It consumes nothing.
+// startOf reports whether a connection begins with a request for an http:// URL, and returns its
+// host. It consumes nothing.
 func startOf(in *bufio.Reader) (host string, plain bool) {
 	for {
 		start, _ := in.Peek(in.Buffered())
@@ -104,8 +108,8 @@ func startOf(in *bufio.Reader) (host string, plain bool) {
 	}
 }
 
-// plainHost parses the host at the start of a request for an http:// URL. enough reports whether further bytes can't change the
-// result.
+// plainHost parses the host at the start of a request for an http:// URL. enough reports whether
+// further bytes can't change the result.
 func plainHost(start string) (host string, plain, enough bool) {
 	const scheme = "http://"
 	_, target, ok := strings.Cut(start, " ")

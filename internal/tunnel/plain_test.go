@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestPlainHTTPIsLedOnUnchanged: to the plain address of the route of its host, while CONNECT is served as ever.
+// TestPlainHTTPIsLedOnUnchanged: to the plain address of the route of its host, while CONNECT is
+// served as ever.
 func TestPlainHTTPIsLedOnUnchanged(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package tunnel provides a proxy through which unmodified clients reach a local server under the public names of the Blob service,
-// https://ACCOUNT.blob.core.windows.net, without root privileges or changes to DNS.
+// Package tunnel provides a proxy through which unmodified clients reach a local server under the
+// public names of the Blob service, https://ACCOUNT.blob.core.windows.net, without root privileges
+// or changes to DNS.
 //
 // A client that honours HTTPS_PROXY asks a [Tunnel] on the loopback interface to connect
 // it to the public name. The tunnel connects it to a local TLS listener instead, which
@@ -15,14 +16,15 @@ import (
 	"time"
 )
 
-// DialTimeout bounds how long connecting to a local port may take. It succeeds at once or not at all.
+// DialTimeout bounds how long connecting to a local port may take. It succeeds at once or not at
+// all.
 const DialTimeout = 5 * time.Second
 
 // HeaderTimeout bounds how long a client may take to send its CONNECT request.
 const HeaderTimeout = 30 * time.Second
 
-// lingerTimeout is how long a client may keep its direction open after the server has closed its own. Data that the client has not
-// read by then still arrives, unless the client goes on sending.
+// lingerTimeout is how long a client may keep its direction open after the server has closed its
+// own. Data that the client has not read by then still arrives, unless the client goes on sending.
 const lingerTimeout = 10 * time.Second
 
 // A Route sends connections for a host name to a local address, or to a listener of this process.
@@ -43,8 +45,8 @@ func (r Route) matches(host string) bool {
 	return host == r.Host
 }
 
-// Tunnel is an HTTP proxy that supports only CONNECT, only port 443 and only the hosts of its routes. The first matching route is
-// used. [Tunnel.Front] forwards plain HTTP before it gets here.
+// Tunnel is an HTTP proxy that supports only CONNECT, only port 443 and only the hosts of its
+// routes. The first matching route is used. [Tunnel.Front] forwards plain HTTP before it gets here.
 type Tunnel struct {
 	Routes []Route
 }
@@ -101,8 +103,9 @@ func (t *Tunnel) route(hostport string) (r Route, ok bool) {
 	return r, false
 }
 
-// Pipe copies in both directions, passes each half-close on, and closes both connections when both directions have ended, or
-// lingerTimeout after the server has closed its own. The client's bytes are read from fromClient.
+// Pipe copies in both directions, passes each half-close on, and closes both connections when both
+// directions have ended, or lingerTimeout after the server has closed its own. The client's bytes
+// are read from fromClient.
 func Pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
 	defer client.Close()
 	defer server.Close()
@@ -116,8 +119,8 @@ func Pipe(client net.Conn, fromClient io.Reader, server net.Conn) {
 	<-done
 }
 
-// forward copies until src ends, then closes that direction of dst. After a failure it closes both directions, the only way to
-// signal that bytes were lost.
+// forward copies until src ends, then closes that direction of dst. After a failure it closes both
+// directions, the only way to signal that bytes were lost.
 func forward(dst net.Conn, src io.Reader) {
 	_, err := io.Copy(dst, src)
 	half, ok := dst.(interface{ CloseWrite() error })

@@ -125,8 +125,8 @@ func TestLongestWait(t *testing.T) {
 	})
 }
 
-// TestPanicIsTheWaitersOwn lets the attempt of a request that waits panic when a timer serves it: the request
-// fails, and the next one has its turn.
+// TestPanicIsTheWaitersOwn lets the attempt of a request that waits panic when a timer serves it:
+// the request fails, and the next one has its turn.
 func TestPanicIsTheWaitersOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q Queues
@@ -160,8 +160,8 @@ func TestPanicIsTheWaitersOwn(t *testing.T) {
 	})
 }
 
-// TestStopSendsWaitersAway: at once, with an answer after which clients try again, and those that come later too. Who need
-// not wait is served.
+// TestStopSendsWaitersAway: at once, with an answer after which clients try again, and those that
+// come later too. Who need not wait is served.
 func TestStopSendsWaitersAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q Queues
@@ -241,7 +241,8 @@ func TestOutcomes(t *testing.T) {
 	})
 }
 
-// TestWaitersAreListed: who waits is listed in the order of turns, and not any more when it was served.
+// TestWaitersAreListed: who waits is listed in the order of turns, and not any more when it was
+// served.
 func TestWaitersAreListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q Queues

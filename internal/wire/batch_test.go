@@ -28,7 +28,8 @@ func TestParseBatch(t *testing.T) {
 	}
 }
 
-// TestPathsOfBatchPartsAreASCII: a path that can't be read refuses its own request, and a blank in it the batch.
+// TestPathsOfBatchPartsAreASCII: a path that can't be read refuses its own request, and a blank in
+// it the batch.
 func TestPathsOfBatchPartsAreASCII(t *testing.T) {
 	part := func(path string) []byte {
 		return []byte("--b\r\nContent-Type: application/http\r\n\r\nDELETE " + path + " HTTP/1.1\r\nx-ms-date: d\r\n\r\n--b--\r\n")

@@ -17,7 +17,8 @@ import (
 	"github.com/leasehold/leasehold/internal/httpdate"
 )
 
-// upper is a text type that accepts capitals only, refuses "fault" with a fault of its own, and reads "NONE" as nothing.
+// upper is a text type that accepts capitals only, refuses "fault" with a fault of its own, and
+// reads "NONE" as nothing.
 type upper string
 
 func (u *upper) UnmarshalText(text []byte) error {
@@ -65,7 +66,8 @@ type everything struct {
 	Meta     Metadata      `meta:"x-ms-meta-"`
 }
 
-// TestDecodeRefusesRepetition: nobody can tell which value is meant. Repeated parameters never come so far.
+// TestDecodeRefusesRepetition: nobody can tell which value is meant. Repeated parameters never come
+// so far.
 func TestDecodeRefusesRepetition(t *testing.T) {
 	for _, r := range []*Request{
 		parse(t, "PUT /a/c/b", "x-ms-name: n", "x-ms-name: n"),

@@ -63,8 +63,8 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
-// TestDotsOfNamesAreResolved: a name with a dot segment, or with dots at the end of a segment, stands for another one, however
-// the path is encoded.
+// TestDotsOfNamesAreResolved: a name with a dot segment, or with dots at the end of a segment,
+// stands for another one, however the path is encoded.
 func TestDotsOfNamesAreResolved(t *testing.T) {
 	for path, want := range map[string]string{
 		"./key": "key", "a/./b": "a/b", "a/b/../c": "a/c", "a/b/../../c": "c", "folder/file.": "folder/file", "a./b../c...": "a/b/c",

@@ -44,7 +44,8 @@ func TestXMLDepthAndTags(t *testing.T) {
 	}
 }
 
-// TestXMLBodiesShareABudget decodes a body while others have taken what there is, and when they have given it back.
+// TestXMLBodiesShareABudget decodes a body while others have taken what there is, and when they
+// have given it back.
 func TestXMLBodiesShareABudget(t *testing.T) {
 	const body = "<Tree></Tree>"
 	read := func(length int64) error {

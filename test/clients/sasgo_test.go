@@ -47,7 +47,8 @@ func (b bearer) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Ac
 	return azcore.AccessToken{Token: string(b), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
-// delegationCredential asks for a user delegation key by the public name of the account, which the SDK reads it from.
+// delegationCredential asks for a user delegation key by the public name of the account, which the
+// SDK reads it from.
 func (w *sasWorld) delegationCredential(t *testing.T) *sas.UserDelegationCredential {
 	t.Helper()
 	transport := w.http.Transport.(*http.Transport).Clone()

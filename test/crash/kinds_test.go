@@ -108,7 +108,8 @@ func read(ctx context.Context, c *blob.Client) (string, bool, error) {
 // pagesSize is the size of a page blob, 64 pages.
 const pagesSize = 64 * pageblob.PageBytes
 
-// newPages returns an actor that writes and clears pages. Its state is their bytes, nil for no blob.
+// newPages returns an actor that writes and clears pages. Its state is their bytes, nil for no
+// blob.
 func newPages(box *container.Client, name string) actor {
 	c := box.NewPageBlobClient(name)
 	return &model[[]byte]{

@@ -10,8 +10,8 @@ import (
 	"github.com/leasehold/leasehold/test/harness"
 )
 
-// TestFilesAndConnectionsShareDescriptors has a server with few descriptors read more files than it may have open.
-// Uploads and reads go on, and so do nearly all of the connections that come then.
+// TestFilesAndConnectionsShareDescriptors has a server with few descriptors read more files than it
+// may have open. Uploads and reads go on, and so do nearly all of the connections that come then.
 func TestFilesAndConnectionsShareDescriptors(t *testing.T) {
 	const limit, files, connections = 256, 300, 30
 	fewDescriptors(t, limit)

@@ -20,7 +20,8 @@ import (
 	"github.com/leasehold/leasehold/test/harness"
 )
 
-// largeGiB is 1 in make test-all. By hand: TMPDIR=/a/roomy/disk LEASEHOLD_TEST=long go test ./test/golang -run Large -large 10 -v
+// largeGiB is 1 in make test-all. By hand: TMPDIR=/a/roomy/disk LEASEHOLD_TEST=long go test
+// ./test/golang -run Large -large 10 -v
 var largeGiB = flag.Int64("large", 1, "size in GiB of the blob of TestLargeBlob")
 
 const (
@@ -33,8 +34,8 @@ const (
 	memoryBound = 256 << 20
 )
 
-// TestLargeBlob uploads a blob in blocks and downloads it in ranges, several at a time, and sees how much memory the server
-// needed.
+// TestLargeBlob uploads a blob in blocks and downloads it in ranges, several at a time, and sees
+// how much memory the server needed.
 func TestLargeBlob(t *testing.T) {
 	harness.Long(t)
 	s := harness.Start(t, nil)
@@ -148,7 +149,8 @@ type content struct {
 // contentPiece is how many bytes come from one seed.
 const contentPiece = 1 << 20
 
-// newContent returns the part of the sequence between two offsets, which are multiples of contentPiece.
+// newContent returns the part of the sequence between two offsets, which are multiples of
+// contentPiece.
 func newContent(from, to int64) *content {
 	return &content{from: from, at: from, to: to, piece: -1}
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/leasehold/leasehold/test/harness"
 )
 
-// A publicName is a server as programs see it that have the environment of the command: by its public name, through the
-// proxy, with TLS.
+// A publicName is a server as programs see it that have the environment of the command: by its
+// public name, through the proxy, with TLS.
 type publicName struct {
 	url   string
 	proxy *url.URL
@@ -92,8 +92,8 @@ func (p *publicName) connect(t *testing.T) net.Conn {
 	return c
 }
 
-// fewDescriptors has servers of this test started with so few descriptors that they run out of them if connections that
-// nobody uses are kept.
+// fewDescriptors has servers of this test started with so few descriptors that they run out of them
+// if connections that nobody uses are kept.
 func fewDescriptors(t *testing.T, limit int) {
 	t.Helper()
 	wrapper := filepath.Join(t.TempDir(), "leasehold")
@@ -104,8 +104,8 @@ func fewDescriptors(t *testing.T, limit int) {
 	t.Setenv("LEASEHOLD_BIN", wrapper)
 }
 
-// TestTunnelOutlivesBadClients has many clients come and go through the proxy, in good order and in bad, and wants every
-// request that is in order to be answered.
+// TestTunnelOutlivesBadClients has many clients come and go through the proxy, in good order and in
+// bad, and wants every request that is in order to be answered.
 func TestTunnelOutlivesBadClients(t *testing.T) {
 	fewDescriptors(t, 512)
 	s := harness.Start(t, &harness.Options{Dev: true})

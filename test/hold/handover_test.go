@@ -18,8 +18,8 @@ import (
 	"github.com/leasehold/leasehold/test/harness"
 )
 
-// dialer is a transport for many requests at once. It tells of requests that wait at the server, and counts the
-// connections that it makes.
+// dialer is a transport for many requests at once. It tells of requests that wait at the server,
+// and counts the connections that it makes.
 type dialer struct {
 	client http.Client
 	dials  atomic.Int32
@@ -65,8 +65,9 @@ func newContainer(t *testing.T, s *harness.Server, d *dialer) *container.Client 
 	return c
 }
 
-// TestHandOver has many wait for one lock, and logs how long after a release the next one has it. Those who poll have
-// just begun to wait, and so look often; with LEASEHOLD_TEST=long they have waited longer.
+// TestHandOver has many wait for one lock, and logs how long after a release the next one has it.
+// Those who poll have just begun to wait, and so look often; with LEASEHOLD_TEST=long they have
+// waited longer.
 func TestHandOver(t *testing.T) {
 	s := harness.Start(t, &harness.Options{Metrics: true})
 	s.NeedOwn()
@@ -106,7 +107,8 @@ func inQueue(t *testing.T, s *harness.Server, n int) {
 	}
 }
 
-// handOver lets n clients wait for a lock, one after another, gives it up, and returns the order in which they had it.
+// handOver lets n clients wait for a lock, one after another, gives it up, and returns the order in
+// which they had it.
 func handOver(t *testing.T, s *harness.Server, n int, extensions bool) (order []int) {
 	t.Helper()
 	waiting := make(chan struct{}, 2*n)

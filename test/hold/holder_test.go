@@ -16,7 +16,8 @@ import (
 	"github.com/leasehold/leasehold/hold"
 )
 
-// The environment of a holder: this test program, run again as a process that takes the lock over and over.
+// The environment of a holder: this test program, run again as a process that takes the lock over
+// and over.
 const (
 	holderName = "HOLD_TEST_HOLDER" // its name; makes the program a holder
 	holderConn = "HOLD_TEST_CONNECTION"
@@ -43,9 +44,9 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// A pen writes lines into the book. Looking at the lock's context and writing the line is one step for everyone who has
-// to take the pen first: the order of the lines is that of the looks, and who is stopped by somebody that has the pen is
-// not stopped between the two.
+// A pen writes lines into the book. Looking at the lock's context and writing the line is one step
+// for everyone who has to take the pen first: the order of the lines is that of the looks, and who
+// is stopped by somebody that has the pen is not stopped between the two.
 type pen struct{ file, book *os.File }
 
 func openPen(penPath, bookPath string) (*pen, error) {
@@ -91,7 +92,8 @@ func (p *pen) write(l *hold.Lock, what, name string) (live bool, err error) {
 	return true, err
 }
 
-// holdAgainAndAgain takes turns until ctx ends, and tells on the standard output which locks it lost.
+// holdAgainAndAgain takes turns until ctx ends, and tells on the standard output which locks it
+// lost.
 func holdAgainAndAgain(ctx context.Context, name string) error {
 	p, err := openPen(os.Getenv(holderPen), os.Getenv(holderBook))
 	if err != nil {

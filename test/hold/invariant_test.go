@@ -23,9 +23,10 @@ const (
 
 func long() bool { return os.Getenv("LEASEHOLD_TEST") == "long" }
 
-// TestOneAtATime has processes take turns writing into one file under one lock, while the server is killed and started
-// again, and one of the processes is stopped in the middle of its turn for longer than its lease. LEASEHOLD_TEST=long
-// does so several times, with turns that need renewals among the short ones.
+// TestOneAtATime has processes take turns writing into one file under one lock, while the server is
+// killed and started again, and one of the processes is stopped in the middle of its turn for
+// longer than its lease. LEASEHOLD_TEST=long does so several times, with turns that need renewals
+// among the short ones.
 func TestOneAtATime(t *testing.T) {
 	rounds, env := 1, []string(nil)
 	if long() {
@@ -201,8 +202,8 @@ func (v *writer) stop() {
 	}
 }
 
-// thaw lets the process go on, and waits until it says that the lock of the epoch is lost. That it wrote nothing before
-// shows in the book.
+// thaw lets the process go on, and waits until it says that the lock of the epoch is lost. That it
+// wrote nothing before shows in the book.
 func (v *writer) thaw(epoch uint64) {
 	v.t.Helper()
 	if err := v.cmd.Process.Signal(syscall.SIGCONT); err != nil {

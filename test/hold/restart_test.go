@@ -19,14 +19,15 @@ import (
 	"github.com/leasehold/leasehold/test/harness"
 )
 
-// drain is how long the server lets uploads go on, and slack what a stop may take beyond that on a busy machine.
+// drain is how long the server lets uploads go on, and slack what a stop may take beyond that on a
+// busy machine.
 const (
 	drain = 5 * time.Second
 	slack = 4 * time.Second
 )
 
-// TestRestartLosesNoLock restarts the server while locks of 15 s are held, a request waits for one of them, and an upload
-// goes on that never ends by itself.
+// TestRestartLosesNoLock restarts the server while locks of 15 s are held, a request waits for one
+// of them, and an upload goes on that never ends by itself.
 func TestRestartLosesNoLock(t *testing.T) {
 	restarts, holders := 1, 10
 	if long() {
@@ -77,8 +78,8 @@ func TestRestartLosesNoLock(t *testing.T) {
 	}
 }
 
-// waitAtServer sends a request that waits for a lease that is held. It is to be sent away as soon as the server is told to
-// stop, with an answer after which an SDK tries again.
+// waitAtServer sends a request that waits for a lease that is held. It is to be sent away as soon
+// as the server is told to stop, with an answer after which an SDK tries again.
 func waitAtServer(t *testing.T, s *harness.Server, blob *blockblob.Client) <-chan error {
 	t.Helper()
 	c, err := hold.New(hold.Blob(blob), &hold.Options{Extensions: true})

@@ -15,7 +15,8 @@ import (
 	"github.com/leasehold/leasehold/test/harness"
 )
 
-// TestThousandLocks keeps a thousand locks of the shortest duration for a minute, all by this process.
+// TestThousandLocks keeps a thousand locks of the shortest duration for a minute, all by this
+// process.
 func TestThousandLocks(t *testing.T) {
 	harness.Long(t)
 	const n = 1000
@@ -63,8 +64,8 @@ func TestThousandLocks(t *testing.T) {
 	all.Wait()
 }
 
-// processorTime returns what a process has used since its start; 0 where the system has no /proc, or the process is not
-// one of the test.
+// processorTime returns what a process has used since its start; 0 where the system has no /proc,
+// or the process is not one of the test.
 func processorTime(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -74,7 +75,8 @@ func processorTime(t *testing.T, pid int) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The fields after the name, which is in parentheses: utime and stime are the 14th and 15th of all, in ticks.
+	// The fields after the name, which is in parentheses: utime and stime are the 14th and 15th of
+	// all, in ticks.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	var ticks int
 	for _, f := range fields[11:13] {

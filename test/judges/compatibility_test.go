@@ -88,7 +88,8 @@ var insiders = []client{
 	},
 }
 
-// TestCompatibilityPage holds the page to the lists and the records. With -update it writes the page.
+// TestCompatibilityPage holds the page to the lists and the records. With -update it writes the
+// page.
 func TestCompatibilityPage(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {

@@ -96,7 +96,8 @@ var model = (&porcupine.NondeterministicModel{
 	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%v: %+v", in, out) },
 }).ToModel()
 
-// change makes a change that is judged at a time, and tells whether its answer is that of the rules.
+// change makes a change that is judged at a time, and tells whether its answer is that of the
+// rules.
 func (s state) change(in input, out output, now time.Time) (state, bool) {
 	l := &s.leases[in.blob]
 	if in.what == "write" {

@@ -31,8 +31,8 @@ const (
 
 var repeat = flag.Int("repeat", 0, "how often each case runs; 0: once, or as often as in the long suite")
 
-// A trial is one case. The lock ends and the rival comes, unless keeps is set: then the command ends by itself after a
-// time, still with the lock.
+// A trial is one case. The lock ends and the rival comes, unless keeps is set: then the command
+// ends by itself after a time, still with the lock.
 type trial struct {
 	name   string
 	mode   string
@@ -77,7 +77,8 @@ var trials = []trial{
 	{name: "leaves a daemon behind", mode: leaves, status: []int{0}, disturb: func(*run) {}},
 }
 
-// TestCommandIsGoneBeforeTheRivalHasTheLease runs all cases at once: they wait for leases to end most of the time.
+// TestCommandIsGoneBeforeTheRivalHasTheLease runs all cases at once: they wait for leases to end
+// most of the time.
 func TestCommandIsGoneBeforeTheRivalHasTheLease(t *testing.T) {
 	n := *repeat
 	if n == 0 && os.Getenv("LEASEHOLD_TEST") == "long" {
@@ -230,7 +231,8 @@ func (r *run) rival() (done chan struct{}) {
 	return done
 }
 
-// end waits for the end of the wrapper, some time more for lines that come late, and looks for processes that are left.
+// end waits for the end of the wrapper, some time more for lines that come late, and looks for
+// processes that are left.
 func (r *run) end() {
 	select {
 	case err := <-r.ended:

@@ -69,8 +69,8 @@ type Options struct {
 	// RecordBytes is the size of the cache of values that are looked up again and again, which
 	// spares them Pebble; 0 means 16 MiB, negative turns it off.
 	RecordBytes int
-	// OpenFiles is how many files are open at once, at most; 0 means 500. Pebble keeps at least 64 tables
-	// open if there are as many.
+	// OpenFiles is how many files are open at once, at most; 0 means 500. Pebble keeps at least 64
+	// tables open if there are as many.
 	OpenFiles int
 	// MinFree is how many bytes must be free on the disk for an update to be
 	// accepted, so that the log never meets a full disk; 0 means 64 MiB, negative

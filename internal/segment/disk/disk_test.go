@@ -63,7 +63,8 @@ func engine(fsys fileSystem, dir string, o *Options) segmenttest.Engine {
 	}
 }
 
-// cutShort removes the last byte that means something: of an entry of a pack, that before the zeroes.
+// cutShort removes the last byte that means something: of an entry of a pack, that before the
+// zeroes.
 func cutShort(b []byte) []byte {
 	b = bytes.TrimRight(b, "\x00")
 	return b[:len(b)-1]

@@ -85,7 +85,8 @@ func TestWriteAll(t *testing.T) {
 	}
 }
 
-// TestReadsWhileItWrites has the disk hold the first piece of a segment until the second is asked for.
+// TestReadsWhileItWrites has the disk hold the first piece of a segment until the second is asked
+// for.
 func TestReadsWhileItWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemFS()

@@ -52,7 +52,8 @@ func (s *Store) Write(ctx context.Context, r io.Reader) (segment.Ref, error) {
 // Free returns how many bytes are left on the disk.
 func (s *Store) Free() (uint64, error) { return s.free() }
 
-// Full returns an error if there is no space for bodies. If the free space is unknown it returns nil and lets the write fail.
+// Full returns an error if there is no space for bodies. If the free space is unknown it returns
+// nil and lets the write fail.
 func (s *Store) Full() error {
 	if free, err := s.free(); err == nil && free < keepFree {
 		return fmt.Errorf("%w: %d bytes are free, and %d are kept for what is small", segment.ErrFull, free, keepFree)
