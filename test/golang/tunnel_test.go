@@ -189,7 +189,15 @@ func TestTunnelOutlivesBadClients(t *testing.T) {
 		return tls.Client(c, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(t.Context())
 	})
 	all.Wait()
-	if _, err := big.GetProperties(t.Context(), nil); err != nil {
+	// The last connections of the flood may still be on their way out, and take the one of this
+	// request with them: it is repeated, as an SDK repeats it.
+	_, err := big.GetProperties(t.Context(), nil)
+	for range 3 {
+		if err != nil {
+			_, err = big.GetProperties(t.Context(), nil)
+		}
+	}
+	if err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }
